@@ -1,0 +1,150 @@
+/**
+ * A shape or a number out of range. Its message reads `where: what must hold: what was given (hint)`.
+ *
+ * @example try { a.matmul(b); } catch (e) { if (e instanceof ShapeError) console.error(e.message); }
+ */
+export class ShapeError extends RangeError {
+  override readonly name = 'ShapeError';
+}
+
+/** The one message grammar of the library: `where: rule: given (hint)`. */
+function message(where: string, rule: string, given: string, hint?: string): string {
+  return `${where}: ${rule}: ${given}${hint === undefined ? '' : ` (${hint})`}`;
+}
+
+export function shapeError(where: string, rule: string, given: string, hint?: string): ShapeError {
+  return new ShapeError(message(where, rule, given, hint));
+}
+
+export function kindError(where: string, rule: string, given: string, hint?: string): TypeError {
+  return new TypeError(message(where, rule, given, hint));
+}
+
+/** A short, safe picture of any value for the "what was given" part of a message. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'symbol') return 'a symbol';
+  if (Array.isArray(value) || ArrayBuffer.isView(value)) {
+    const list = value as ArrayLike<unknown>;
+    if (typeof list.length !== 'number') return 'a DataView';
+    if (list.length > 8) return `${kindOf(value)} of length ${list.length}`;
+    return `[${Array.from(list, (entry) => (typeof entry === 'object' && entry ? kindOf(entry) : describe(entry))).join(', ')}]`;
+  }
+  return kindOf(value);
+}
+
+function kindOf(value: object): string {
+  const name = Object.prototype.toString.call(value).slice(8, -1);
+  return name === 'Object' ? 'an object' : `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
+}
+
+/** `12×64`, the way every message writes a shape. */
+export function shapeText(x: { readonly rows: number; readonly cols: number }): string {
+  return `${x.rows}×${x.cols}`;
+}
+
+export function requireNumber(where: string, name: string, value: unknown): asserts value is number {
+  if (typeof value !== 'number') throw kindError(where, `${name} must be a number`, `got ${describe(value)}`);
+}
+
+/** A number that is finite and satisfies low ≤ value ≤ high. */
+export function requireFinite(
+  where: string,
+  name: string,
+  value: unknown,
+  low = Number.NEGATIVE_INFINITY,
+  high = Number.POSITIVE_INFINITY,
+): asserts value is number {
+  requireNumber(where, name, value);
+  if (Number.isFinite(value) && value >= low && value <= high) return;
+  throw shapeError(where, `${name} must be a finite number${rangeText(low, high)}`, `got ${value}`);
+}
+
+/** An integer that satisfies low ≤ value ≤ high and is exact in a double. */
+export function requireInteger(
+  where: string,
+  name: string,
+  value: unknown,
+  low = 0,
+  high: number = Number.MAX_SAFE_INTEGER,
+): asserts value is number {
+  requireNumber(where, name, value);
+  if (Number.isSafeInteger(value) && value >= low && value <= high) return;
+  throw shapeError(where, `${name} must be an integer${rangeText(low, high)}`, `got ${value}`);
+}
+
+function rangeText(low: number, high: number): string {
+  const below = high < Number.MAX_SAFE_INTEGER;
+  if (low > -Number.MAX_SAFE_INTEGER) return below ? ` from ${low} to ${high}` : ` of at least ${low}`;
+  return below ? ` of at most ${high}` : '';
+}
+
+export function requireBoolean(where: string, name: string, value: unknown): asserts value is boolean {
+  if (typeof value === 'boolean') return;
+  throw kindError(where, `${name} must be true or false`, `got ${describe(value)}`);
+}
+
+/** One of a fixed list of words. */
+export function requireChoice<T extends string>(
+  where: string,
+  name: string,
+  value: unknown,
+  choices: readonly T[],
+): asserts value is T {
+  if ((choices as readonly unknown[]).includes(value)) return;
+  const rule = `${name} must be ${choices.map((choice) => `'${choice}'`).join(' or ')}`;
+  if (typeof value === 'string') throw shapeError(where, rule, `got ${describe(value)}`);
+  throw kindError(where, rule, `got ${describe(value)}`);
+}
+
+/** An array, a typed array, or anything else with a length and numbered entries. */
+export function requireArrayLike(where: string, name: string, value: unknown): asserts value is ArrayLike<unknown> {
+  const length = typeof value === 'object' && value !== null ? (value as { length?: unknown }).length : undefined;
+  if (typeof length === 'number' && Number.isSafeInteger(length) && length >= 0) return;
+  throw kindError(where, `${name} must be an array or a typed array`, `got ${describe(value)}`);
+}
+
+/**
+ * Options are either understood or refused: a misspelt name that is silently ignored costs its user days.
+ * A name whose value is undefined counts as absent.
+ */
+export function requireOptions(where: string, options: unknown, allowed: readonly string[]): void {
+  if (options === undefined) return;
+  if (typeof options !== 'object' || options === null || Array.isArray(options) || ArrayBuffer.isView(options)) {
+    throw kindError(where, 'options must be an object', `got ${describe(options)}`);
+  }
+  for (const key of Object.keys(options)) {
+    if (allowed.includes(key) || (options as Record<string, unknown>)[key] === undefined) continue;
+    const near = allowed.find((name) => name.toLowerCase() === key.toLowerCase()) ?? nearest(key, allowed);
+    const hint = near === undefined ? `known: ${allowed.join(', ')}` : `did you mean ${near}?`;
+    throw kindError(where, 'every option must be known', `got ${describe(key)}`, hint);
+  }
+}
+
+/** The allowed name within two edits of `key`, if there is one. */
+function nearest(key: string, allowed: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = 3;
+  for (const name of allowed) {
+    const distance = editDistance(key, name);
+    if (distance < bestDistance) [best, bestDistance] = [name, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

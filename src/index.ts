@@ -1,0 +1,32 @@
+export { ShapeError } from './core/errors.js';
+export { cuSeqlensFromLengths } from './core/sequences.js';
+export type { StoredDtype, StoredTensor } from './core/stored-tensor.js';
+export { type HeatmapAnsiOptions, type HeatmapSvgOptions, heatmapAnsi, heatmapSvg } from './inspect/heatmap.js';
+export { capabilities, type KernelChoice, setKernels, setSeed } from './kernels/state.js';
+export { type MatmulOptions, Matrix } from './matrix.js';
+export type { RandomNormalOptions, RandomUniformOptions } from './matrix-random.js';
+export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
+export { Linear, type LinearOptions } from './nn/linear.js';
+export { Module } from './nn/module.js';
+export {
+  MultiHeadAttention,
+  type MultiHeadAttentionForwardOptions,
+  type MultiHeadAttentionOptions,
+  type MultiHeadAttentionWeightsOptions,
+} from './nn/multi-head-attention.js';
+export { LayerNorm, type NormModuleOptions, RMSNorm } from './nn/norms.js';
+export { type AttentionTrace, SelfAttention, type SelfAttentionOptions } from './nn/self-attention.js';
+export { type GeluOptions, gelu, relu, silu } from './ops/activations.js';
+export {
+  type AttentionStage,
+  type AttentionWeightsOptions,
+  attentionLogSumExp,
+  attentionWeights,
+  scaledDotProductAttention,
+} from './ops/attention.js';
+export type { AttentionOptions, Mask } from './ops/attention-options.js';
+export { layerNorm, type NormOptions, rmsNorm } from './ops/normalization.js';
+export { pack, unpack } from './ops/packing.js';
+export { type SinusoidalOptions, sinusoidalPositions } from './ops/positions.js';
+export { type RopeOptions, type RotaryOptions, rotary } from './ops/rotary.js';
+export { Parameter } from './parameter.js';

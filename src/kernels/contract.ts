@@ -1,0 +1,158 @@
+/** Storage of numbers: Float32Array everywhere but in the oracle. */
+export type Floats = Float32Array | Float64Array;
+
+/** C (m × n) = alpha · op(A) · op(B) + beta · C. */
+export interface Gemm {
+  m: number;
+  n: number;
+  k: number;
+  /** (m × k), or (k × m) with transposeA. */
+  a: Floats;
+  /** (k × n), or (n × k) with transposeB. */
+  b: Floats;
+  transposeA?: boolean;
+  transposeB?: boolean;
+  /** Default 1. */
+  alpha?: number;
+  /** Default 0: whatever c held, NaN too, is overwritten. */
+  beta?: number;
+  /** (m × n), written and returned; a new array when absent. */
+  c?: Floats;
+}
+
+/** Everything a fused attention needs, with every default filled in and every shape checked. */
+export interface AttentionProblem {
+  /** (total query rows × numHeads·dK). */
+  q: Floats;
+  /** (total key rows × numKvHeads·dK). */
+  k: Floats;
+  numHeads: number;
+  /** Query head h reads key/value head floor(h / (numHeads / numKvHeads)). */
+  numKvHeads: number;
+  dK: number;
+  /** Sequence s: query rows [cuSeqlens[s], cuSeqlens[s + 1]), key rows [cuSeqlensK[s], cuSeqlensK[s + 1]). */
+  cuSeqlens: Int32Array;
+  cuSeqlensK: Int32Array;
+  scale: number;
+  /** Query i of sequence s stands at position offsets[s] + i; key j at j. */
+  offsets: Int32Array;
+  /** Key j is in reach if position − left ≤ j ≤ position + right; Infinity = open; causal is right = 0. */
+  left: number;
+  right: number;
+  /** 1 = may attend. Row h·rowsPerHead + i (rowsPerHead 0: one row for all heads), column = position in the sequence. */
+  mask?: Uint8Array;
+  maskRowsPerHead: number;
+  /** One flag a key row. */
+  keyMask?: Uint8Array;
+  /** Added to the logits; laid out as the mask. */
+  bias?: Floats;
+  biasRowsPerHead: number;
+  /** Columns of mask and bias: the longest key sequence. */
+  columns: number;
+  /** Logits become c·tanh(z / c); 0 = off. */
+  softcap: number;
+  /** One slope a head; the bias −slope·|position − j|. */
+  alibi?: Floats;
+  /** One logit a head that only the denominator sees. */
+  sinks?: Floats;
+}
+
+export interface AttentionForwardProblem extends AttentionProblem {
+  /** (total key rows × numKvHeads·dV). */
+  v: Floats;
+  dV: number;
+  /** Share of the weights dropped, keyed by (seedLow, seedHigh) and (call, batch, head, query, key). */
+  dropout: number;
+  seedLow: number;
+  seedHigh: number;
+  call: number;
+}
+
+/** max and sum are (total query rows × numHeads): m = max(Z, sink), s = Σ e^{Z−m} + e^{sink−m}. */
+export interface AttentionStatistics {
+  max: Floats;
+  sum: Floats;
+}
+
+export interface AttentionResult extends AttentionStatistics {
+  /** (total query rows × numHeads·dV). */
+  out: Floats;
+}
+
+export type AttentionStage = 'scaledScores' | 'softcapped' | 'masked' | 'weights';
+
+/** Rotates pairs of columns inside every head; pair p of row r by the angle whose cosine is cos[r·dim/2 + p]. */
+export interface Rotary {
+  /** (rows × numHeads·headDim). */
+  x: Floats;
+  rows: number;
+  numHeads: number;
+  headDim: number;
+  /** The first dim columns of a head turn, the rest is copied. Even. */
+  dim: number;
+  /** Pairs (2p, 2p + 1) instead of (p, p + dim/2). */
+  interleaved: boolean;
+  cos: Floats;
+  sin: Floats;
+}
+
+export interface Normalization {
+  /** (rows × cols). */
+  x: Floats;
+  rows: number;
+  cols: number;
+  /** (1 × cols); absent = 1. */
+  gain?: Floats;
+  /** (1 × cols); absent = 0. */
+  bias?: Floats;
+  epsilon: number;
+}
+
+/** mean and inverseStd have one entry a row. */
+export interface LayerNormResult {
+  out: Floats;
+  mean: Floats;
+  inverseStd: Floats;
+}
+
+export interface RmsNormResult {
+  out: Floats;
+  inverseRms: Floats;
+}
+
+export type UnaryOperation = 'exp' | 'log' | 'sqrt' | 'tanh' | 'relu' | 'gelu' | 'geluTanh' | 'silu';
+export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide';
+
+/**
+ * One way to compute everything. Kernels trust their arguments, never write to them (but gemm's c) and return new
+ * arrays made by `allocate`.
+ */
+export interface Kernels {
+  readonly name: 'reference' | 'float64';
+  allocate(length: number): Floats;
+  gemm(problem: Gemm): Floats;
+  transpose(x: Floats, rows: number, cols: number): Floats;
+  softmax(x: Floats, rows: number, cols: number): Floats;
+  scale(x: Floats, factor: number): Floats;
+  unary(operation: UnaryOperation, x: Floats): Floats;
+  /** b is as long as a, or one row of it, repeated. */
+  binary(operation: BinaryOperation, a: Floats, b: Floats): Floats;
+  sum(x: Floats): Floats;
+  /** Columns [start, end). */
+  sliceColumns(x: Floats, rows: number, cols: number, start: number, end: number): Floats;
+  /** The parts one after another. */
+  concat(parts: readonly Floats[]): Floats;
+  /** Parts of equal rows side by side. */
+  concatColumns(parts: readonly Floats[], rows: number): Floats;
+  /** Row r of the result is row ids[r] of the table. */
+  gatherRows(table: Floats, cols: number, ids: Int32Array): Floats;
+  attention(problem: AttentionForwardProblem): AttentionResult;
+  attentionStatistics(problem: AttentionProblem): AttentionStatistics;
+  /** The (Lq × Lk) logits or weights of one head of one sequence; weights are before dropout. */
+  attentionStage(problem: AttentionProblem, stage: AttentionStage, sequence: number, head: number): Floats;
+  rotary(problem: Rotary): Floats;
+  layerNorm(problem: Normalization): LayerNormResult;
+  rmsNorm(problem: Normalization): RmsNormResult;
+}
+
+export type Allocate = Kernels['allocate'];

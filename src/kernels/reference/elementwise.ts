@@ -1,0 +1,54 @@
+import type { Allocate, BinaryOperation, Floats, UnaryOperation } from '../contract.js';
+import { gelu, geluTanh, relu, silu } from './activations.js';
+
+const unaryFunctions: Record<UnaryOperation, (x: number) => number> = {
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+  tanh: Math.tanh,
+  relu,
+  gelu,
+  geluTanh,
+  silu,
+};
+
+const binaryFunctions: Record<BinaryOperation, (a: number, b: number) => number> = {
+  add: (a, b) => a + b,
+  subtract: (a, b) => a - b,
+  multiply: (a, b) => a * b,
+  divide: (a, b) => a / b,
+};
+
+/** out_i = f(x_i). */
+export function unary(allocate: Allocate, operation: UnaryOperation, x: Floats): Floats {
+  const f = unaryFunctions[operation];
+  const out = allocate(x.length);
+  for (let i = 0; i < x.length; i++) out[i] = f(x[i]);
+  return out;
+}
+
+/** out_i = f(a_i, b_i); a b of one row is repeated for every row of a. */
+export function binary(allocate: Allocate, operation: BinaryOperation, a: Floats, b: Floats): Floats {
+  const f = binaryFunctions[operation];
+  const out = allocate(a.length);
+  for (let start = 0; start < a.length; start += b.length) {
+    for (let i = 0; i < b.length; i++) out[start + i] = f(a[start + i], b[i]);
+  }
+  return out;
+}
+
+/** out_i = factor · x_i. */
+export function scale(allocate: Allocate, x: Floats, factor: number): Floats {
+  const out = allocate(x.length);
+  for (let i = 0; i < x.length; i++) out[i] = factor * x[i];
+  return out;
+}
+
+/** The sum of all entries, in order, as an array of one. */
+export function sum(allocate: Allocate, x: Floats): Floats {
+  let total = 0;
+  for (let i = 0; i < x.length; i++) total += x[i];
+  const out = allocate(1);
+  out[0] = total;
+  return out;
+}

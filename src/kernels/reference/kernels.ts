@@ -1,0 +1,38 @@
+import type { Allocate, Kernels } from '../contract.js';
+import { attention, attentionStage, attentionStatistics } from './attention.js';
+import { binary, scale, sum, unary } from './elementwise.js';
+import { gemm } from './gemm.js';
+import { concat, concatColumns, gatherRows, sliceColumns, transpose } from './layout.js';
+import { layerNorm, rmsNorm } from './normalization.js';
+import { rotary } from './rotary.js';
+import { softmax } from './softmax.js';
+
+/** The specification, computing in whatever arrays `allocate` makes. */
+function referenceKernels(name: Kernels['name'], allocate: Allocate): Kernels {
+  return {
+    name,
+    allocate,
+    gemm: (problem) => gemm(allocate, problem),
+    transpose: (x, rows, cols) => transpose(allocate, x, rows, cols),
+    softmax: (x, rows, cols) => softmax(allocate, x, rows, cols),
+    scale: (x, factor) => scale(allocate, x, factor),
+    unary: (operation, x) => unary(allocate, operation, x),
+    binary: (operation, a, b) => binary(allocate, operation, a, b),
+    sum: (x) => sum(allocate, x),
+    sliceColumns: (x, rows, cols, start, end) => sliceColumns(allocate, x, rows, cols, start, end),
+    concat: (parts) => concat(allocate, parts),
+    concatColumns: (parts, rows) => concatColumns(allocate, parts, rows),
+    gatherRows: (table, cols, ids) => gatherRows(allocate, table, cols, ids),
+    attention: (problem) => attention(allocate, problem),
+    attentionStatistics: (problem) => attentionStatistics(allocate, problem),
+    attentionStage: (problem, stage, sequence, head) => attentionStage(allocate, problem, stage, sequence, head),
+    rotary: (problem) => rotary(allocate, problem),
+    layerNorm: (problem) => layerNorm(allocate, problem),
+    rmsNorm: (problem) => rmsNorm(allocate, problem),
+  };
+}
+
+export const reference: Kernels = referenceKernels('reference', (length) => new Float32Array(length));
+
+/** The oracle: the same code on 64-bit storage. */
+export const float64: Kernels = referenceKernels('float64', (length) => new Float64Array(length));

@@ -1,0 +1,49 @@
+import { requireFinite, requireOptions } from './core/errors.js';
+import { Random, requireSeed } from './core/random.js';
+import { drawSeed } from './kernels/state.js';
+
+export interface RandomNormalOptions {
+  /** Default: the next of setSeed's stream. */
+  seed?: number;
+  /** Default 0. */
+  mean?: number;
+  /** Default 1. */
+  std?: number;
+}
+
+export interface RandomUniformOptions {
+  /** Default: the next of setSeed's stream. */
+  seed?: number;
+  /** Default 0. */
+  low?: number;
+  /** Default 1, itself never drawn. */
+  high?: number;
+}
+
+const NORMAL_OPTIONS: readonly (keyof RandomNormalOptions)[] = ['seed', 'mean', 'std'];
+const UNIFORM_OPTIONS: readonly (keyof RandomUniformOptions)[] = ['seed', 'low', 'high'];
+
+/** Independent normal numbers, one a call. */
+export function normalDraws(where: string, options: RandomNormalOptions): () => number {
+  requireOptions(where, options, NORMAL_OPTIONS);
+  const { mean = 0, std = 1 } = options;
+  requireFinite(where, 'mean', mean);
+  requireFinite(where, 'std', std, 0);
+  const random = generator(where, options.seed);
+  return () => random.normal(mean, std);
+}
+
+/** Independent numbers, uniform in [low, high), one a call. */
+export function uniformDraws(where: string, options: RandomUniformOptions): () => number {
+  requireOptions(where, options, UNIFORM_OPTIONS);
+  const { low = 0, high = 1 } = options;
+  requireFinite(where, 'low', low);
+  requireFinite(where, 'high', high, low);
+  const random = generator(where, options.seed);
+  return () => random.uniform(low, high);
+}
+
+function generator(where: string, seed: unknown): Random {
+  if (seed !== undefined) requireSeed(where, seed);
+  return new Random(seed ?? drawSeed());
+}

@@ -1,0 +1,324 @@
+import {
+  describe,
+  kindError,
+  requireArrayLike,
+  requireBoolean,
+  requireInteger,
+  requireNumber,
+  requireOptions,
+  shapeError,
+  shapeText,
+} from './core/errors.js';
+import { innerDimensionsError, requireFloats, requireIndex, requireRange, rowLength } from './matrix-checks.js';
+import { normalDraws, type RandomNormalOptions, type RandomUniformOptions, uniformDraws } from './matrix-random.js';
+import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
+import { kernels } from './kernels/state.js';
+
+export interface MatmulOptions {
+  /** Use aᵀ: a is then (k × m). */
+  transposeA?: boolean;
+  /** Use bᵀ: b is then (n × k). */
+  transposeB?: boolean;
+}
+
+const MATMUL_OPTIONS: readonly (keyof MatmulOptions)[] = ['transposeA', 'transposeB'];
+/**
+ * A (rows × cols) table of float32 numbers, row-major in one Float32Array. Rows are tokens.
+ *
+ * Every method leaves its operands alone and returns a new Matrix that shares no memory with them.
+ *
+ * @example const c = Matrix.from([[1, 2], [3, 4]]).matmul(Matrix.identity(2));
+ */
+export class Matrix {
+  readonly rows: number;
+  readonly cols: number;
+  /** rows·cols numbers; entry (r, c) is data[r·cols + c]. Writes are seen by the next operation. */
+  readonly data: Float32Array;
+
+  /**
+   * @param data  rows·cols numbers, kept, not copied; zeros when absent
+   * @throws ShapeError  if a size is no integer of at least 0 or the length differs; TypeError if data is no Float32Array
+   * @example new Matrix(2, 3, Float32Array.of(1, 2, 3, 4, 5, 6));
+   */
+  constructor(rows: number, cols: number, data?: Float32Array) {
+    requireInteger('Matrix', 'rows', rows);
+    requireInteger('Matrix', 'cols', cols);
+    const length = rows * cols;
+    if (length > 0x7fffffff) {
+      throw shapeError('Matrix', 'rows·cols must be at most 2147483647', `got ${rows}×${cols}`);
+    }
+    if (data !== undefined) requireFloats('Matrix', data, kernels().name === 'float64');
+    if (data !== undefined && data.length !== length) {
+      throw shapeError('Matrix', 'data.length must be rows·cols', `${rows}×${cols} needs ${length}, got ${data.length}`);
+    }
+    this.rows = rows;
+    this.cols = cols;
+    this.data = data ?? new Float32Array(length);
+  }
+
+  /** (rows × cols) of zeros. @example Matrix.zeros(2, 3); */
+  static zeros(rows: number, cols: number): Matrix {
+    return new Matrix(rows, cols);
+  }
+
+  /**
+   * A matrix from a list of rows of equal length.
+   *
+   * @throws ShapeError  if the rows differ in length; TypeError if a row is no array or an entry no number
+   * @example Matrix.from([[1, 2, 3], [4, 5, 6]]); // 2×3
+   */
+  static from(rows: ArrayLike<ArrayLike<number>>): Matrix {
+    const where = 'Matrix.from';
+    requireArrayLike(where, 'rows', rows);
+    const cols = rows.length === 0 ? 0 : rowLength(where, rows[0], 0);
+    const out = new Matrix(rows.length, cols);
+    for (let r = 0; r < rows.length; r++) {
+      const row = rows[r];
+      if (rowLength(where, row, r) !== cols) {
+        throw shapeError(where, 'rows must have equal lengths', `row 0 has ${cols}, row ${r} has ${row.length}`);
+      }
+      for (let c = 0; c < cols; c++) {
+        requireNumber(where, `entry (${r}, ${c})`, row[c]);
+        out.data[r * cols + c] = row[c];
+      }
+    }
+    return out;
+  }
+
+  /** The (n × n) identity. @example Matrix.identity(3); */
+  static identity(n: number): Matrix {
+    const out = new Matrix(n, n);
+    for (let i = 0; i < n; i++) out.data[i * n + i] = 1;
+    return out;
+  }
+
+  /**
+   * (rows × cols) of independent normal numbers, the same for the same seed.
+   *
+   * @throws ShapeError  if std is negative or a number is not finite
+   * @example Matrix.randomNormal(4, 8, { seed: 1, std: 0.02 });
+   */
+  static randomNormal(rows: number, cols: number, options: RandomNormalOptions = {}): Matrix {
+    const draw = normalDraws('Matrix.randomNormal', options);
+    const out = new Matrix(rows, cols);
+    for (let i = 0; i < out.data.length; i++) out.data[i] = draw();
+    return out;
+  }
+
+  /**
+   * (rows × cols) of independent numbers, uniform in [low, high), the same for the same seed.
+   *
+   * @throws ShapeError  if low > high or a number is not finite
+   * @example Matrix.randomUniform(4, 8, { seed: 1, low: -1, high: 1 });
+   */
+  static randomUniform(rows: number, cols: number, options: RandomUniformOptions = {}): Matrix {
+    const draw = uniformDraws('Matrix.randomUniform', options);
+    const out = new Matrix(rows, cols);
+    for (let i = 0; i < out.data.length; i++) out.data[i] = draw();
+    return out;
+  }
+
+  /** Entry (r, c). @throws ShapeError  if it lies outside */
+  get(r: number, c: number): number {
+    return this.data[this.#index('get', r, c)];
+  }
+
+  /** Writes entry (r, c). @throws ShapeError  if it lies outside; TypeError if value is no number */
+  set(r: number, c: number, value: number): void {
+    const index = this.#index('set', r, c);
+    requireNumber('set', 'value', value);
+    this.data[index] = value;
+  }
+
+  #index(where: string, r: number, c: number): number {
+    requireIndex(where, 'row', r, this.rows);
+    requireIndex(where, 'column', c, this.cols);
+    return r * this.cols + c;
+  }
+
+  /** Row r as a view: writing to it writes to the matrix. @throws ShapeError  if it lies outside */
+  row(r: number): Float32Array {
+    requireIndex('row', 'row', r, this.rows);
+    return this.data.subarray(r * this.cols, (r + 1) * this.cols);
+  }
+
+  /** The entries as nested arrays, rows first. */
+  toArray(): number[][] {
+    return Array.from({ length: this.rows }, (_, r) => Array.from(this.row(r)));
+  }
+
+  /** A copy with memory of its own. */
+  clone(): Matrix {
+    return wrap(this.rows, this.cols, this.data.slice());
+  }
+
+  /**
+   * The product: this (m × k) times other (k × n) gives (m × n).
+   *
+   * @throws ShapeError  if the inner dimensions differ
+   * @example const scores = q.matmul(k, { transposeB: true }); // q · kᵀ
+   */
+  matmul(other: Matrix, options: MatmulOptions = {}): Matrix {
+    requireMatrix('matmul', 'other', other);
+    requireOptions('matmul', options, MATMUL_OPTIONS);
+    const { transposeA = false, transposeB = false } = options;
+    requireBoolean('matmul', 'transposeA', transposeA);
+    requireBoolean('matmul', 'transposeB', transposeB);
+    const [m, k] = transposeA ? [this.cols, this.rows] : [this.rows, this.cols];
+    const [inner, n] = transposeB ? [other.cols, other.rows] : [other.rows, other.cols];
+    if (k !== inner) throw innerDimensionsError(this, other, transposeA, transposeB);
+    return wrap(m, n, kernels().gemm({ m, n, k, a: this.data, b: other.data, transposeA, transposeB }));
+  }
+
+  /** (cols × rows). @example q.matmul(k.transpose()); */
+  transpose(): Matrix {
+    return wrap(this.cols, this.rows, kernels().transpose(this.data, this.rows, this.cols));
+  }
+
+  /** Every entry times s. @example scores.scale(1 / Math.sqrt(dK)); */
+  scale(s: number): Matrix {
+    requireNumber('scale', 's', s);
+    return wrap(this.rows, this.cols, kernels().scale(this.data, s));
+  }
+
+  /** Softmax of every row. A row that is all −∞ gives zeros. @example const weights = scores.softmax(); */
+  softmax(): Matrix {
+    return wrap(this.rows, this.cols, kernels().softmax(this.data, this.rows, this.cols));
+  }
+
+  /** this + other; other has the same shape, or is a (1 × cols) row for every row. @throws ShapeError  if neither */
+  add(other: Matrix): Matrix {
+    return binary(this, 'add', other);
+  }
+
+  /** this − other, elementwise; shapes as in add. @throws ShapeError  if they do not fit */
+  subtract(other: Matrix): Matrix {
+    return binary(this, 'subtract', other);
+  }
+
+  /** this ∘ other, elementwise; shapes as in add. @throws ShapeError  if they do not fit */
+  multiply(other: Matrix): Matrix {
+    return binary(this, 'multiply', other);
+  }
+
+  /** this / other, elementwise; shapes as in add. @throws ShapeError  if they do not fit */
+  divide(other: Matrix): Matrix {
+    return binary(this, 'divide', other);
+  }
+
+  /** e^x of every entry. */
+  exp(): Matrix {
+    return unary(this, 'exp');
+  }
+
+  /** The natural logarithm of every entry. */
+  log(): Matrix {
+    return unary(this, 'log');
+  }
+
+  /** The square root of every entry. */
+  sqrt(): Matrix {
+    return unary(this, 'sqrt');
+  }
+
+  /** The hyperbolic tangent of every entry. */
+  tanh(): Matrix {
+    return unary(this, 'tanh');
+  }
+
+  /** The column of the largest entry of every row, the first of equals; a NaN counts as largest. */
+  argmax(): Int32Array {
+    if (this.cols === 0 && this.rows > 0) {
+      throw shapeError('argmax', 'every row must have at least one entry', `the matrix is ${shapeText(this)}`);
+    }
+    const { rows, cols, data } = this;
+    return Int32Array.from({ length: rows }, (_, r) => {
+      let best = 0;
+      for (let c = 1; c < cols && !Number.isNaN(data[r * cols + best]); c++) {
+        if (!(data[r * cols + c] <= data[r * cols + best])) best = c;
+      }
+      return best;
+    });
+  }
+
+  /** Rows [start, end) as a new matrix; end defaults to rows. @throws ShapeError  unless 0 ≤ start ≤ end ≤ rows */
+  sliceRows(start: number, end: number = this.rows): Matrix {
+    requireRange('sliceRows', 'rows', start, end, this.rows);
+    return wrap(end - start, this.cols, this.data.slice(start * this.cols, end * this.cols));
+  }
+
+  /** Columns [start, end) as a new matrix; end defaults to cols. @throws ShapeError  unless 0 ≤ start ≤ end ≤ cols */
+  sliceColumns(start: number, end: number = this.cols): Matrix {
+    requireRange('sliceColumns', 'columns', start, end, this.cols);
+    return wrap(this.rows, end - start, kernels().sliceColumns(this.data, this.rows, this.cols, start, end));
+  }
+
+  /**
+   * The matrices below one another.
+   *
+   * @throws ShapeError  if they differ in columns or the list is empty
+   * @example Matrix.concatRows([a, b]); // (a.rows + b.rows) × cols
+   */
+  static concatRows(matrices: readonly Matrix[]): Matrix {
+    const cols = requireEqual('Matrix.concatRows', 'columns', matrices, (m) => m.cols);
+    const rows = matrices.reduce((total, m) => total + m.rows, 0);
+    return wrap(rows, cols, kernels().concat(matrices.map((m) => m.data)));
+  }
+
+  /**
+   * The matrices side by side.
+   *
+   * @throws ShapeError  if they differ in rows or the list is empty
+   * @example Matrix.concatColumns([head0, head1]); // rows × (head0.cols + head1.cols)
+   */
+  static concatColumns(matrices: readonly Matrix[]): Matrix {
+    const rows = requireEqual('Matrix.concatColumns', 'rows', matrices, (m) => m.rows);
+    const cols = matrices.reduce((total, m) => total + m.cols, 0);
+    return wrap(rows, cols, kernels().concatColumns(matrices.map((m) => m.data), rows));
+  }
+
+  /** The sum of all entries, 1×1. */
+  sum(): Matrix {
+    return wrap(1, 1, kernels().sum(this.data));
+  }
+
+  /** The mean of all entries, 1×1; NaN for an empty matrix. */
+  mean(): Matrix {
+    return wrap(1, 1, kernels().scale(kernels().sum(this.data), 1 / this.data.length));
+  }
+}
+
+/** A matrix around an array that a kernel made: 64-bit numbers when the oracle made it. */
+export function wrap(rows: number, cols: number, data: Floats): Matrix {
+  return new Matrix(rows, cols, data as Float32Array);
+}
+
+export function unary(x: Matrix, operation: UnaryOperation): Matrix {
+  return wrap(x.rows, x.cols, kernels().unary(operation, x.data));
+}
+
+function binary(a: Matrix, operation: BinaryOperation, b: Matrix): Matrix {
+  requireMatrix(operation, 'other', b);
+  if (a.cols !== b.cols || (a.rows !== b.rows && b.rows !== 1)) {
+    const rule = `other must have the same shape or be a 1×${a.cols} row`;
+    throw shapeError(operation, rule, `this is ${shapeText(a)}, other is ${shapeText(b)}`);
+  }
+  return wrap(a.rows, a.cols, kernels().binary(operation, a.data, b.data));
+}
+
+export function requireMatrix(where: string, name: string, value: unknown): asserts value is Matrix {
+  if (value instanceof Matrix) return;
+  throw kindError(where, `${name} must be a Matrix`, `got ${describe(value)}`);
+}
+
+function requireEqual(where: string, what: string, matrices: readonly Matrix[], size: (m: Matrix) => number): number {
+  requireArrayLike(where, 'matrices', matrices);
+  if (matrices.length === 0) throw shapeError(where, 'there must be at least one matrix', 'got an empty list');
+  matrices.forEach((m, i) => {
+    requireMatrix(where, `matrices[${i}]`, m);
+    if (size(m) === size(matrices[0])) return;
+    const given = `matrices[0] is ${shapeText(matrices[0])}, matrices[${i}] is ${shapeText(m)}`;
+    throw shapeError(where, `matrices must have equal ${what}`, given);
+  });
+  return size(matrices[0]);
+}

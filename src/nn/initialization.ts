@@ -1,0 +1,38 @@
+import { requireChoice } from '../core/errors.js';
+import { type Random, xavierBound } from '../core/random.js';
+import { Parameter } from '../parameter.js';
+
+/** 'xavier': U(−b, b), b = √(6 / (rows + cols)) of each matrix, biases 0. 'torch': what PyTorch's layer of that name draws. */
+export type Init = 'xavier' | 'torch';
+
+export function requireInit(where: string, init: unknown): asserts init is Init {
+  requireChoice(where, 'init', init, ['xavier', 'torch']);
+}
+
+/** (rows × cols), uniform in [−bound, bound); the bound defaults to Xavier's. */
+export function uniformParameter(
+  name: string,
+  random: Random,
+  rows: number,
+  cols: number,
+  bound: number = xavierBound(rows, cols),
+): Parameter {
+  return fill(name, rows, cols, () => random.uniform(-bound, bound));
+}
+
+/** (rows × cols), normal with mean 0. */
+export function normalParameter(name: string, random: Random, rows: number, cols: number, std: number): Parameter {
+  return fill(name, rows, cols, () => random.normal(0, std));
+}
+
+/** (rows × cols) of one value. */
+export function constantParameter(name: string, rows: number, cols: number, value: number): Parameter {
+  return fill(name, rows, cols, () => value);
+}
+
+function fill(name: string, rows: number, cols: number, draw: () => number): Parameter {
+  const parameter = new Parameter(rows, cols);
+  parameter.name = name;
+  for (let i = 0; i < parameter.data.length; i++) parameter.data[i] = draw();
+  return parameter;
+}

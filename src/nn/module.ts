@@ -1,0 +1,111 @@
+import { describe, kindError, requireBoolean, shapeError } from '../core/errors.js';
+import type { StoredTensor } from '../core/stored-tensor.js';
+import { Parameter } from '../parameter.js';
+
+/**
+ * The base of every layer: finds parameters in the properties of a module, of its modules and of arrays of modules.
+ *
+ * @example
+ * class Block extends Module {
+ *   attention = new SelfAttention({ dModel: 64 });
+ *   norms = [new LayerNorm(64), new LayerNorm(64)];
+ *   forward(x: Matrix): Matrix { return this.norms[1].forward(x.add(this.attention.forward(this.norms[0].forward(x)))); }
+ * }
+ * new Block().namedParameters(); // attention.W_Q, attention.W_K, attention.W_V, norms.0.gain, …
+ */
+export class Module {
+  /** True (as built, and after train()): dropout drops. */
+  training = true;
+
+  /** Every parameter under its dotted path, in the order of the properties; one that is used twice appears once. */
+  namedParameters(): Map<string, Parameter> {
+    const found = new Map<string, Parameter>();
+    const seen = new Set<object>();
+    for (const [path, value] of walk(this, '')) {
+      if (!(value instanceof Parameter) || seen.has(value)) continue;
+      seen.add(value);
+      found.set(path, value);
+    }
+    return found;
+  }
+
+  /** The same, without names. */
+  parameters(): Parameter[] {
+    return [...this.namedParameters().values()];
+  }
+
+  /** A copy of every parameter, as tensors of shape [rows, cols]. */
+  stateDict(): Map<string, StoredTensor> {
+    const state = new Map<string, StoredTensor>();
+    for (const [path, { rows, cols, data }] of this.namedParameters()) {
+      state.set(path, { dtype: 'F32', shape: [rows, cols], data: Float32Array.from(data) });
+    }
+    return state;
+  }
+
+  /**
+   * Copies a state dict into the parameters. Names and shapes must be exactly those of stateDict(); a state that does
+   * not fit changes nothing.
+   *
+   * @throws ShapeError  if a name is missing or unknown, or a shape or length differs; TypeError for wrong kinds
+   * @example copy.loadStateDict(model.stateDict());
+   */
+  loadStateDict(state: ReadonlyMap<string, StoredTensor>): void {
+    const where = `${this.constructor.name}.loadStateDict`;
+    if (Object.prototype.toString.call(state) !== '[object Map]') {
+      throw kindError(where, 'the state must be a Map of tensors', `got ${describe(state)}`);
+    }
+    const parameters = this.namedParameters();
+    const missing = [...parameters.keys()].filter((path) => !state.has(path));
+    const unknown = [...state.keys()].filter((path) => !parameters.has(path));
+    if (missing.length + unknown.length > 0) {
+      const given = `missing ${missing.join(', ') || 'none'}; unknown ${unknown.join(', ') || 'none'}`;
+      throw shapeError(where, 'the state must have exactly the names of stateDict()', given);
+    }
+    for (const [path, parameter] of parameters) checkTensor(where, path, state.get(path), parameter);
+    for (const [path, parameter] of parameters) parameter.data.set(state.get(path)?.data as Float32Array);
+  }
+
+  /** Training mode for this module and all below it; train(false) is eval(). Returns this. */
+  train(on = true): this {
+    requireBoolean(`${this.constructor.name}.train`, 'on', on);
+    this.training = on;
+    for (const [, value] of walk(this, '')) if (value instanceof Module) value.training = on;
+    return this;
+  }
+
+  /** Evaluation mode: no dropout. Returns this. */
+  eval(): this {
+    return this.train(false);
+  }
+}
+
+/** Parameters and modules below a module, depth first, each module once. */
+function* walk(root: Module, path: string, seen: Set<object> = new Set([root])): Generator<[string, Parameter | Module]> {
+  for (const [key, value] of Object.entries(root)) yield* visit(value, path === '' ? key : `${path}.${key}`, seen);
+}
+
+function* visit(value: unknown, path: string, seen: Set<object>): Generator<[string, Parameter | Module]> {
+  if (value instanceof Parameter) {
+    yield [path, value];
+  } else if (value instanceof Module && !seen.has(value)) {
+    seen.add(value);
+    yield [path, value];
+    yield* walk(value, path, seen);
+  } else if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) yield* visit(value[i], `${path}.${i}`, seen);
+  }
+}
+
+function checkTensor(where: string, path: string, tensor: StoredTensor | undefined, { rows, cols }: Parameter): void {
+  const { dtype, shape, data } = tensor ?? {};
+  if (!Array.isArray(shape) || Object.prototype.toString.call(data) !== '[object Float32Array]' || dtype !== 'F32') {
+    const rule = `${path} must be { dtype: 'F32', shape, data: Float32Array }`;
+    throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
+  }
+  if (shape.length !== 2 || shape[0] !== rows || shape[1] !== cols) {
+    throw shapeError(where, `${path} must have shape [${rows}, ${cols}]`, `got [${shape.join(', ')}]`);
+  }
+  if (data?.length === rows * cols) return;
+  throw shapeError(where, `${path} must hold ${rows * cols} numbers`, `got ${data?.length}`);
+}

@@ -1,0 +1,73 @@
+import { requireFinite, requireInteger, requireOptions } from '../core/errors.js';
+import type { Matrix } from '../matrix.js';
+import { layerNorm, rmsNorm } from '../ops/normalization.js';
+import type { Parameter } from '../parameter.js';
+import { constantParameter } from './initialization.js';
+import { Module } from './module.js';
+import { requireColumns } from './shapes.js';
+
+export interface NormModuleOptions {
+  /** Added under the root. Default 1e-5. */
+  epsilon?: number;
+}
+
+const NORM_OPTIONS: readonly (keyof NormModuleOptions)[] = ['epsilon'];
+
+function checkNorm(where: string, dModel: number, options: NormModuleOptions): number {
+  requireInteger(where, 'dModel', dModel, 1);
+  requireOptions(where, options, NORM_OPTIONS);
+  const { epsilon = 1e-5 } = options;
+  requireFinite(where, 'epsilon', epsilon, 0);
+  return epsilon;
+}
+
+/**
+ * layerNorm with a learnable gain (1 at first) and bias (0 at first).
+ *
+ * @throws ShapeError  if dModel is no integer of at least 1 or epsilon is negative; TypeError for wrong kinds
+ * @example const y = new LayerNorm(64).forward(x);
+ */
+export class LayerNorm extends Module {
+  /** (1 × dModel). */
+  readonly gain: Parameter;
+  /** (1 × dModel). */
+  readonly bias: Parameter;
+  readonly epsilon: number;
+
+  constructor(dModel: number, options: NormModuleOptions = {}) {
+    super();
+    this.epsilon = checkNorm('LayerNorm', dModel, options);
+    this.gain = constantParameter('gain', 1, dModel, 1);
+    this.bias = constantParameter('bias', 1, dModel, 0);
+  }
+
+  /** (tokens × dModel) to the same shape. @throws ShapeError  if x has other columns */
+  forward(x: Matrix): Matrix {
+    requireColumns('LayerNorm', 'x', x, 'dModel', this.gain.cols);
+    return layerNorm(x, this.gain, this.bias, { epsilon: this.epsilon });
+  }
+}
+
+/**
+ * rmsNorm with a learnable gain (1 at first).
+ *
+ * @throws ShapeError  if dModel is no integer of at least 1 or epsilon is negative; TypeError for wrong kinds
+ * @example const y = new RMSNorm(64, { epsilon: 1e-6 }).forward(x);
+ */
+export class RMSNorm extends Module {
+  /** (1 × dModel). */
+  readonly gain: Parameter;
+  readonly epsilon: number;
+
+  constructor(dModel: number, options: NormModuleOptions = {}) {
+    super();
+    this.epsilon = checkNorm('RMSNorm', dModel, options);
+    this.gain = constantParameter('gain', 1, dModel, 1);
+  }
+
+  /** (tokens × dModel) to the same shape. @throws ShapeError  if x has other columns */
+  forward(x: Matrix): Matrix {
+    requireColumns('RMSNorm', 'x', x, 'dModel', this.gain.cols);
+    return rmsNorm(x, this.gain, { epsilon: this.epsilon });
+  }
+}

@@ -1,0 +1,117 @@
+import { requireBoolean, requireFinite } from '../core/errors.js';
+import { type Random, xavierBound } from '../core/random.js';
+import { Matrix } from '../matrix.js';
+import { attentionStages } from '../ops/attention.js';
+import type { AttentionOptions } from '../ops/attention-options.js';
+import { layerRandom } from '../ops/seeds.js';
+import type { Parameter } from '../parameter.js';
+import { type HeadShape, headShape } from './heads.js';
+import { type Init, requireInit, uniformParameter } from './initialization.js';
+import { affine, zeroBias } from './linear.js';
+import { Module } from './module.js';
+import { requireColumns } from './shapes.js';
+
+export interface ProjectionOptions {
+  /** Columns of the input. */
+  dModel: number;
+  numHeads?: number;
+  /** Heads of K and V. Default numHeads. */
+  numKvHeads?: number;
+  /** Columns of one head of Q and K. Default dModel / numHeads. */
+  dK?: number;
+  /** Columns of one head of V. Default dK. */
+  dV?: number;
+  /** Add b_Q, b_K, b_V. Default false. */
+  bias?: boolean;
+  /** Share of the attention weights dropped in training mode. Default 0. */
+  dropout?: number;
+  /** Default 'xavier'. */
+  init?: Init;
+  /** Of the initial parameters and of the dropout. Default: the next of setSeed's stream. */
+  seed?: number;
+}
+
+export const PROJECTION_OPTIONS = [
+  'dModel',
+  'numHeads',
+  'numKvHeads',
+  'dK',
+  'dV',
+  'bias',
+  'dropout',
+  'init',
+  'seed',
+] as const satisfies readonly (keyof ProjectionOptions)[];
+
+/** What SelfAttention and MultiHeadAttention share: Q = X·W_Q, K = X·W_K, V = X·W_V, and when to drop. */
+export abstract class ProjectedAttention extends Module {
+  readonly dModel: number;
+  readonly heads: HeadShape;
+  /** (dModel × numHeads·dK). */
+  readonly W_Q: Parameter;
+  /** (kDim × numKvHeads·dK); kDim is dModel unless the layer says otherwise. */
+  readonly W_K: Parameter;
+  /** (vDim × numKvHeads·dV). */
+  readonly W_V: Parameter;
+  /** (1 × numHeads·dK), or absent, as the next two. */
+  readonly b_Q?: Parameter;
+  readonly b_K?: Parameter;
+  readonly b_V?: Parameter;
+  readonly dropout: number;
+  /** Forward calls that dropped so far: each drops other weights. With the seed it is the whole state of the dropout. */
+  dropoutCalls = 0;
+  readonly dropoutSeed: number;
+  /** Draws what the layer adds to the projections. */
+  protected readonly random: Random;
+
+  constructor(where: string, options: ProjectionOptions, kDim: number, vDim: number) {
+    super();
+    const { dModel, bias = false, dropout = 0, init = 'xavier' } = options;
+    const heads = headShape(where, dModel, options);
+    requireBoolean(where, 'bias', bias);
+    requireFinite(where, 'dropout', dropout, 0, 1);
+    requireInit(where, init);
+    const random = layerRandom(where, options.seed);
+    this.random = random;
+    this.dModel = dModel;
+    this.heads = heads;
+    this.dropout = dropout;
+    this.dropoutSeed = random.seedForChild();
+    const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
+    // torch.nn.MultiheadAttention draws W_Q, W_K, W_V as one stacked matrix, unless their input widths differ.
+    const stacked = init === 'torch' && kDim === dModel && vDim === dModel;
+    const bound = stacked ? xavierBound(dModel, qCols + kCols + vCols) : undefined;
+    this.W_Q = uniformParameter('W_Q', random, dModel, qCols, bound);
+    this.W_K = uniformParameter('W_K', random, kDim, kCols, bound);
+    this.W_V = uniformParameter('W_V', random, vDim, vCols, bound);
+    this.b_Q = zeroBias('b_Q', bias, qCols);
+    this.b_K = zeroBias('b_K', bias, kCols);
+    this.b_V = zeroBias('b_V', bias, vCols);
+  }
+
+  /** Q, K and V of every head: (rows × heads·width each). */
+  protected project(query: Matrix, key: Matrix, value: Matrix): { q: Matrix; k: Matrix; v: Matrix } {
+    return {
+      q: affine(query, this.W_Q, this.b_Q),
+      k: affine(key, this.W_K, this.b_K),
+      v: affine(value, this.W_V, this.b_V),
+    };
+  }
+
+  /** Attention over no rows: an option out of range is refused where it is given, not at the first call. */
+  protected tryOptions(where: string, options: AttentionOptions): void {
+    const { numHeads, numKvHeads, dK } = this.heads;
+    attentionStages(where, new Matrix(0, numHeads * dK), new Matrix(0, numKvHeads * dK), options);
+  }
+
+  protected requireInput(where: string, x: unknown): asserts x is Matrix {
+    requireColumns(where, 'x', x, 'dModel', this.dModel);
+  }
+
+  /** Dropout of this forward call: none in evaluation mode. `seed` replaces the layer's own and restarts its calls. */
+  protected nextDropout(dropout: number, seed?: number): { dropout: number; seed: number; call: number } {
+    if (!this.training || dropout === 0) return { dropout: 0, seed: this.dropoutSeed, call: 0 };
+    if (seed !== undefined) return { dropout, seed, call: 0 };
+    return { dropout, seed: this.dropoutSeed, call: this.dropoutCalls++ };
+  }
+}

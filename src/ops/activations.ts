@@ -1,0 +1,41 @@
+import { requireChoice, requireOptions } from '../core/errors.js';
+import { type Matrix, requireMatrix, unary } from '../matrix.js';
+
+export interface GeluOptions {
+  /** 'tanh' takes the cheaper form of the paper. Default: exact. */
+  approximate?: 'tanh';
+}
+
+const GELU_OPTIONS: readonly (keyof GeluOptions)[] = ['approximate'];
+
+/** max(x, 0) of every entry; any shape. @example const hidden = relu(x.matmul(w)); */
+export function relu(x: Matrix): Matrix {
+  requireMatrix('relu', 'x', x);
+  return unary(x, 'relu');
+}
+
+/**
+ * x·Φ(x) of every entry, Φ the normal distribution function; any shape.
+ *
+ * @throws ShapeError  if approximate is unknown; TypeError for wrong kinds
+ * @see Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415
+ * @example const hidden = gelu(x.matmul(w), { approximate: 'tanh' });
+ */
+export function gelu(x: Matrix, options: GeluOptions = {}): Matrix {
+  requireMatrix('gelu', 'x', x);
+  requireOptions('gelu', options, GELU_OPTIONS);
+  if (options.approximate === undefined) return unary(x, 'gelu');
+  requireChoice('gelu', 'approximate', options.approximate, ['tanh']);
+  return unary(x, 'geluTanh');
+}
+
+/**
+ * x·σ(x) of every entry, also called swish; any shape.
+ *
+ * @see Ramachandran, Zoph, Le 2017, https://arxiv.org/abs/1710.05941
+ * @example const gate = silu(x.matmul(w));
+ */
+export function silu(x: Matrix): Matrix {
+  requireMatrix('silu', 'x', x);
+  return unary(x, 'silu');
+}

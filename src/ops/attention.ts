@@ -1,0 +1,113 @@
+import { requireArrayLike, requireChoice, requireInteger, shapeError, shapeText } from '../core/errors.js';
+import type { AttentionStage } from '../kernels/contract.js';
+import { kernels } from '../kernels/state.js';
+import { type Matrix, requireMatrix, wrap } from '../matrix.js';
+import { type AttentionOptions, attentionProblem, dropoutOf, requireAttentionOptions, requireDivisible } from './attention-options.js';
+
+export type { AttentionStage };
+
+export interface AttentionWeightsOptions extends AttentionOptions {
+  /** 'scaledScores' = scale·q·kᵀ; 'softcapped'; 'masked' = + bias, −∞ where not allowed; 'weights' (default). */
+  stage?: AttentionStage;
+  /** Only these heads, in this order. Default all. */
+  heads?: readonly number[];
+}
+
+const STAGES: readonly AttentionStage[] = ['scaledScores', 'softcapped', 'masked', 'weights'];
+
+/**
+ * Scaled dot-product attention: softmax(scale · Q Kᵀ) V, for every head and sequence.
+ *
+ * A query with nothing to attend to gives zeros. NaN or ±∞ at a position that may not be attended never shows.
+ *
+ * @param q  (Lq × numHeads·dK)
+ * @param k  (Lk × numKvHeads·dK)
+ * @param v  (Lk × numKvHeads·dV)
+ * @returns  (Lq × numHeads·dV)
+ * @throws ShapeError  if k and v differ in rows, or a width is not divisible by its number of heads; TypeError for wrong kinds
+ * @see Vaswani et al. 2017, eq. 1, https://arxiv.org/abs/1706.03762; Dao 2023, https://arxiv.org/abs/2307.08691
+ * @example const out = scaledDotProductAttention(q, k, v, { numHeads: 8, causal: true });
+ */
+export function scaledDotProductAttention(q: Matrix, k: Matrix, v: Matrix, options: AttentionOptions = {}): Matrix {
+  requireAttentionOptions('scaledDotProductAttention', options);
+  return attend('scaledDotProductAttention', q, k, v, options, 0);
+}
+
+/** The same under the caller's name, in its call-th use of the seed. */
+export function attend(
+  where: string,
+  q: Matrix,
+  k: Matrix,
+  v: Matrix,
+  options: AttentionOptions,
+  call: number,
+): Matrix {
+  requireMatrix(where, 'v', v);
+  const problem = attentionProblem(where, q, k, options);
+  if (v.rows !== k.rows) {
+    throw shapeError(where, 'k and v must have the same rows', `k is ${shapeText(k)}, v is ${shapeText(v)}`);
+  }
+  const dV = requireDivisible(where, 'v', v, 'numKvHeads', problem.numKvHeads);
+  const { out } = kernels().attention({ ...problem, v: v.data, dV, ...dropoutOf(options, call) });
+  return wrap(q.rows, problem.numHeads * dV, out);
+}
+
+/**
+ * The log of every softmax denominator: log Σ e^{logit} over the keys a query may attend to, and its sink.
+ *
+ * −∞ where there is nothing to attend to. Two attentions over parts of the keys can be merged with it.
+ *
+ * @param q  (Lq × numHeads·dK)
+ * @param k  (Lk × numKvHeads·dK)
+ * @returns  (Lq × numHeads)
+ * @throws ShapeError, TypeError  as scaledDotProductAttention
+ * @see Dao 2023, §3.1.1, https://arxiv.org/abs/2307.08691
+ * @example const logSumExp = attentionLogSumExp(q, k, { numHeads: 8 });
+ */
+export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptions = {}): Matrix {
+  requireAttentionOptions('attentionLogSumExp', options);
+  const problem = attentionProblem('attentionLogSumExp', q, k, options);
+  const { max, sum } = kernels().attentionStatistics(problem);
+  const out = kernels().allocate(max.length);
+  for (let i = 0; i < out.length; i++) out[i] = sum[i] === 0 ? Number.NEGATIVE_INFINITY : max[i] + Math.log(sum[i]);
+  return wrap(q.rows, problem.numHeads, out);
+}
+
+/**
+ * The attention weights, exact, before dropout, or an earlier stage of them. For looking: not differentiable.
+ *
+ * @param q  (Lq × numHeads·dK)
+ * @param k  (Lk × numKvHeads·dK)
+ * @returns  one (Lq × Lk) matrix for every sequence and head: sequence s, head h is entry s·numHeads + h
+ *   (with `heads`, entry s·heads.length + i for heads[i])
+ * @throws ShapeError, TypeError  as scaledDotProductAttention, and if a head or the stage does not exist
+ * @example const [head0, head1] = attentionWeights(q, k, { numHeads: 2, causal: true });
+ */
+export function attentionWeights(q: Matrix, k: Matrix, options: AttentionWeightsOptions = {}): Matrix[] {
+  requireAttentionOptions('attentionWeights', options, ['stage', 'heads']);
+  return attentionStages('attentionWeights', q, k, options);
+}
+
+/** The same under the caller's name. */
+export function attentionStages(where: string, q: Matrix, k: Matrix, options: AttentionWeightsOptions): Matrix[] {
+  const { stage = 'weights' } = options;
+  requireChoice(where, 'stage', stage, STAGES);
+  const problem = attentionProblem(where, q, k, options);
+  const heads = checkHeadList(where, options.heads, problem.numHeads);
+  const out: Matrix[] = [];
+  for (let s = 0; s + 1 < problem.cuSeqlens.length; s++) {
+    const lq = problem.cuSeqlens[s + 1] - problem.cuSeqlens[s];
+    const lk = problem.cuSeqlensK[s + 1] - problem.cuSeqlensK[s];
+    for (const head of heads) out.push(wrap(lq, lk, kernels().attentionStage(problem, stage, s, head)));
+  }
+  return out;
+}
+
+function checkHeadList(where: string, heads: unknown, numHeads: number): number[] {
+  if (heads === undefined) return Array.from({ length: numHeads }, (_, h) => h);
+  requireArrayLike(where, 'heads', heads);
+  return Array.from(heads, (head, i) => {
+    requireInteger(where, `heads[${i}]`, head, 0, numHeads - 1);
+    return head;
+  });
+}

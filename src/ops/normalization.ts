@@ -1,0 +1,58 @@
+import { requireFinite, requireOptions, shapeError, shapeText } from '../core/errors.js';
+import { kernels } from '../kernels/state.js';
+import { type Matrix, requireMatrix, wrap } from '../matrix.js';
+
+export interface NormOptions {
+  /** Added under the root. Default 1e-5. */
+  epsilon?: number;
+}
+
+const NORM_OPTIONS: readonly (keyof NormOptions)[] = ['epsilon'];
+
+/**
+ * Layer norm of every row: (x − mean) / √(variance + ε) ∘ gain + bias.
+ *
+ * @param x  (tokens × dModel)
+ * @param gain  (1 × dModel); absent = 1
+ * @param bias  (1 × dModel); absent = 0
+ * @returns  (tokens × dModel)
+ * @throws ShapeError  if gain or bias has another shape or epsilon is negative; TypeError for wrong kinds
+ * @see Ba, Kiros, Hinton 2016, https://arxiv.org/abs/1607.06450
+ * @example const y = layerNorm(x, gain, bias, { epsilon: 1e-6 });
+ */
+export function layerNorm(x: Matrix, gain?: Matrix, bias?: Matrix, options: NormOptions = {}): Matrix {
+  const problem = normalization('layerNorm', x, gain, bias, options);
+  return wrap(x.rows, x.cols, kernels().layerNorm(problem).out);
+}
+
+/**
+ * RMS norm of every row: x / √(mean(x²) + ε) ∘ gain.
+ *
+ * @param x  (tokens × dModel)
+ * @param gain  (1 × dModel); absent = 1
+ * @returns  (tokens × dModel)
+ * @throws ShapeError  if gain has another shape or epsilon is negative; TypeError for wrong kinds
+ * @see Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467
+ * @example const y = rmsNorm(x, gain);
+ */
+export function rmsNorm(x: Matrix, gain?: Matrix, options: NormOptions = {}): Matrix {
+  const problem = normalization('rmsNorm', x, gain, undefined, options);
+  return wrap(x.rows, x.cols, kernels().rmsNorm(problem).out);
+}
+
+function normalization(where: string, x: Matrix, gain: Matrix | undefined, bias: Matrix | undefined, options: NormOptions) {
+  requireMatrix(where, 'x', x);
+  checkRow(where, 'gain', gain, x);
+  checkRow(where, 'bias', bias, x);
+  requireOptions(where, options, NORM_OPTIONS);
+  const { epsilon = 1e-5 } = options;
+  requireFinite(where, 'epsilon', epsilon, 0);
+  return { x: x.data, rows: x.rows, cols: x.cols, gain: gain?.data, bias: bias?.data, epsilon };
+}
+
+function checkRow(where: string, name: string, row: Matrix | undefined, x: Matrix): void {
+  if (row === undefined) return;
+  requireMatrix(where, name, row);
+  if (row.rows === 1 && row.cols === x.cols) return;
+  throw shapeError(where, `${name} must be 1×${x.cols}`, `x is ${shapeText(x)}, ${name} is ${shapeText(row)}`);
+}

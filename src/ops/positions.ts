@@ -1,0 +1,45 @@
+import { requireChoice, requireInteger, requireOptions } from '../core/errors.js';
+import { kernels } from '../kernels/state.js';
+import { type Matrix, wrap } from '../matrix.js';
+
+export interface SinusoidalOptions {
+  /** The position of row 0. Default 0. */
+  offset?: number;
+  /** 'interleaved' (default): sin, cos, sin, cos …; 'halves': all sines, then all cosines. */
+  layout?: 'interleaved' | 'halves';
+}
+
+const SINUSOIDAL_OPTIONS: readonly (keyof SinusoidalOptions)[] = ['offset', 'layout'];
+
+/**
+ * Sinusoidal positional encoding: PE[p, 2i] = sin(p / 10000^(2i/dModel)), PE[p, 2i+1] = cos of the same angle.
+ *
+ * An odd dModel ends with a sine. Angles are float64, then rounded.
+ *
+ * @param length  rows: positions offset … offset + length − 1
+ * @returns  (length × dModel)
+ * @throws ShapeError  if a size is no integer of at least 0 or the layout is unknown; TypeError for wrong kinds
+ * @see Vaswani et al. 2017, §3.5, https://arxiv.org/abs/1706.03762
+ * @example const x = embedding.forward(ids).add(sinusoidalPositions(ids.length, 64));
+ */
+export function sinusoidalPositions(length: number, dModel: number, options: SinusoidalOptions = {}): Matrix {
+  const where = 'sinusoidalPositions';
+  requireInteger(where, 'length', length);
+  requireInteger(where, 'dModel', dModel);
+  requireOptions(where, options, SINUSOIDAL_OPTIONS);
+  const { offset = 0, layout = 'interleaved' } = options;
+  requireInteger(where, 'offset', offset, -0x7fffffff);
+  requireChoice(where, 'layout', layout, ['interleaved', 'halves']);
+  const out = kernels().allocate(length * dModel);
+  const sines = Math.ceil(dModel / 2);
+  for (let c = 0; c < dModel; c++) {
+    const [pair, isCosine] =
+      layout === 'interleaved' ? [c >> 1, c % 2 === 1] : [c < sines ? c : c - sines, c >= sines];
+    const frequency = 10000 ** ((-2 * pair) / dModel);
+    for (let r = 0; r < length; r++) {
+      const angle = (offset + r) * frequency;
+      out[r * dModel + c] = isCosine ? Math.cos(angle) : Math.sin(angle);
+    }
+  }
+  return wrap(length, dModel, out);
+}
