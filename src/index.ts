@@ -1,7 +1,8 @@
 export { ShapeError } from './core/errors.js';
 export { cuSeqlensFromLengths } from './core/sequences.js';
 export type { StoredDtype, StoredTensor } from './core/stored-tensor.js';
-export { type HeatmapAnsiOptions, type HeatmapSvgOptions, heatmapAnsi, heatmapSvg } from './inspect/heatmap.js';
+export { type HeatmapAnsiOptions, heatmapAnsi } from './inspect/heatmap-ansi.js';
+export { type HeatmapSvgOptions, heatmapSvg } from './inspect/heatmap-svg.js';
 export { capabilities, type KernelChoice, setKernels, setSeed } from './kernels/state.js';
 export { type MatmulOptions, Matrix } from './matrix.js';
 export type { RandomNormalOptions, RandomUniformOptions } from './matrix-random.js';

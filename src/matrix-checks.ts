@@ -46,3 +46,13 @@ export function innerDimensionsError(a: Shape, b: Shape, transposeA: boolean, tr
   const hint = (transposeB ? b.rows : b.cols) === k ? `pass transposeB: ${!transposeB} for a · b${transposeB ? '' : 'ᵀ'}` : undefined;
   return shapeError('matmul', rule, given, hint);
 }
+
+/** The rows or columns that every matrix of a list has; there must be one. */
+export function equalSize(where: string, name: string, what: 'rows' | 'cols', matrices: readonly Shape[]): number {
+  if (matrices.length === 0) throw shapeError(where, `${name} must hold at least one matrix`, 'got an empty list');
+  const [first] = matrices;
+  const other = matrices.findIndex((m) => m[what] !== first[what]);
+  if (other === -1) return first[what];
+  const given = `${name}[0] is ${shapeText(first)}, ${name}[${other}] is ${shapeText(matrices[other])}`;
+  throw shapeError(where, `${name} must have equal ${what === 'rows' ? 'rows' : 'columns'}`, given);
+}

@@ -6,10 +6,18 @@ import {
   requireInteger,
   requireNumber,
   requireOptions,
+  requireSize,
   shapeError,
   shapeText,
 } from './core/errors.js';
-import { innerDimensionsError, requireFloats, requireIndex, requireRange, rowLength } from './matrix-checks.js';
+import {
+  equalSize,
+  innerDimensionsError,
+  requireFloats,
+  requireIndex,
+  requireRange,
+  rowLength,
+} from './matrix-checks.js';
 import { normalDraws, type RandomNormalOptions, type RandomUniformOptions, uniformDraws } from './matrix-random.js';
 import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
 import { kernels } from './kernels/state.js';
@@ -43,13 +51,15 @@ export class Matrix {
   constructor(rows: number, cols: number, data?: Float32Array) {
     requireInteger('Matrix', 'rows', rows);
     requireInteger('Matrix', 'cols', cols);
+    requireSize('Matrix', 'a matrix', rows, cols);
     const length = rows * cols;
-    if (length > 0x7fffffff) {
-      throw shapeError('Matrix', 'rows·cols must be at most 2147483647', `got ${rows}×${cols}`);
-    }
     if (data !== undefined) requireFloats('Matrix', data, kernels().name === 'float64');
     if (data !== undefined && data.length !== length) {
-      throw shapeError('Matrix', 'data.length must be rows·cols', `${rows}×${cols} needs ${length}, got ${data.length}`);
+      throw shapeError(
+        'Matrix',
+        'data.length must be rows·cols',
+        `${rows}×${cols} needs ${length}, got ${data.length}`,
+      );
     }
     this.rows = rows;
     this.cols = cols;
@@ -71,7 +81,6 @@ export class Matrix {
     const where = 'Matrix.from';
     requireArrayLike(where, 'rows', rows);
     const cols = rows.length === 0 ? 0 : rowLength(where, rows[0], 0);
-    const out = new Matrix(rows.length, cols);
     for (let r = 0; r < rows.length; r++) {
       const row = rows[r];
       if (rowLength(where, row, r) !== cols) {
@@ -79,14 +88,16 @@ export class Matrix {
       }
       for (let c = 0; c < cols; c++) {
         requireNumber(where, `entry (${r}, ${c})`, row[c]);
-        out.data[r * cols + c] = row[c];
       }
     }
+    const out = new Matrix(rows.length, cols); // allocated only where the rows are really there
+    for (let r = 0; r < rows.length; r++) out.row(r).set(rows[r]);
     return out;
   }
 
   /** The (n × n) identity. @example Matrix.identity(3); */
   static identity(n: number): Matrix {
+    requireInteger('Matrix.identity', 'n', n);
     const out = new Matrix(n, n);
     for (let i = 0; i < n; i++) out.data[i * n + i] = 1;
     return out;
@@ -99,8 +110,8 @@ export class Matrix {
    * @example Matrix.randomNormal(4, 8, { seed: 1, std: 0.02 });
    */
   static randomNormal(rows: number, cols: number, options: RandomNormalOptions = {}): Matrix {
+    const out = new Matrix(rows, cols); // first: a size that is refused must not draw a seed
     const draw = normalDraws('Matrix.randomNormal', options);
-    const out = new Matrix(rows, cols);
     for (let i = 0; i < out.data.length; i++) out.data[i] = draw();
     return out;
   }
@@ -112,8 +123,8 @@ export class Matrix {
    * @example Matrix.randomUniform(4, 8, { seed: 1, low: -1, high: 1 });
    */
   static randomUniform(rows: number, cols: number, options: RandomUniformOptions = {}): Matrix {
-    const draw = uniformDraws('Matrix.randomUniform', options);
     const out = new Matrix(rows, cols);
+    const draw = uniformDraws('Matrix.randomUniform', options);
     for (let i = 0; i < out.data.length; i++) out.data[i] = draw();
     return out;
   }
@@ -167,6 +178,7 @@ export class Matrix {
     const [m, k] = transposeA ? [this.cols, this.rows] : [this.rows, this.cols];
     const [inner, n] = transposeB ? [other.cols, other.rows] : [other.rows, other.cols];
     if (k !== inner) throw innerDimensionsError(this, other, transposeA, transposeB);
+    requireSize('matmul', 'the product', m, n);
     return wrap(m, n, kernels().gemm({ m, n, k, a: this.data, b: other.data, transposeA, transposeB }));
   }
 
@@ -260,8 +272,10 @@ export class Matrix {
    * @example Matrix.concatRows([a, b]); // (a.rows + b.rows) × cols
    */
   static concatRows(matrices: readonly Matrix[]): Matrix {
-    const cols = requireEqual('Matrix.concatRows', 'columns', matrices, (m) => m.cols);
+    requireMatrices('Matrix.concatRows', 'matrices', matrices);
+    const cols = equalSize('Matrix.concatRows', 'matrices', 'cols', matrices);
     const rows = matrices.reduce((total, m) => total + m.rows, 0);
+    requireSize('Matrix.concatRows', 'the result', rows, cols);
     return wrap(rows, cols, kernels().concat(matrices.map((m) => m.data)));
   }
 
@@ -272,9 +286,18 @@ export class Matrix {
    * @example Matrix.concatColumns([head0, head1]); // rows × (head0.cols + head1.cols)
    */
   static concatColumns(matrices: readonly Matrix[]): Matrix {
-    const rows = requireEqual('Matrix.concatColumns', 'rows', matrices, (m) => m.rows);
+    requireMatrices('Matrix.concatColumns', 'matrices', matrices);
+    const rows = equalSize('Matrix.concatColumns', 'matrices', 'rows', matrices);
     const cols = matrices.reduce((total, m) => total + m.cols, 0);
-    return wrap(rows, cols, kernels().concatColumns(matrices.map((m) => m.data), rows));
+    requireSize('Matrix.concatColumns', 'the result', rows, cols);
+    return wrap(
+      rows,
+      cols,
+      kernels().concatColumns(
+        matrices.map((m) => m.data),
+        rows,
+      ),
+    );
   }
 
   /** The sum of all entries, 1×1. */
@@ -311,14 +334,7 @@ export function requireMatrix(where: string, name: string, value: unknown): asse
   throw kindError(where, `${name} must be a Matrix`, `got ${describe(value)}`);
 }
 
-function requireEqual(where: string, what: string, matrices: readonly Matrix[], size: (m: Matrix) => number): number {
-  requireArrayLike(where, 'matrices', matrices);
-  if (matrices.length === 0) throw shapeError(where, 'there must be at least one matrix', 'got an empty list');
-  matrices.forEach((m, i) => {
-    requireMatrix(where, `matrices[${i}]`, m);
-    if (size(m) === size(matrices[0])) return;
-    const given = `matrices[0] is ${shapeText(matrices[0])}, matrices[${i}] is ${shapeText(m)}`;
-    throw shapeError(where, `matrices must have equal ${what}`, given);
-  });
-  return size(matrices[0]);
+export function requireMatrices(where: string, name: string, value: unknown): asserts value is readonly Matrix[] {
+  if (!Array.isArray(value)) throw kindError(where, `${name} must be an array`, `got ${describe(value)}`);
+  for (let i = 0; i < value.length; i++) requireMatrix(where, `${name}[${i}]`, value[i]);
 }

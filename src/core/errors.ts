@@ -78,6 +78,15 @@ export function requireInteger(
   throw shapeError(where, `${name} must be an integer${rangeText(low, high)}`, `got ${value}`);
 }
 
+/** The largest number of rows, columns or entries: offsets are 32-bit integers. */
+const MAX_ENTRIES = 0x7fffffff;
+
+/** Before anything of that size is allocated or drawn. */
+export function requireSize(where: string, name: string, rows: number, cols: number): void {
+  if (rows <= MAX_ENTRIES && cols <= MAX_ENTRIES && rows * cols <= MAX_ENTRIES) return;
+  throw shapeError(where, `${name} must have at most ${MAX_ENTRIES} rows, columns and entries`, `got ${rows}×${cols}`);
+}
+
 function rangeText(low: number, high: number): string {
   const below = high < Number.MAX_SAFE_INTEGER;
   if (low > -Number.MAX_SAFE_INTEGER) return below ? ` from ${low} to ${high}` : ` of at least ${low}`;

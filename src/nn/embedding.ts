@@ -1,4 +1,4 @@
-import { requireInteger, requireOptions } from '../core/errors.js';
+import { requireInteger, requireOptions, requireSize } from '../core/errors.js';
 import type { Matrix } from '../matrix.js';
 import { gatherRows } from '../ops/embedding.js';
 import { layerRandom } from '../ops/seeds.js';
@@ -33,6 +33,7 @@ export class Embedding extends Module {
     requireOptions('Embedding', options, EMBEDDING_OPTIONS);
     const { paddingIndex, seed } = options;
     if (paddingIndex !== undefined) requireInteger('Embedding', 'paddingIndex', paddingIndex, 0, numEmbeddings - 1);
+    requireSize('Embedding', 'table', numEmbeddings, dModel);
     this.table = normalParameter('table', layerRandom('Embedding', seed), numEmbeddings, dModel, 1);
     if (paddingIndex !== undefined) this.table.row(paddingIndex).fill(0);
     this.paddingIndex = paddingIndex;

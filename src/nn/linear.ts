@@ -1,4 +1,4 @@
-import { requireBoolean, requireInteger, requireOptions } from '../core/errors.js';
+import { requireBoolean, requireInteger, requireOptions, requireSize } from '../core/errors.js';
 import type { Matrix } from '../matrix.js';
 import { layerRandom } from '../ops/seeds.js';
 import type { Parameter } from '../parameter.js';
@@ -37,6 +37,7 @@ export class Linear extends Module {
     const { bias = false, init = 'xavier', seed } = options;
     requireBoolean('Linear', 'bias', bias);
     requireInit('Linear', init);
+    requireSize('Linear', 'W', inputs, outputs);
     const random = layerRandom('Linear', seed);
     const torchBound = 1 / Math.sqrt(inputs); // torch.nn.Linear: U(±1/√inputs) for weight and bias
     this.W = uniformParameter('W', random, inputs, outputs, init === 'torch' ? torchBound : undefined);

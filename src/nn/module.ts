@@ -51,7 +51,7 @@ export class Module {
    * @example copy.loadStateDict(model.stateDict());
    */
   loadStateDict(state: ReadonlyMap<string, StoredTensor>): void {
-    const where = `${this.constructor.name}.loadStateDict`;
+    const where = `${className(this)}.loadStateDict`;
     if (Object.prototype.toString.call(state) !== '[object Map]') {
       throw kindError(where, 'the state must be a Map of tensors', `got ${describe(state)}`);
     }
@@ -59,7 +59,7 @@ export class Module {
     const missing = [...parameters.keys()].filter((path) => !state.has(path));
     const unknown = [...state.keys()].filter((path) => !parameters.has(path));
     if (missing.length + unknown.length > 0) {
-      const given = `missing ${missing.join(', ') || 'none'}; unknown ${unknown.join(', ') || 'none'}`;
+      const given = `missing ${missing.join(', ') || 'none'}; unknown ${unknown.map(nameText).join(', ') || 'none'}`;
       throw shapeError(where, 'the state must have exactly the names of stateDict()', given);
     }
     for (const [path, parameter] of parameters) checkTensor(where, path, state.get(path), parameter);
@@ -68,7 +68,7 @@ export class Module {
 
   /** Training mode for this module and all below it; train(false) is eval(). Returns this. */
   train(on = true): this {
-    requireBoolean(`${this.constructor.name}.train`, 'on', on);
+    requireBoolean(`${className(this)}.train`, 'on', on);
     this.training = on;
     for (const [, value] of walk(this, '')) if (value instanceof Module) value.training = on;
     return this;
@@ -78,6 +78,10 @@ export class Module {
   eval(): this {
     return this.train(false);
   }
+}
+
+function className(module: Module): string {
+  return module.constructor.name || 'Module'; // a class expression has no name
 }
 
 /** Parameters and modules below a module, depth first, each module once. */
@@ -97,6 +101,11 @@ function* visit(value: unknown, path: string, seen: Set<object>): Generator<[str
   }
 }
 
+/** A key of a user's Map need not be a string, whatever its type says. */
+function nameText(key: unknown): string {
+  return typeof key === 'string' ? key : describe(key);
+}
+
 function checkTensor(where: string, path: string, tensor: StoredTensor | undefined, { rows, cols }: Parameter): void {
   const { dtype, shape, data } = tensor ?? {};
   if (!Array.isArray(shape) || Object.prototype.toString.call(data) !== '[object Float32Array]' || dtype !== 'F32') {
@@ -104,7 +113,7 @@ function checkTensor(where: string, path: string, tensor: StoredTensor | undefin
     throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
   }
   if (shape.length !== 2 || shape[0] !== rows || shape[1] !== cols) {
-    throw shapeError(where, `${path} must have shape [${rows}, ${cols}]`, `got [${shape.join(', ')}]`);
+    throw shapeError(where, `${path} must have shape [${rows}, ${cols}]`, `got ${describe(shape)}`);
   }
   if (data?.length === rows * cols) return;
   throw shapeError(where, `${path} must hold ${rows * cols} numbers`, `got ${data?.length}`);

@@ -1,4 +1,4 @@
-import { describe, kindError, requireBoolean, requireInteger, requireOptions, shapeError } from '../core/errors.js';
+import { describe, kindError, requireBoolean, requireInteger, requireOptions, requireSize, shapeError } from '../core/errors.js';
 import { checkCuSeqlens, packedPositions } from '../core/sequences.js';
 import { Matrix } from '../matrix.js';
 import { type AttentionStage, attend, attentionStages } from '../ops/attention.js';
@@ -6,9 +6,10 @@ import type { AttentionOptions, Mask } from '../ops/attention-options.js';
 import { checkPositions, type RopeOptions, ropeOption, rotary } from '../ops/rotary.js';
 import type { Parameter } from '../parameter.js';
 import { type ExtraKey, extraKeysLast, withExtraKeys } from './extra-keys.js';
+import { headShape } from './heads.js';
 import { constantParameter, normalParameter, uniformParameter } from './initialization.js';
 import { affine, zeroBias } from './linear.js';
-import { PROJECTION_OPTIONS, ProjectedAttention, type ProjectionOptions } from './projected-attention.js';
+import { PROJECTION_OPTIONS, ProjectedAttention, type ProjectionOptions, tryOptions } from './projected-attention.js';
 import { requireColumns } from './shapes.js';
 
 export interface MultiHeadAttentionOptions extends ProjectionOptions {
@@ -118,11 +119,15 @@ export class MultiHeadAttention extends ProjectedAttention {
       const rule = 'addZeroAttention and addBiasKeyValue must stand without window and alibi';
       throw shapeError(where, rule, 'got both', 'the extra keys have no position');
     }
-    super(where, options, kDim, vDim);
-    const { numHeads, numKvHeads, dK, dV } = this.heads;
+    const heads = headShape(where, dModel, options);
+    const { numHeads, numKvHeads, dK, dV } = heads;
+    const rope = ropeOption(where, options.rope, dK);
+    requireSize(where, 'W_O', numHeads * dV, dModel);
+    tryOptions(where, heads, { causal, window, alibi, softcap });
+    super(where, options, heads, kDim, vDim); // everything is checked before it draws its seed
     this.kDim = kDim;
     this.vDim = vDim;
-    this.rope = ropeOption(where, options.rope, dK);
+    this.rope = rope;
     this.addZeroAttention = addZeroAttention;
     // torch.nn.MultiheadAttention: out_proj is a Linear, U(±1/√inputs); bias_k and bias_v are Xavier normal.
     const torchBound = 1 / Math.sqrt(numHeads * dV);
@@ -135,7 +140,6 @@ export class MultiHeadAttention extends ProjectedAttention {
     }
     if (sinks) this.sinks = constantParameter('sinks', 1, numHeads, 0);
     this.#options = { numHeads, numKvHeads, causal, window, alibi, softcap };
-    this.tryOptions(where, this.#options);
   }
 
   /**
@@ -148,8 +152,9 @@ export class MultiHeadAttention extends ProjectedAttention {
     const where = 'MultiHeadAttention';
     requireOptions(where, options, FORWARD_OPTIONS);
     const { q, k, v, attention } = this.#prepare(where, x, options);
-    const { call, ...drop } = this.nextDropout(this.dropout);
-    return affine(attend(where, q, k, v, { ...attention, ...drop }, call), this.W_O, this.b_O);
+    return this.dropping(where, { dropout: this.dropout }, (drop, call) =>
+      affine(attend(where, q, k, v, { ...attention, ...drop }, call), this.W_O, this.b_O),
+    );
   }
 
   /**
@@ -208,10 +213,11 @@ export class MultiHeadAttention extends ProjectedAttention {
     const { numHeads, numKvHeads } = this.heads;
     const { cuSeqlens, cuSeqlensK = cuSeqlens, positions } = options;
     const inSequence = (name: string, offsets: ArrayLike<number> | undefined, rows: number) =>
-      offsets && packedPositions(checkCuSeqlens(where, name, offsets, rows));
-    const queryPositions = positions
-      ? checkPositions(where, positions, q.rows)
-      : inSequence('cuSeqlens', cuSeqlens, q.rows);
+      offsets === undefined ? undefined : packedPositions(checkCuSeqlens(where, name, offsets, rows));
+    const queryPositions =
+      positions === undefined
+        ? inSequence('cuSeqlens', cuSeqlens, q.rows)
+        : checkPositions(where, positions, q.rows);
     const keyPositions = isSelf ? queryPositions : inSequence('cuSeqlensK', cuSeqlensK, k.rows);
     return [
       rotary(q, { ...this.rope, numHeads, positions: queryPositions }),

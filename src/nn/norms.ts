@@ -1,4 +1,4 @@
-import { requireFinite, requireInteger, requireOptions } from '../core/errors.js';
+import { requireFinite, requireInteger, requireOptions, requireSize } from '../core/errors.js';
 import type { Matrix } from '../matrix.js';
 import { layerNorm, rmsNorm } from '../ops/normalization.js';
 import type { Parameter } from '../parameter.js';
@@ -15,6 +15,7 @@ const NORM_OPTIONS: readonly (keyof NormModuleOptions)[] = ['epsilon'];
 
 function checkNorm(where: string, dModel: number, options: NormModuleOptions): number {
   requireInteger(where, 'dModel', dModel, 1);
+  requireSize(where, 'gain', 1, dModel);
   requireOptions(where, options, NORM_OPTIONS);
   const { epsilon = 1e-5 } = options;
   requireFinite(where, 'epsilon', epsilon, 0);

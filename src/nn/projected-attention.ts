@@ -1,11 +1,11 @@
-import { requireBoolean, requireFinite } from '../core/errors.js';
+import { requireBoolean, requireFinite, requireSize } from '../core/errors.js';
 import { type Random, xavierBound } from '../core/random.js';
 import { Matrix } from '../matrix.js';
 import { attentionStages } from '../ops/attention.js';
-import type { AttentionOptions } from '../ops/attention-options.js';
+import { type AttentionOptions, checkDropout } from '../ops/attention-options.js';
 import { layerRandom } from '../ops/seeds.js';
 import type { Parameter } from '../parameter.js';
-import { type HeadShape, headShape } from './heads.js';
+import type { HeadShape } from './heads.js';
 import { type Init, requireInit, uniformParameter } from './initialization.js';
 import { affine, zeroBias } from './linear.js';
 import { Module } from './module.js';
@@ -64,20 +64,22 @@ export abstract class ProjectedAttention extends Module {
   /** Draws what the layer adds to the projections. */
   protected readonly random: Random;
 
-  constructor(where: string, options: ProjectionOptions, kDim: number, vDim: number) {
+  constructor(where: string, options: ProjectionOptions, heads: HeadShape, kDim: number, vDim: number) {
     super();
     const { dModel, bias = false, dropout = 0, init = 'xavier' } = options;
-    const heads = headShape(where, dModel, options);
     requireBoolean(where, 'bias', bias);
     requireFinite(where, 'dropout', dropout, 0, 1);
     requireInit(where, init);
+    const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
+    requireSize(where, 'W_Q', dModel, qCols);
+    requireSize(where, 'W_K', kDim, kCols);
+    requireSize(where, 'W_V', vDim, vCols);
     const random = layerRandom(where, options.seed);
     this.random = random;
     this.dModel = dModel;
     this.heads = heads;
     this.dropout = dropout;
     this.dropoutSeed = random.seedForChild();
-    const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
     // torch.nn.MultiheadAttention draws W_Q, W_K, W_V as one stacked matrix, unless their input widths differ.
     const stacked = init === 'torch' && kDim === dModel && vDim === dModel;
     const bound = stacked ? xavierBound(dModel, qCols + kCols + vCols) : undefined;
@@ -98,20 +100,31 @@ export abstract class ProjectedAttention extends Module {
     };
   }
 
-  /** Attention over no rows: an option out of range is refused where it is given, not at the first call. */
-  protected tryOptions(where: string, options: AttentionOptions): void {
-    const { numHeads, numKvHeads, dK } = this.heads;
-    attentionStages(where, new Matrix(0, numHeads * dK), new Matrix(0, numKvHeads * dK), options);
-  }
-
   protected requireInput(where: string, x: unknown): asserts x is Matrix {
     requireColumns(where, 'x', x, 'dModel', this.dModel);
   }
 
-  /** Dropout of this forward call: none in evaluation mode. `seed` replaces the layer's own and restarts its calls. */
-  protected nextDropout(dropout: number, seed?: number): { dropout: number; seed: number; call: number } {
-    if (!this.training || dropout === 0) return { dropout: 0, seed: this.dropoutSeed, call: 0 };
-    if (seed !== undefined) return { dropout, seed, call: 0 };
-    return { dropout, seed: this.dropoutSeed, call: this.dropoutCalls++ };
+  /**
+   * One forward call with its dropout: none in evaluation mode. `seed` replaces the layer's own and restarts its calls.
+   * A call that throws is not counted.
+   */
+  protected dropping(
+    where: string,
+    options: { dropout?: number; seed?: number },
+    forward: (drop: { dropout: number; seed: number }, call: number) => Matrix,
+  ): Matrix {
+    checkDropout(where, options);
+    const { dropout = 0, seed = this.dropoutSeed } = options;
+    if (!this.training || dropout === 0) return forward({ dropout: 0, seed }, 0);
+    if (options.seed !== undefined) return forward({ dropout, seed }, 0);
+    const out = forward({ dropout, seed }, this.dropoutCalls);
+    this.dropoutCalls++;
+    return out;
   }
+}
+
+/** Attention over no rows: an option out of range is refused where it is given, not at the first call. */
+export function tryOptions(where: string, { numHeads, numKvHeads, dK }: HeadShape, options: AttentionOptions): void {
+  const [q, k] = [new Matrix(0, numHeads * dK), new Matrix(0, numKvHeads * dK)];
+  attentionStages(where, q, k, { ...options, numHeads, numKvHeads });
 }

@@ -1,8 +1,9 @@
 import { shapeError } from '../core/errors.js';
 import { Matrix } from '../matrix.js';
 import { type AttentionWeightsOptions, attend, attentionStages } from '../ops/attention.js';
-import { type AttentionOptions, requireAttentionOptions } from '../ops/attention-options.js';
-import { PROJECTION_OPTIONS, ProjectedAttention, type ProjectionOptions } from './projected-attention.js';
+import { type AttentionOptions, requireAttentionOptions, requireKinds } from '../ops/attention-options.js';
+import { headShape } from './heads.js';
+import { PROJECTION_OPTIONS, ProjectedAttention, type ProjectionOptions, tryOptions } from './projected-attention.js';
 
 /** The sizes of the layer, and attention options that every call starts from. `bias` here adds b_Q, b_K, b_V. */
 export interface SelfAttentionOptions extends ProjectionOptions, Omit<AttentionOptions, keyof ProjectionOptions> {}
@@ -40,11 +41,14 @@ export class SelfAttention extends ProjectedAttention {
 
   constructor(options: SelfAttentionOptions) {
     requireAttentionOptions('SelfAttention', options, PROJECTION_OPTIONS);
+    const where = 'SelfAttention';
     const { dModel, dK, dV, bias, init, seed, numHeads = 1, numKvHeads, dropout, ...attention } = options ?? {};
-    super('SelfAttention', { dModel, dK, dV, bias, init, seed, numHeads, numKvHeads, dropout }, dModel, dModel);
-    this.#defaults = { ...attention, numHeads, numKvHeads: this.heads.numKvHeads };
-    const { mask, keyMask, cuSeqlens, cuSeqlensK, ...ofEverySize } = this.#defaults;
-    this.tryOptions('SelfAttention', ofEverySize);
+    const heads = headShape(where, dModel, { numHeads, numKvHeads, dK, dV });
+    requireKinds(where, attention);
+    const { mask, keyMask, cuSeqlens, cuSeqlensK, ...ofEverySize } = attention;
+    tryOptions(where, heads, ofEverySize);
+    super(where, { dModel, bias, init, seed, dropout }, heads, dModel, dModel);
+    this.#defaults = { ...attention, numHeads, numKvHeads: heads.numKvHeads };
   }
 
   /**
@@ -56,14 +60,15 @@ export class SelfAttention extends ProjectedAttention {
     const where = 'SelfAttention';
     const call = this.#callOptions(where, x, options);
     const { q, k, v } = this.project(x, x, x);
-    const { call: number, ...drop } = this.nextDropout(call.dropout ?? 0, options.seed);
-    return attend(where, q, k, v, { ...call, ...drop }, number);
+    const dropout = { dropout: call.dropout, seed: options.seed };
+    return this.dropping(where, dropout, (drop, number) => attend(where, q, k, v, { ...call, ...drop }, number));
   }
 
   /** As the function attentionWeights, of the projected x: one (tokens × tokens) matrix a sequence and head. */
   attentionWeights(x: Matrix, options: AttentionWeightsOptions = {}): Matrix[] {
     const where = 'SelfAttention.attentionWeights';
-    const { stage, heads, ...attention } = options ?? {};
+    requireAttentionOptions(where, options, ['stage', 'heads']);
+    const { stage, heads, ...attention } = options;
     const call = this.#callOptions(where, x, attention);
     const { q, k } = this.project(x, x, x);
     return attentionStages(where, q, k, { ...call, stage, heads });

@@ -6,6 +6,7 @@ import {
   requireInteger,
   requireNumber,
   requireOptions,
+  requireSize,
   shapeError,
   shapeText,
 } from '../core/errors.js';
@@ -86,6 +87,7 @@ export function attentionProblem(where: string, q: Matrix, k: Matrix, options: A
     const rule = `k must have numKvHeads·dK = ${numKvHeads}·${dK} columns`;
     throw shapeError(where, rule, `q is ${shapeText(q)}, k is ${shapeText(k)}`);
   }
+  requireSize(where, 'the log-sum-exp', q.rows, numHeads);
   checkDropout(where, options);
   const { scale = dK === 0 ? 1 : 1 / Math.sqrt(dK), softcap = 0 } = options;
   requireFinite(where, 'scale', scale);
@@ -121,6 +123,15 @@ export function attentionProblem(where: string, q: Matrix, k: Matrix, options: A
 export function requireDivisible(where: string, name: string, x: Matrix, heads: string, count: number): number {
   if (x.cols % count === 0) return x.cols / count;
   throw shapeError(where, `columns of ${name} must be divisible by ${heads}`, `${x.cols} is not divisible by ${count}`);
+}
+
+/** The kinds of the options that can only be measured against q and k. */
+export function requireKinds(where: string, { mask, keyMask, cuSeqlens, cuSeqlensK }: AttentionOptions): void {
+  if (mask !== undefined && !Array.isArray(mask) && !isBytes(mask)) throw maskKindError(where, mask);
+  if (keyMask !== undefined && !isBytes(keyMask)) throw keyMaskKindError(where, keyMask);
+  for (const [name, offsets] of Object.entries({ cuSeqlens, cuSeqlensK })) {
+    if (offsets !== undefined) requireArrayLike(where, name, offsets);
+  }
 }
 
 export function requireAttentionOptions(where: string, options: unknown, more: readonly string[] = []): void {
@@ -177,7 +188,7 @@ function checkReach(where: string, { causal = false, window }: AttentionOptions)
       throw shapeError(where, 'window must be a number or [left, right]', `got ${describe(window)}`);
     }
   }
-  const [left, right] = typeof window === 'number' ? [window, causal ? 0 : window] : window;
+  const [left, right] = typeof window === 'number' ? [window, causal ? 0 : window] : [window[0], window[1]];
   for (const reach of [left, right]) {
     requireNumber(where, 'window', reach);
     if (!(reach >= 0) || (reach !== open && !Number.isInteger(reach))) {
@@ -192,11 +203,19 @@ function checkReach(where: string, { causal = false, window }: AttentionOptions)
 function checkMask(where: string, mask: unknown, rows: number, columns: number, numHeads: number) {
   if (mask === undefined) return undefined;
   const bytes = Array.isArray(mask) ? maskBytes(where, mask, rows, columns, numHeads) : mask;
-  if (!isBytes(bytes)) throw kindError(where, 'mask must be a Uint8Array or boolean[][]', `got ${describe(mask)}`);
+  if (!isBytes(bytes)) throw maskKindError(where, mask);
   if (bytes.length !== rows * columns && bytes.length !== numHeads * rows * columns) {
     throw shapeError(where, maskRule('mask', rows, columns, numHeads), `got ${bytes.length} entries`);
   }
   return bytes;
+}
+
+function maskKindError(where: string, mask: unknown): TypeError {
+  return kindError(where, 'mask must be a Uint8Array or boolean[][]', `got ${describe(mask)}`);
+}
+
+function keyMaskKindError(where: string, keyMask: unknown): TypeError {
+  return kindError(where, 'keyMask must be a Uint8Array', `got ${describe(keyMask)}`);
 }
 
 function maskRule(name: string, rows: number, columns: number, numHeads: number): string {
@@ -209,7 +228,8 @@ function maskBytes(where: string, mask: unknown[], rows: number, columns: number
     throw shapeError(where, maskRule('mask', rows, columns, numHeads), `got ${mask.length} rows`);
   }
   const bytes = new Uint8Array(mask.length * columns);
-  mask.forEach((row, r) => {
+  for (let r = 0; r < mask.length; r++) {
+    const row = mask[r];
     requireArrayLike(where, `mask[${r}]`, row);
     if (row.length !== columns) {
       throw shapeError(where, maskRule('mask', rows, columns, numHeads), `row ${r} has ${row.length} entries`);
@@ -221,7 +241,7 @@ function maskBytes(where: string, mask: unknown[], rows: number, columns: number
       }
       bytes[r * columns + c] = flag ? 1 : 0;
     }
-  });
+  }
   return bytes;
 }
 
@@ -231,7 +251,7 @@ function isBytes(value: unknown): value is Uint8Array {
 
 function checkKeyMask(where: string, keyMask: unknown, rows: number): Uint8Array | undefined {
   if (keyMask === undefined) return undefined;
-  if (!isBytes(keyMask)) throw kindError(where, 'keyMask must be a Uint8Array', `got ${describe(keyMask)}`);
+  if (!isBytes(keyMask)) throw keyMaskKindError(where, keyMask);
   if (keyMask.length === rows) return keyMask;
   throw shapeError(where, `keyMask must have one entry for each of the ${rows} key rows`, `got ${keyMask.length}`);
 }
@@ -274,7 +294,7 @@ function checkSinks(where: string, sinks: unknown, numHeads: number): Float32Arr
   throw shapeError(where, `sinks must be (1 × numHeads) = 1×${numHeads}`, `got ${shapeText(sinks)}`);
 }
 
-function checkDropout(where: string, { dropout = 0, seed }: AttentionOptions): void {
+export function checkDropout(where: string, { dropout = 0, seed }: AttentionOptions): void {
   requireFinite(where, 'dropout', dropout, 0, 1);
   if (seed !== undefined) requireSeed(where, seed);
 }

@@ -1,4 +1,4 @@
-import { requireArrayLike, requireChoice, requireInteger, shapeError, shapeText } from '../core/errors.js';
+import { requireArrayLike, requireChoice, requireInteger, requireSize, shapeError, shapeText } from '../core/errors.js';
 import type { AttentionStage } from '../kernels/contract.js';
 import { kernels } from '../kernels/state.js';
 import { type Matrix, requireMatrix, wrap } from '../matrix.js';
@@ -48,6 +48,7 @@ export function attend(
     throw shapeError(where, 'k and v must have the same rows', `k is ${shapeText(k)}, v is ${shapeText(v)}`);
   }
   const dV = requireDivisible(where, 'v', v, 'numKvHeads', problem.numKvHeads);
+  requireSize(where, 'the result', q.rows, problem.numHeads * dV);
   const { out } = kernels().attention({ ...problem, v: v.data, dV, ...dropoutOf(options, call) });
   return wrap(q.rows, problem.numHeads * dV, out);
 }
@@ -98,6 +99,7 @@ export function attentionStages(where: string, q: Matrix, k: Matrix, options: At
   for (let s = 0; s + 1 < problem.cuSeqlens.length; s++) {
     const lq = problem.cuSeqlens[s + 1] - problem.cuSeqlens[s];
     const lk = problem.cuSeqlensK[s + 1] - problem.cuSeqlensK[s];
+    requireSize(where, 'a matrix of weights', lq, lk);
     for (const head of heads) out.push(wrap(lq, lk, kernels().attentionStage(problem, stage, s, head)));
   }
   return out;
@@ -106,8 +108,11 @@ export function attentionStages(where: string, q: Matrix, k: Matrix, options: At
 function checkHeadList(where: string, heads: unknown, numHeads: number): number[] {
   if (heads === undefined) return Array.from({ length: numHeads }, (_, h) => h);
   requireArrayLike(where, 'heads', heads);
-  return Array.from(heads, (head, i) => {
+  const list: number[] = [];
+  for (let i = 0; i < heads.length; i++) {
+    const head = heads[i];
     requireInteger(where, `heads[${i}]`, head, 0, numHeads - 1);
-    return head;
-  });
+    list.push(head);
+  }
+  return list;
 }

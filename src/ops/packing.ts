@@ -1,6 +1,6 @@
-import { requireArrayLike } from '../core/errors.js';
 import { checkCuSeqlens, cuSeqlensFromLengths } from '../core/sequences.js';
-import { Matrix, requireMatrix } from '../matrix.js';
+import { Matrix, requireMatrices, requireMatrix } from '../matrix.js';
+import { equalSize } from '../matrix-checks.js';
 
 /**
  * Stacks sequences into one matrix, without padding: a batch for every function that takes `cuSeqlens`.
@@ -11,8 +11,8 @@ import { Matrix, requireMatrix } from '../matrix.js';
  * @example const { packed, cuSeqlens } = pack([a, b]); const out = attention.forward(packed, { cuSeqlens });
  */
 export function pack(sequences: readonly Matrix[]): { packed: Matrix; cuSeqlens: Int32Array } {
-  requireArrayLike('pack', 'sequences', sequences);
-  sequences.forEach((sequence, s) => requireMatrix('pack', `sequences[${s}]`, sequence));
+  requireMatrices('pack', 'sequences', sequences);
+  equalSize('pack', 'sequences', 'cols', sequences);
   const cuSeqlens = cuSeqlensFromLengths(sequences.map((sequence) => sequence.rows));
   return { packed: Matrix.concatRows(sequences), cuSeqlens };
 }

@@ -1,4 +1,4 @@
-import { requireChoice, requireInteger, requireOptions } from '../core/errors.js';
+import { requireChoice, requireInteger, requireOptions, requireSize } from '../core/errors.js';
 import { kernels } from '../kernels/state.js';
 import { type Matrix, wrap } from '../matrix.js';
 
@@ -30,6 +30,7 @@ export function sinusoidalPositions(length: number, dModel: number, options: Sin
   const { offset = 0, layout = 'interleaved' } = options;
   requireInteger(where, 'offset', offset, -0x7fffffff);
   requireChoice(where, 'layout', layout, ['interleaved', 'halves']);
+  requireSize(where, 'the result', length, dModel);
   const out = kernels().allocate(length * dModel);
   const sines = Math.ceil(dModel / 2);
   for (let c = 0; c < dModel; c++) {

@@ -69,8 +69,8 @@ export function checkRope(where: string, options: RopeOptions, headDim: number):
 export function ropeOption(where: string, rope: unknown, headDim: number): Required<RopeOptions> | undefined {
   if (rope === undefined || rope === false) return undefined;
   if (rope === true) return checkRope(where, {}, headDim);
-  requireOptions(`${where}: rope`, rope, ROPE_OPTIONS);
-  return checkRope(`${where}: rope`, rope as RopeOptions, headDim);
+  requireOptions(`${where}.rope`, rope, ROPE_OPTIONS);
+  return checkRope(`${where}.rope`, rope as RopeOptions, headDim);
 }
 
 export function checkPositions(where: string, positions: unknown, rows: number): ArrayLike<number> {

@@ -1,0 +1,112 @@
+import { requireBoolean, requireInteger } from '../core/errors.js';
+import type { Matrix } from '../matrix.js';
+import { HEATMAP_OPTIONS, type Heatmap, type HeatmapOptions, heatmapInput, longestValue } from './heatmap-input.js';
+import { blend, DARK, position, textIsBlack } from './heatmap-scale.js';
+import { displayWidth, graphemes, pad } from './labels.js';
+
+export interface HeatmapAnsiOptions extends HeatmapOptions {
+  /** 24-bit background colours (default), or plain text: values with shades ░▒▓█. */
+  color?: boolean;
+  /** Columns of the terminal. Default 80. A map too wide for values gets cells of two columns, three if plain, never fewer. */
+  maxWidth?: number;
+}
+
+/** Labels are cut to this many columns, and column labels to this many lines where they are written downwards. */
+const LABEL_COLUMNS = 16;
+/** Cells with values grow to this width for the column labels. */
+const WIDEST_CELL = 10;
+const SHADES = [' ', '░', '▒', '▓', '█'] as const;
+/** Columns of a cell that its value leaves: for the shade of the plain variant, and a space. */
+const SHADED = 2;
+const LEGEND_STEPS = 16;
+
+/**
+ * A heat map for a terminal: one (queries × keys) matrix, or several of one shape below each other on one scale, every
+ * line ended by a newline. Columns are aligned by display width. Every cell is painted, text and ground, so that it can
+ * be read on light and dark terminals.
+ *
+ * Labels may hold anything: control characters are shown as pictures, so that no escape sequence reaches the terminal.
+ *
+ * @param weights  (Lq × Lk), or one such matrix a head
+ * @throws ShapeError  if the labels or shapes do not agree; TypeError for wrong kinds
+ * @example console.log(heatmapAnsi(weights, { rowLabels: words, columnLabels: words, color: process.stdout.isTTY }));
+ */
+export function heatmapAnsi(weights: Matrix | readonly Matrix[], options: HeatmapAnsiOptions = {}): string {
+  const where = 'heatmapAnsi';
+  const map = heatmapInput(where, weights, options, [...HEATMAP_OPTIONS, 'color', 'maxWidth']);
+  const { color = true, maxWidth = 80 } = options;
+  requireBoolean(where, 'color', color);
+  requireInteger(where, 'maxWidth', maxWidth, 1);
+  const left = widest(map.rowLabels) + 1;
+  const room = Math.floor((maxWidth - left) / Math.max(1, map.cols));
+  const narrow = color ? 2 : 3;
+  const values = longestValue(map) + SHADED;
+  const withValues = room >= values;
+  const cellWidth = withValues
+    ? Math.max(values, Math.min(WIDEST_CELL, room, widest(map.columnLabels) + SHADED))
+    : narrow;
+  const header = withValues ? levelHeader(map, left, cellWidth) : downwardHeader(map, left, narrow);
+  const lines = map.maps.flatMap((matrix, h) => {
+    const heading = map.headLabels[h] === undefined ? [] : [pad(map.headLabels[h], displayWidth(map.headLabels[h]))];
+    const rows = map.rowLabels.map((label, r) => {
+      const cells = Array.from(matrix.row(r), (value) => cell(map, value, color, cellWidth, withValues));
+      return `${pad(label, left - 1)} ${cells.join('')}`;
+    });
+    return [...heading, ...header, ...rows, ''];
+  });
+  return `${[...lines, legend(map, color, withValues)].map((line) => line.trimEnd()).join('\n')}\n`;
+}
+
+function widest(labels: readonly string[]): number {
+  return labels.reduce((most, label) => Math.max(most, Math.min(LABEL_COLUMNS, displayWidth(label))), 0);
+}
+
+function levelHeader({ columnLabels }: Heatmap, left: number, cellWidth: number): string[] {
+  const labels = columnLabels.map((label) => ` ${pad(label, cellWidth - 2, 'right')} `);
+  return [' '.repeat(left) + labels.join('')];
+}
+
+/** Column labels written downwards, one grapheme a line, ending right above their column. */
+function downwardHeader({ columnLabels }: Heatmap, left: number, width: number): string[] {
+  const columns = columnLabels.map((label) => {
+    const all = graphemes(label);
+    return all.length <= LABEL_COLUMNS ? all : [...all.slice(0, LABEL_COLUMNS - 1), '…'];
+  });
+  const height = columns.reduce((most, column) => Math.max(most, column.length), 0);
+  return Array.from({ length: height }, (_, line) => {
+    const row = columns.map(
+      (column) => `${pad(column[line - (height - column.length)] ?? '', 2)}${' '.repeat(width - 2)}`,
+    );
+    return ' '.repeat(left) + row.join('');
+  });
+}
+
+function cell(map: Heatmap, value: number, color: boolean, width: number, withValue: boolean): string {
+  const t = position(map.scale, value);
+  if (color) return paint(t, withValue ? `${map.write(value).padStart(width - 1)} ` : '  ');
+  if (!withValue) return `${hundredths(t)} `;
+  const shade = Number.isNaN(t) ? '!' : SHADES[Math.min(SHADES.length - 1, Math.floor(t * SHADES.length))];
+  return `${map.write(value).padStart(width - 2)}${shade} `;
+}
+
+/** Two characters for t in [0, 1]: ` ·` for 0, ` 0` to `99`, `!!` for NaN. */
+function hundredths(t: number): string {
+  if (Number.isNaN(t)) return '!!';
+  return (t === 0 ? '·' : String(Math.min(99, Math.floor(100 * t)))).padStart(2);
+}
+
+/** Text on the colour of t, with the colour set back after it; NaN is red. */
+function paint(t: number, content: string): string {
+  const ground = Number.isNaN(t) ? [209, 36, 47] : blend(DARK, t);
+  const ink = !Number.isNaN(t) && textIsBlack(DARK, t) ? [0, 0, 0] : [255, 255, 255];
+  return `\u001b[48;2;${ground.join(';')}m\u001b[38;2;${ink.join(';')}m${content}\u001b[0m`;
+}
+
+function legend({ scale, write }: Heatmap, color: boolean, withValues: boolean): string {
+  const [low, high] = [write(scale.low), write(scale.high)];
+  const steps = Array.from({ length: LEGEND_STEPS }, (_, i) => paint(i / (LEGEND_STEPS - 1), ' ')).join('');
+  const plain = withValues
+    ? `${low} [${SHADES.map((shade) => shade.repeat(2)).join('')}] ${high}`
+    : `hundredths of the way from ${low} (·) to ${high} (99)`;
+  return `${color ? `${low} ${steps} ${high}` : plain}   rows attend to columns`;
+}

@@ -1,0 +1,13 @@
+import { attentionCases } from './attention-cases.js';
+import type { OptionCase } from './case.js';
+import { layerCases } from './layer-cases.js';
+import { matrixCases } from './matrix-cases.js';
+import { multiHeadCases } from './multi-head-cases.js';
+
+/** Every option of the public surface, by the key that the list generated from the types gives it. */
+export const OPTION_CASES: readonly OptionCase[] = [
+  ...attentionCases,
+  ...multiHeadCases,
+  ...layerCases,
+  ...matrixCases,
+];

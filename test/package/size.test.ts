@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { requireBuilt } from '../support/built.js';
+import { projectRoot } from '../support/source-modules.js';
+
+/** What a user downloads who writes this line and bundles for a browser: minified, then gzipped. */
+async function bundle(line: string): Promise<{ bytes: number; gzipBytes: number; text: string }> {
+  const { outputFiles } = await build({
+    stdin: { contents: line, resolveDir: projectRoot },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    platform: 'browser',
+    alias: { qkv: join(projectRoot, 'dist/index.js') },
+    tsconfigRaw: {},
+  });
+  const [{ contents, text }] = outputFiles;
+  return { bytes: contents.length, gzipBytes: gzipSync(contents).length, text };
+}
+
+describe('what a bundler keeps', () => {
+  beforeAll(requireBuilt);
+
+  // The class itself is about 100 bytes. Anything at module level that a bundler must keep would show here.
+  it('of one small class: that class', async () => {
+    const { bytes, text } = await bundle("import { ShapeError } from 'qkv'; console.log(new ShapeError('x').name);");
+    expect(bytes, text).toBeLessThan(400);
+  });
+
+  it('of an import that is not used: nothing', async () => {
+    expect((await bundle("import { Matrix } from 'qkv';")).text.trim()).toBe('');
+  });
+
+  // The budgets of the design, kernels included: 40 KB for everything, 22 KB for one layer.
+  it.each([
+    ['everything', "export * from 'qkv';", 40],
+    ['one layer', "export { MultiHeadAttention } from 'qkv';", 22],
+  ])('%s fits its budget', async (_, line, budgetKB) => {
+    expect((await bundle(line)).gzipBytes).toBeLessThanOrEqual(budgetKB * 1000);
+  });
+});

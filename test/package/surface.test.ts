@@ -1,0 +1,113 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import ts from 'typescript';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { requireBuilt } from '../support/built.js';
+import { projectRoot } from '../support/source-modules.js';
+
+// The public surface. Growing it is a decision: write the new name here, in order.
+const SURFACE = [
+  'class Embedding',
+  'class LayerNorm',
+  'class Linear',
+  'class Matrix',
+  'class Module',
+  'class MultiHeadAttention',
+  'class Parameter',
+  'class RMSNorm',
+  'class SelfAttention',
+  'class ShapeError',
+  'function attentionLogSumExp',
+  'function attentionWeights',
+  'function capabilities',
+  'function cuSeqlensFromLengths',
+  'function gelu',
+  'function heatmapAnsi',
+  'function heatmapSvg',
+  'function layerNorm',
+  'function pack',
+  'function relu',
+  'function rmsNorm',
+  'function rotary',
+  'function scaledDotProductAttention',
+  'function setKernels',
+  'function setSeed',
+  'function silu',
+  'function sinusoidalPositions',
+  'function unpack',
+  'type AttentionOptions',
+  'type AttentionStage',
+  'type AttentionTrace',
+  'type AttentionWeightsOptions',
+  'type EmbeddingOptions',
+  'type GeluOptions',
+  'type HeatmapAnsiOptions',
+  'type HeatmapSvgOptions',
+  'type KernelChoice',
+  'type LinearOptions',
+  'type Mask',
+  'type MatmulOptions',
+  'type MultiHeadAttentionForwardOptions',
+  'type MultiHeadAttentionOptions',
+  'type MultiHeadAttentionWeightsOptions',
+  'type NormModuleOptions',
+  'type NormOptions',
+  'type RandomNormalOptions',
+  'type RandomUniformOptions',
+  'type RopeOptions',
+  'type RotaryOptions',
+  'type SelfAttentionOptions',
+  'type SinusoidalOptions',
+  'type StoredDtype',
+  'type StoredTensor',
+];
+
+const VALUES = SURFACE.filter((entry) => !entry.startsWith('type '));
+
+/** `kind name` of every export of a declaration file, sorted by name. */
+function declaredSurface(file: string): string[] {
+  const program = ts.createProgram([file], { skipLibCheck: true, types: [], target: ts.ScriptTarget.ES2022 });
+  const checker = program.getTypeChecker();
+  const source = program.getSourceFile(file);
+  const module = source && checker.getSymbolAtLocation(source);
+  if (!module) throw new Error(`${file} is no module`);
+  return checker.getExportsOfModule(module).map((symbol) => `${kindOf(checker, symbol)} ${symbol.name}`);
+}
+
+function kindOf(checker: ts.TypeChecker, symbol: ts.Symbol): string {
+  const { flags } = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+  if (flags & ts.SymbolFlags.Class) return 'class';
+  if (flags & ts.SymbolFlags.Function) return 'function';
+  if (flags & ts.SymbolFlags.Value) return 'value';
+  return 'type';
+}
+
+/** `kind name` of every export that exists at run time. */
+function runtimeSurface(module: Record<string, unknown>): string[] {
+  return Object.entries(module).map(([name, value]) => {
+    if (typeof value !== 'function') return `value ${name}`;
+    return `${/^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function'} ${name}`;
+  });
+}
+
+const byName = (entries: readonly string[]) => [...entries].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+const nameOf = (entry: string) => entry.slice(entry.indexOf(' ') + 1);
+
+describe('the public surface', () => {
+  beforeAll(requireBuilt);
+
+  it.each(['dist/index.d.ts', 'dist/index.d.cts'])('of %s', (file) => {
+    expect(byName(declaredSurface(join(projectRoot, file)))).toEqual(byName(SURFACE));
+  });
+
+  it('of the ES module', async () => {
+    const module = await import(/* @vite-ignore */ pathToFileURL(join(projectRoot, 'dist/index.js')).href);
+    expect(byName(runtimeSurface(module))).toEqual(byName(VALUES));
+  });
+
+  it('of the CommonJS module', () => {
+    const module = createRequire(import.meta.url)(join(projectRoot, 'dist/index.cjs'));
+    expect(byName(runtimeSurface(module))).toEqual(byName(VALUES));
+  });
+});

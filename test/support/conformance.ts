@@ -1,0 +1,121 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { decode, readTensorFile, type TensorFile } from './safetensors.js';
+import type { Tensor } from './tensor.js';
+import { forEachTwin, TWINS, type Twin } from './twins.js';
+
+// Expected values of other libraries. They are no part of the project: they lie beside it, or where QKV_CONFORMANCE says
+// (a path from the project's root), and their READMEs describe the formats.
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const FOLDER = resolve(ROOT, process.env.QKV_CONFORMANCE ?? '../shared/conformance');
+
+if (process.env.QKV_CONFORMANCE !== undefined && !existsSync(FOLDER)) {
+  throw new Error(`QKV_CONFORMANCE: the folder must exist: got ${process.env.QKV_CONFORMANCE}`);
+}
+
+export interface OnnxCase {
+  readonly name: string;
+  readonly op: string;
+  readonly attributes: Readonly<Record<string, number | undefined>>;
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Whether the tensors were stored with half precision. */
+  readonly half: boolean;
+}
+
+export interface TorchCase {
+  readonly name: string;
+  readonly kind: string;
+  /** What the case says of itself; every test checks what it reads. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** in.*, param.*, out.*, grad.*, and stepN.* of training. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+interface StoredOnnxTensor {
+  dtype: string;
+  shape: number[];
+  data: string;
+}
+
+/** Every ONNX case, undefined where the data are absent. */
+export function onnxCases(): OnnxCase[] | undefined {
+  return filesOf('onnx', '.json')?.map((path) => {
+    const stored = JSON.parse(readFileSync(path, 'utf8')) as Pick<OnnxCase, 'name' | 'op' | 'attributes'> & {
+      inputs: Record<string, StoredOnnxTensor>;
+      outputs: Record<string, StoredOnnxTensor>;
+    };
+    const all = [...Object.values(stored.inputs), ...Object.values(stored.outputs)];
+    const half = all.some((tensor) => tensor.dtype === 'float16');
+    return { ...stored, inputs: tensorsOf(stored.inputs), outputs: tensorsOf(stored.outputs), half };
+  });
+}
+
+/** Every PyTorch case, or those of some kinds; undefined where the data are absent. */
+export function torchCases(...kinds: string[]): TorchCase[] | undefined {
+  const cases = filesOf('torch', '.safetensors')?.map((path) => {
+    const { metadata, tensors } = readTensorFile(path);
+    const { name = basename(path, '.safetensors'), kind = 'unnamed', config = '{}' } = metadata;
+    return { name, kind, config: JSON.parse(config) as TorchCase['config'], tensors };
+  });
+  return kinds.length === 0 ? cases : cases?.filter(({ kind }) => kinds.includes(kind));
+}
+
+/** A file of the stories260K model, which lies beside the conformance folder; undefined where it is absent. */
+export function storiesFile(name: string): TensorFile | undefined {
+  const path = join(FOLDER, '../models/stories260K', name);
+  return existsSync(path) ? readTensorFile(path) : undefined;
+}
+
+/**
+ * Declares a test for every case on every twin, and one that says how many ran. Without data as many tests as the case
+ * family is known to have are declared and skipped, so that the runner's own count shows them.
+ */
+export function describeCases<T extends { readonly name: string }>(
+  title: string,
+  cases: readonly T[] | undefined,
+  knownCount: number,
+  run: (testCase: T, twin: Twin) => void,
+): void {
+  if (cases === undefined) {
+    describe.skipIf(true)(`${title}: the conformance data are absent`, () => {
+      for (let i = 1; i <= knownCount; i++) it(`case ${i} of ${knownCount}`, () => {});
+    });
+    return;
+  }
+  describe(title, () => {
+    const ran = new Set<string>();
+    forEachTwin((twin) => {
+      for (const testCase of cases) {
+        it(testCase.name, () => {
+          ran.add(`${testCase.name} on ${twin.name}`);
+          run(testCase, twin);
+        });
+      }
+    });
+    const twins = TWINS.map((twin) => twin.name).join(', ');
+    it(`ran ${cases.length} of ${cases.length} cases on each of ${twins}`, () => {
+      expect(cases.length).toBeGreaterThan(0);
+      expect(ran.size).toBe(cases.length * TWINS.length); // names are unique, none was left out
+    });
+  });
+}
+
+function filesOf(family: string, extension: string): string[] | undefined {
+  const folder = join(FOLDER, family);
+  if (!existsSync(folder)) return undefined;
+  const names = readdirSync(folder).filter((name) => name.endsWith(extension));
+  return names.sort().map((name) => join(folder, name));
+}
+
+function tensorsOf(stored: Record<string, StoredOnnxTensor>): Map<string, Tensor> {
+  return new Map(
+    Object.entries(stored).map(([name, { dtype, shape, data }]) => {
+      const bytes = Uint8Array.from(Buffer.from(data, 'base64')); // a copy, so aligned
+      return [name, { shape, data: decode(dtype, bytes.buffer) }];
+    }),
+  );
+}

@@ -1,0 +1,134 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+// What the rules of the house look at: every file of src with its imports and exports.
+
+export interface Import {
+  /** As written: './errors.js', 'node:fs'. */
+  readonly specifier: string;
+  /** The file it names, relative to src, or undefined if it names a package. */
+  readonly target?: string;
+  /** A re-export: `export … from`. */
+  readonly reExport: boolean;
+  /** Nothing of it remains at run time. */
+  readonly typeOnly: boolean;
+}
+
+export interface SourceModule {
+  /** Relative to src, with forward slashes. */
+  readonly file: string;
+  readonly imports: readonly Import[];
+  readonly hasDefaultExport: boolean;
+  /** It exports something that exists at run time and is declared in the file itself. */
+  readonly declaresValues: boolean;
+  /** It exports something declared in the file itself, a type included. */
+  readonly declaresExports: boolean;
+  /** `export * from`. */
+  readonly exportsStar: boolean;
+  readonly usesConsole: boolean;
+  readonly lines: number;
+}
+
+export const projectRoot = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Every module under src. */
+export function readSource(): SourceModule[] {
+  const names = readdirSync(`${projectRoot}src`, { recursive: true, encoding: 'utf8' });
+  const files = names.map((name) => name.replaceAll('\\', '/')).filter((name) => name.endsWith('.ts'));
+  return files.sort().map((file) => parseModule(file, readFileSync(`${projectRoot}src/${file}`, 'utf8')));
+}
+
+/** One module from its text; `file` is relative to src. */
+export function parseModule(file: string, text: string): SourceModule {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true);
+  const imports: Import[] = [];
+  let hasDefaultExport = false;
+  let declaresValues = false;
+  let declaresExports = false;
+  let exportsStar = false;
+  let usesConsole = false;
+
+  const add = (specifier: ts.Node, reExport: boolean, typeOnly: boolean) => {
+    const name = ts.isStringLiteralLike(specifier) ? specifier.text : `(computed) ${specifier.getText()}`;
+    const target = name.startsWith('.') ? posix.join(posix.dirname(file), name).replace(/\.js$/, '.ts') : undefined;
+    imports.push({ specifier: name, target, reExport, typeOnly });
+  };
+
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, false, isTypeImport(node.importClause));
+    else if (ts.isExportDeclaration(node)) {
+      const typeOnly = node.isTypeOnly || namesTypesOnly(node.exportClause);
+      if (node.moduleSpecifier) add(node.moduleSpecifier, true, typeOnly);
+      else {
+        declaresExports = true;
+        declaresValues ||= !typeOnly;
+      }
+      exportsStar ||= !node.exportClause || ts.isNamespaceExport(node.exportClause);
+      hasDefaultExport ||= exportsTheNameDefault(node.exportClause);
+    } else if (ts.isExportAssignment(node)) hasDefaultExport = true;
+    else if (ts.isImportTypeNode(node)) add(literalOf(node.argument), false, true);
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      add(node.arguments[0], false, false);
+    } else if (isConsole(node)) usesConsole = true;
+    else if (ts.canHaveModifiers(node) && isTopLevel(node)) {
+      const kinds = ts.getModifiers(node)?.map((modifier) => modifier.kind) ?? [];
+      if (kinds.includes(ts.SyntaxKind.ExportKeyword)) {
+        declaresExports = true;
+        declaresValues ||= !ts.isInterfaceDeclaration(node) && !ts.isTypeAliasDeclaration(node);
+        hasDefaultExport ||= kinds.includes(ts.SyntaxKind.DefaultKeyword);
+      }
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+
+  const lines = text.split('\n').length - (text.endsWith('\n') ? 1 : 0);
+  return { file, imports, hasDefaultExport, declaresValues, declaresExports, exportsStar, usesConsole, lines };
+}
+
+function isTypeImport(clause: ts.ImportClause | undefined): boolean {
+  if (!clause) return false; // `import './x.js'` runs x
+  if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return true;
+  const bindings = clause.namedBindings;
+  return (
+    !clause.name &&
+    bindings !== undefined &&
+    ts.isNamedImports(bindings) &&
+    bindings.elements.length > 0 &&
+    bindings.elements.every((element) => element.isTypeOnly)
+  );
+}
+
+function namesTypesOnly(clause: ts.NamedExportBindings | undefined): boolean {
+  return (
+    clause !== undefined &&
+    ts.isNamedExports(clause) &&
+    clause.elements.length > 0 &&
+    clause.elements.every((element) => element.isTypeOnly)
+  );
+}
+
+function exportsTheNameDefault(clause: ts.NamedExportBindings | undefined): boolean {
+  return (
+    clause !== undefined &&
+    ts.isNamedExports(clause) &&
+    clause.elements.some((element) => element.name.text === 'default')
+  );
+}
+
+function literalOf(argument: ts.TypeNode): ts.Node {
+  return ts.isLiteralTypeNode(argument) ? argument.literal : argument;
+}
+
+function isTopLevel(node: ts.Node): boolean {
+  return node.parent !== undefined && ts.isSourceFile(node.parent);
+}
+
+/** `console.log(…)` or `console` handed on: the global, not a property or a declaration of that name. */
+function isConsole(node: ts.Node): boolean {
+  if (!ts.isIdentifier(node) || node.text !== 'console') return false;
+  const parent = node.parent;
+  return !('name' in parent && parent.name === node);
+}

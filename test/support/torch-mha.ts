@@ -1,0 +1,129 @@
+import { type Matrix, MultiHeadAttention, type StoredTensor } from 'qkv';
+import type { TorchCase } from './conformance.js';
+import { type BatchMasks, batchMask, flagsOfBias } from './masks.js';
+import { broadcast, entry, flatten, isFlags, need, sizeOf, swapAxes, type Tensor, toMatrix } from './tensor.js';
+
+/** What a case of kind mha says of itself. */
+export interface MhaConfig {
+  embed_dim: number;
+  num_heads: number;
+  kdim: number;
+  vdim: number;
+  bias: boolean;
+  batch_first: boolean;
+  batched: boolean;
+  self_attention: boolean;
+  need_weights: boolean;
+  average_attn_weights: boolean;
+  add_bias_kv: boolean;
+  add_zero_attn: boolean;
+}
+
+export function mhaConfig({ config }: TorchCase): MhaConfig {
+  return config as unknown as MhaConfig;
+}
+
+/** The layer of a case with PyTorch's weights: y = x·Wᵀ + b there, x·W + b here. */
+export function mhaFromTorch(testCase: TorchCase, causal: boolean): MultiHeadAttention {
+  const config = mhaConfig(testCase);
+  const layer = new MultiHeadAttention({
+    dModel: config.embed_dim,
+    numHeads: config.num_heads,
+    kDim: config.kdim,
+    vDim: config.vdim,
+    bias: config.bias,
+    addBiasKeyValue: config.add_bias_kv,
+    addZeroAttention: config.add_zero_attn,
+    causal,
+  });
+  layer.loadStateDict(mhaState(testCase));
+  return layer;
+}
+
+function mhaState({ tensors }: TorchCase): Map<string, StoredTensor> {
+  const state = new Map<string, StoredTensor>();
+  const put = (name: string, { rows, cols, data }: Matrix) =>
+    state.set(name, { dtype: 'F32', shape: [rows, cols], data });
+  const putRow = (name: string, tensor: Tensor | undefined) => tensor && put(name, toMatrix(flatten(tensor, 0)));
+  const stacked = tensors.get('param.in_proj_weight');
+  const thirds = stacked && splitRows(stacked, 3);
+  ['q', 'k', 'v'].forEach((role, i) => {
+    const weight = thirds?.[i] ?? need(tensors, `param.${role}_proj_weight`);
+    put(`W_${role.toUpperCase()}`, toMatrix(flatten(swapAxes(weight, 0, 1), 1)));
+  });
+  const bias = tensors.get('param.in_proj_bias');
+  if (bias) splitRows(bias, 3).forEach((third, i) => putRow(['b_Q', 'b_K', 'b_V'][i], third));
+  put('W_O', toMatrix(flatten(swapAxes(need(tensors, 'param.out_proj.weight'), 0, 1), 1)));
+  putRow('b_O', tensors.get('param.out_proj.bias'));
+  putRow('bias_K', tensors.get('param.bias_k'));
+  putRow('bias_V', tensors.get('param.bias_v'));
+  return state;
+}
+
+function splitRows(tensor: Tensor, parts: number): Tensor[] {
+  const shape = [tensor.shape[0] / parts, ...tensor.shape.slice(1)];
+  const size = sizeOf(shape);
+  return Array.from({ length: parts }, (_, i) => ({ shape, data: tensor.data.slice(i * size, (i + 1) * size) }));
+}
+
+/** in.* or out.* as [batch, rows, width], whatever layout the case has; undefined where it is absent. */
+export function batchFirst(testCase: TorchCase, name: string): Tensor | undefined {
+  const { batched, batch_first } = mhaConfig(testCase);
+  const tensor = testCase.tensors.get(name);
+  if (tensor === undefined) return undefined;
+  if (!batched) return { shape: [1, ...tensor.shape], data: tensor.data };
+  return batch_first ? tensor : swapAxes(tensor, 0, 1);
+}
+
+/** out.weights as [batch, heads or 1 (their mean), Lq, Lk]. */
+export function expectedWeights(testCase: TorchCase): Tensor | undefined {
+  const { batched, average_attn_weights } = mhaConfig(testCase);
+  const tensor = testCase.tensors.get('out.weights');
+  if (tensor === undefined) return undefined;
+  const shape = batched ? [...tensor.shape] : [1, ...tensor.shape];
+  if (average_attn_weights) shape.splice(1, 0, 1);
+  return { shape, data: tensor.data };
+}
+
+/** PyTorch's masks in the library's sense: there true forbids, and a 3-D mask is [batch·heads, Lq, Lk]. */
+export function mhaMasks(testCase: TorchCase, batch: number, rows: number, keys: number): BatchMasks {
+  const { num_heads } = mhaConfig(testCase);
+  const full = [batch, num_heads, rows, keys] as const;
+  const given = testCase.tensors.get('in.attn_mask');
+  const perHead = given !== undefined && given.shape.length === 3;
+  const attention = given && batchMask(perHead ? { shape: full, data: given.data } : given, full);
+  const padding = testCase.tensors.get('in.key_padding_mask');
+  const masks: BatchMasks = {};
+  if (attention && isFlags(attention)) masks.mask = inverted(attention);
+  if (attention && !isFlags(attention)) masks.bias = attention;
+  if (padding && isFlags(padding)) masks.keyMask = inverted({ shape: [batch, keys], data: padding.data });
+  if (padding && !isFlags(padding))
+    masks.bias = sum(masks.bias, { shape: [batch, 1, 1, keys], data: padding.data }, full);
+  return masks;
+}
+
+function inverted({ shape, data }: Tensor): Tensor {
+  return { shape, data: Uint8Array.from(data, (flag) => 1 - flag) };
+}
+
+function sum(a: Tensor | undefined, b: Tensor, full: readonly [number, number, number, number]): Tensor {
+  const [left, right] = [a && broadcast(a, full), broadcast(b, full)];
+  return { shape: full, data: Float32Array.from(right.data, (value, i) => value + (left?.data[i] ?? 0)) };
+}
+
+/** The flags of a mask that depends on nothing but query and key, if that is all that the case masks. */
+export function plainFlags({ mask, bias, keyMask }: BatchMasks): Tensor | undefined {
+  if (keyMask !== undefined || (mask !== undefined && bias !== undefined)) return undefined;
+  return mask ?? (bias && flagsOfBias(bias));
+}
+
+/** The mean over heads. */
+export function meanOf(matrices: readonly Matrix[]): Matrix {
+  return matrices.reduce((total, matrix) => total.add(matrix)).scale(1 / matrices.length);
+}
+
+/** Matrix n of a [batch, heads, rows, columns] tensor, one a head. */
+export function headTables(tensor: Tensor, n: number) {
+  const own = entry(tensor, n);
+  return Array.from({ length: own.shape[0] }, (_, h) => flatten(entry(own, h), 1));
+}
