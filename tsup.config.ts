@@ -29,6 +29,7 @@ function programs(folder: string, isEntry: (file: string) => boolean): Options[]
       target: 'es2022',
       platform: 'node',
       external: ['qkv'],
+      removeNodeProtocol: false,
       sourcemap: true,
       clean: true,
     },

@@ -3,7 +3,7 @@ import {
   kindError,
   requireArrayLike,
   requireNumber,
-  type ShapeError,
+  requireSize,
   shapeError,
   shapeText,
 } from './core/errors.js';
@@ -13,11 +13,14 @@ import {
 type Shape = { readonly rows: number; readonly cols: number };
 
 /** By tag, not by class: a Float32Array of another realm (an iframe, a test runner) is one too. */
-export function requireFloats(where: string, data: unknown, allow64: boolean): void {
-  if (data instanceof Float32Array) return;
+export function requireData(where: string, data: unknown, rows: number, cols: number, allow64: boolean): void {
   const tag = Object.prototype.toString.call(data).slice(8, -1);
-  if (tag === 'Float32Array' || (tag === 'Float64Array' && allow64)) return;
-  throw kindError(where, 'data must be a Float32Array', `got ${describe(data)}`, 'use Float32Array.from(values)');
+  if (tag !== 'Float32Array' && !(tag === 'Float64Array' && allow64)) {
+    throw kindError(where, 'data must be a Float32Array', `got ${describe(data)}`, 'use Float32Array.from(values)');
+  }
+  const { length } = data as Float32Array;
+  if (length === rows * cols) return;
+  throw shapeError(where, 'data.length must be rows·cols', `${rows}×${cols} needs ${rows * cols}, got ${length}`);
 }
 
 export function requireIndex(where: string, name: string, index: unknown, count: number): void {
@@ -33,18 +36,38 @@ export function requireRange(where: string, what: string, start: unknown, end: u
   throw shapeError(where, `0 ≤ start ≤ end ≤ ${count} ${what} must hold`, `got start ${start}, end ${end}`);
 }
 
-export function rowLength(where: string, row: unknown, r: number): number {
-  requireArrayLike(where, `row ${r}`, row);
-  return row.length;
+/** Rows of equal length, all numbers; that length. */
+export function checkRows(where: string, rows: ArrayLike<ArrayLike<number>>): number {
+  requireArrayLike(where, 'rows', rows);
+  for (let r = 0; r < rows.length; r++) {
+    const row = rows[r];
+    requireArrayLike(where, `row ${r}`, row);
+    if (row.length !== rows[0].length) {
+      throw shapeError(
+        where,
+        'rows must have equal lengths',
+        `row 0 has ${rows[0].length}, row ${r} has ${row.length}`,
+      );
+    }
+    for (let c = 0; c < row.length; c++) requireNumber(where, `entry (${r}, ${c})`, row[c]);
+  }
+  return rows.length === 0 ? 0 : rows[0].length;
 }
 
-export function innerDimensionsError(a: Shape, b: Shape, transposeA: boolean, transposeB: boolean): ShapeError {
-  const rule = 'inner dimensions must agree';
-  const given =
-    `a is ${shapeText(a)}${transposeA ? ' transposed' : ''}, b is ${shapeText(b)}${transposeB ? ' transposed' : ''}`;
-  const k = transposeA ? a.rows : a.cols;
-  const hint = (transposeB ? b.rows : b.cols) === k ? `pass transposeB: ${!transposeB} for a · b${transposeB ? '' : 'ᵀ'}` : undefined;
-  return shapeError('matmul', rule, given, hint);
+/** op(a) · op(b) is (m × k) · (k × n). */
+export function productShape(where: string, a: Shape, b: Shape, transposeA: boolean, transposeB: boolean) {
+  const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
+  const [inner, n] = transposeB ? [b.cols, b.rows] : [b.rows, b.cols];
+  if (k !== inner) {
+    const text = (name: string, x: Shape, isTransposed: boolean) =>
+      `${name} is ${shapeText(x)}${isTransposed ? ' transposed' : ''}`;
+    const given = `${text('a', a, transposeA)}, ${text('b', b, transposeB)}`;
+    const fits = (transposeB ? b.rows : b.cols) === k; // b would, the other way round
+    const hint = fits ? `pass transposeB: ${!transposeB} for a · b${transposeB ? '' : 'ᵀ'}` : undefined;
+    throw shapeError(where, 'inner dimensions must agree', given, hint);
+  }
+  requireSize(where, 'the product', m, n);
+  return { m, n, k };
 }
 
 /** The rows or columns that every matrix of a list has; there must be one. */

@@ -1,7 +1,6 @@
 import {
   describe,
   kindError,
-  requireArrayLike,
   requireBoolean,
   requireInteger,
   requireNumber,
@@ -10,17 +9,10 @@ import {
   shapeError,
   shapeText,
 } from './core/errors.js';
-import {
-  equalSize,
-  innerDimensionsError,
-  requireFloats,
-  requireIndex,
-  requireRange,
-  rowLength,
-} from './matrix-checks.js';
-import { normalDraws, type RandomNormalOptions, type RandomUniformOptions, uniformDraws } from './matrix-random.js';
 import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
 import { kernels } from './kernels/state.js';
+import { checkRows, equalSize, productShape, requireData, requireIndex, requireRange } from './matrix-checks.js';
+import { normalDraws, type RandomNormalOptions, type RandomUniformOptions, uniformDraws } from './matrix-random.js';
 
 export interface MatmulOptions {
   /** Use aᵀ: a is then (k × m). */
@@ -52,18 +44,10 @@ export class Matrix {
     requireInteger('Matrix', 'rows', rows);
     requireInteger('Matrix', 'cols', cols);
     requireSize('Matrix', 'a matrix', rows, cols);
-    const length = rows * cols;
-    if (data !== undefined) requireFloats('Matrix', data, kernels().name === 'float64');
-    if (data !== undefined && data.length !== length) {
-      throw shapeError(
-        'Matrix',
-        'data.length must be rows·cols',
-        `${rows}×${cols} needs ${length}, got ${data.length}`,
-      );
-    }
+    if (data !== undefined) requireData('Matrix', data, rows, cols, kernels().name === 'float64');
     this.rows = rows;
     this.cols = cols;
-    this.data = data ?? new Float32Array(length);
+    this.data = data ?? new Float32Array(rows * cols);
   }
 
   /** (rows × cols) of zeros. @example Matrix.zeros(2, 3); */
@@ -78,18 +62,7 @@ export class Matrix {
    * @example Matrix.from([[1, 2, 3], [4, 5, 6]]); // 2×3
    */
   static from(rows: ArrayLike<ArrayLike<number>>): Matrix {
-    const where = 'Matrix.from';
-    requireArrayLike(where, 'rows', rows);
-    const cols = rows.length === 0 ? 0 : rowLength(where, rows[0], 0);
-    for (let r = 0; r < rows.length; r++) {
-      const row = rows[r];
-      if (rowLength(where, row, r) !== cols) {
-        throw shapeError(where, 'rows must have equal lengths', `row 0 has ${cols}, row ${r} has ${row.length}`);
-      }
-      for (let c = 0; c < cols; c++) {
-        requireNumber(where, `entry (${r}, ${c})`, row[c]);
-      }
-    }
+    const cols = checkRows('Matrix.from', rows);
     const out = new Matrix(rows.length, cols); // allocated only where the rows are really there
     for (let r = 0; r < rows.length; r++) out.row(r).set(rows[r]);
     return out;
@@ -175,10 +148,7 @@ export class Matrix {
     const { transposeA = false, transposeB = false } = options;
     requireBoolean('matmul', 'transposeA', transposeA);
     requireBoolean('matmul', 'transposeB', transposeB);
-    const [m, k] = transposeA ? [this.cols, this.rows] : [this.rows, this.cols];
-    const [inner, n] = transposeB ? [other.cols, other.rows] : [other.rows, other.cols];
-    if (k !== inner) throw innerDimensionsError(this, other, transposeA, transposeB);
-    requireSize('matmul', 'the product', m, n);
+    const { m, n, k } = productShape('matmul', this, other, transposeA, transposeB);
     return wrap(m, n, kernels().gemm({ m, n, k, a: this.data, b: other.data, transposeA, transposeB }));
   }
 

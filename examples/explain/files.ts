@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { quote, UsageError } from './arguments.js';
 
@@ -23,8 +23,9 @@ export function writeSvg(path: string, svg: string, textFile: string | undefined
     writeFileSync(temporary, svg, { flag: 'wx' });
     renameSync(temporary, target);
   } catch (error) {
-    rmSync(temporary, { force: true });
-    throw new UsageError(`--svg must be a file that can be written: ${quote(path)} ${reason(error)}`);
+    if (existsSync(temporary)) rmSync(temporary);
+    if (isMissing(error)) throw new UsageError(`--svg must lie in a folder that exists: got ${quote(path)}`);
+    throw new UsageError(`--svg must be a place to write a file: ${quote(path)} ${reason(error)}`);
   }
 }
 
@@ -52,6 +53,10 @@ const REASONS: Record<string, string> = {
   ENOSPC: 'does not fit on the disk',
   ERR_ENCODING_INVALID_ENCODED_DATA: 'is not UTF-8',
 };
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
 
 function reason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);

@@ -40,7 +40,7 @@ export class Page {
   }
 
   line(text = ''): void {
-    this.#lines.push(text === '' ? '' : INDENT + text);
+    this.#lines.push((INDENT + text).trimEnd());
   }
 
   lines(lines: readonly string[]): void {

@@ -114,8 +114,13 @@ export function requireChoice<T extends string>(
 /** An array, a typed array, or anything else with a length and numbered entries. */
 export function requireArrayLike(where: string, name: string, value: unknown): asserts value is ArrayLike<unknown> {
   const length = typeof value === 'object' && value !== null ? (value as { length?: unknown }).length : undefined;
-  if (typeof length === 'number' && Number.isSafeInteger(length) && length >= 0) return;
-  throw kindError(where, `${name} must be an array or a typed array`, `got ${describe(value)}`);
+  const rule = `${name} must be an array or a typed array`;
+  if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 0) {
+    throw kindError(where, rule, `got ${describe(value)}`);
+  }
+  // So that nothing of a size that is only claimed is allocated: `new Array(2 ** 31)`, `{ length: 2 ** 40 }`.
+  if (length === 0 || length - 1 in (value as object)) return;
+  throw kindError(where, rule, `got length ${length} without entry ${length - 1}`);
 }
 
 /**
@@ -124,10 +129,11 @@ export function requireArrayLike(where: string, name: string, value: unknown): a
  */
 export function requireOptions(where: string, options: unknown, allowed: readonly string[]): void {
   if (options === undefined) return;
-  if (typeof options !== 'object' || options === null || Array.isArray(options) || ArrayBuffer.isView(options)) {
+  // By tag: a Map, a Date or an ArrayBuffer has no keys of its own, and would pass for no options at all.
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
     throw kindError(where, 'options must be an object', `got ${describe(options)}`);
   }
-  for (const key of Object.keys(options)) {
+  for (const key of Object.keys(options as object)) {
     if (allowed.includes(key) || (options as Record<string, unknown>)[key] === undefined) continue;
     const near = allowed.find((name) => name.toLowerCase() === key.toLowerCase()) ?? nearest(key, allowed);
     const hint = near === undefined ? `known: ${allowed.join(', ')}` : `did you mean ${near}?`;

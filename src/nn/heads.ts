@@ -20,10 +20,19 @@ export function headShape(
   const { numKvHeads = numHeads } = options;
   requireInteger(where, 'numKvHeads', numKvHeads, 1);
   if (numHeads % numKvHeads !== 0) {
-    throw shapeError(where, 'numHeads must be divisible by numKvHeads', `${numHeads} is not divisible by ${numKvHeads}`);
+    throw shapeError(
+      where,
+      'numHeads must be divisible by numKvHeads',
+      `${numHeads} is not divisible by ${numKvHeads}`,
+    );
   }
   if (options.dK === undefined && dModel % numHeads !== 0) {
-    throw shapeError(where, 'dModel must be divisible by numHeads', `${dModel} is not divisible by ${numHeads}`, 'or give dK');
+    throw shapeError(
+      where,
+      'dModel must be divisible by numHeads',
+      `${dModel} is not divisible by ${numHeads}`,
+      'or give dK',
+    );
   }
   const { dK = dModel / numHeads } = options;
   requireInteger(where, 'dK', dK, 1);

@@ -85,7 +85,11 @@ function className(module: Module): string {
 }
 
 /** Parameters and modules below a module, depth first, each module once. */
-function* walk(root: Module, path: string, seen: Set<object> = new Set([root])): Generator<[string, Parameter | Module]> {
+function* walk(
+  root: Module,
+  path: string,
+  seen: Set<object> = new Set([root]),
+): Generator<[string, Parameter | Module]> {
   for (const [key, value] of Object.entries(root)) yield* visit(value, path === '' ? key : `${path}.${key}`, seen);
 }
 

@@ -1,4 +1,12 @@
-import { describe, kindError, requireBoolean, requireInteger, requireOptions, requireSize, shapeError } from '../core/errors.js';
+import {
+  describe,
+  kindError,
+  requireBoolean,
+  requireInteger,
+  requireOptions,
+  requireSize,
+  shapeError,
+} from '../core/errors.js';
 import { checkCuSeqlens, packedPositions } from '../core/sequences.js';
 import { Matrix } from '../matrix.js';
 import { type AttentionStage, attend, attentionStages } from '../ops/attention.js';
@@ -205,7 +213,11 @@ export class MultiHeadAttention extends ProjectedAttention {
     requireColumns(where, name ?? 'context.key', key, 'kDim', this.kDim, name === 'x' ? 'give context' : undefined);
     requireColumns(where, name ?? 'context.value', value, 'vDim', this.vDim);
     if (key.rows === value.rows) return { key, value };
-    throw shapeError(where, 'context.key and context.value must have the same rows', `got ${key.rows} and ${value.rows}`);
+    throw shapeError(
+      where,
+      'context.key and context.value must have the same rows',
+      `got ${key.rows} and ${value.rows}`,
+    );
   }
 
   #rotate(where: string, q: Matrix, k: Matrix, isSelf: boolean, options: MultiHeadAttentionForwardOptions) {
@@ -215,9 +227,7 @@ export class MultiHeadAttention extends ProjectedAttention {
     const inSequence = (name: string, offsets: ArrayLike<number> | undefined, rows: number) =>
       offsets === undefined ? undefined : packedPositions(checkCuSeqlens(where, name, offsets, rows));
     const queryPositions =
-      positions === undefined
-        ? inSequence('cuSeqlens', cuSeqlens, q.rows)
-        : checkPositions(where, positions, q.rows);
+      positions === undefined ? inSequence('cuSeqlens', cuSeqlens, q.rows) : checkPositions(where, positions, q.rows);
     const keyPositions = isSelf ? queryPositions : inSequence('cuSeqlensK', cuSeqlensK, k.rows);
     return [
       rotary(q, { ...this.rope, numHeads, positions: queryPositions }),

@@ -84,8 +84,10 @@ export class SelfAttention extends ProjectedAttention {
   trace(x: Matrix, options: AttentionOptions = {}): AttentionTrace {
     const where = 'SelfAttention.trace';
     const call = this.#callOptions(where, x, options);
-    if (call.cuSeqlens !== undefined || call.cuSeqlensK !== undefined) {
-      throw shapeError(where, 'x must be one sequence', 'got cuSeqlens', 'unpack first and trace each');
+    requireKinds(where, call);
+    const packed = (['cuSeqlens', 'cuSeqlensK'] as const).find((name) => call[name] !== undefined);
+    if (packed !== undefined) {
+      throw shapeError(where, 'x must be one sequence', `got ${packed}`, 'unpack first and trace each');
     }
     const { q, k, v } = this.project(x, x, x);
     const scores = attentionStages(where, q, k, { ...call, scale: 1, stage: 'scaledScores' });

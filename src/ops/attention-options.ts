@@ -153,7 +153,7 @@ function checkSequences(where: string, q: Matrix, k: Matrix, options: AttentionO
     options.cuSeqlens === undefined
       ? singleSequence(q.rows)
       : checkCuSeqlens(where, 'cuSeqlens', options.cuSeqlens, q.rows);
-  const givenK = options.cuSeqlensK ?? options.cuSeqlens;
+  const givenK = options.cuSeqlensK === undefined ? options.cuSeqlens : options.cuSeqlensK;
   const nameK = options.cuSeqlensK === undefined ? 'cuSeqlens (no cuSeqlensK given)' : 'cuSeqlensK';
   const cuSeqlensK = givenK === undefined ? singleSequence(k.rows) : checkCuSeqlens(where, nameK, givenK, k.rows);
   if (cuSeqlens.length !== cuSeqlensK.length) {
@@ -178,7 +178,8 @@ function checkOffsets(where: string, options: AttentionOptions, cuSeqlens: Int32
 /** How far a query sees: window and causal in one. */
 function checkReach(where: string, { causal = false, window }: AttentionOptions): { left: number; right: number } {
   if (causal !== 'top-left' && typeof causal !== 'boolean') {
-    throw kindError(where, "causal must be true, false or 'top-left'", `got ${describe(causal)}`);
+    const mistake = typeof causal === 'string' ? shapeError : kindError; // as for every choice of words
+    throw mistake(where, "causal must be true, false or 'top-left'", `got ${describe(causal)}`);
   }
   const open = Number.POSITIVE_INFINITY;
   if (window === undefined) return { left: open, right: causal ? 0 : open };

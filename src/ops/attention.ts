@@ -2,7 +2,13 @@ import { requireArrayLike, requireChoice, requireInteger, requireSize, shapeErro
 import type { AttentionStage } from '../kernels/contract.js';
 import { kernels } from '../kernels/state.js';
 import { type Matrix, requireMatrix, wrap } from '../matrix.js';
-import { type AttentionOptions, attentionProblem, dropoutOf, requireAttentionOptions, requireDivisible } from './attention-options.js';
+import {
+  type AttentionOptions,
+  attentionProblem,
+  dropoutOf,
+  requireAttentionOptions,
+  requireDivisible,
+} from './attention-options.js';
 
 export type { AttentionStage };
 

@@ -40,7 +40,13 @@ export function rmsNorm(x: Matrix, gain?: Matrix, options: NormOptions = {}): Ma
   return wrap(x.rows, x.cols, kernels().rmsNorm(problem).out);
 }
 
-function normalization(where: string, x: Matrix, gain: Matrix | undefined, bias: Matrix | undefined, options: NormOptions) {
+function normalization(
+  where: string,
+  x: Matrix,
+  gain: Matrix | undefined,
+  bias: Matrix | undefined,
+  options: NormOptions,
+) {
   requireMatrix(where, 'x', x);
   checkRow(where, 'gain', gain, x);
   checkRow(where, 'bias', bias, x);

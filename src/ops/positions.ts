@@ -34,8 +34,7 @@ export function sinusoidalPositions(length: number, dModel: number, options: Sin
   const out = kernels().allocate(length * dModel);
   const sines = Math.ceil(dModel / 2);
   for (let c = 0; c < dModel; c++) {
-    const [pair, isCosine] =
-      layout === 'interleaved' ? [c >> 1, c % 2 === 1] : [c < sines ? c : c - sines, c >= sines];
+    const [pair, isCosine] = layout === 'interleaved' ? [c >> 1, c % 2 === 1] : [c < sines ? c : c - sines, c >= sines];
     const frequency = 10000 ** ((-2 * pair) / dModel);
     for (let r = 0; r < length; r++) {
       const angle = (offset + r) * frequency;

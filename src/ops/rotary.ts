@@ -1,4 +1,11 @@
-import { requireArrayLike, requireBoolean, requireFinite, requireInteger, requireOptions, shapeError } from '../core/errors.js';
+import {
+  requireArrayLike,
+  requireBoolean,
+  requireFinite,
+  requireInteger,
+  requireOptions,
+  shapeError,
+} from '../core/errors.js';
 import { kernels } from '../kernels/state.js';
 import { type Matrix, requireMatrix, wrap } from '../matrix.js';
 import { requireDivisible } from './attention-options.js';

@@ -1,12 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
-/** One parameter of a public callable. */
-export interface ListedParameter {
+/** One option: its dotted name, `causal` or `rope.base`, and what its type takes. */
+export interface ListedOption {
   name: string;
+  /** The kinds of value of the type: number, string, boolean, array, bag (of options), or the name of a class. */
+  kinds: string[];
+}
+
+/** One parameter of a public callable. */
+export interface ListedParameter extends ListedOption {
   optional: boolean;
-  /** Dotted names of the options that it carries: `causal`, `rope.base`. Empty for a parameter that is no bag of options. */
-  options: string[];
+  /** The options that it carries; empty for a parameter that is no bag of options. */
+  options: ListedOption[];
 }
 
 /** A public function, constructor, static or method, by the name that the registries use. */
@@ -58,7 +64,7 @@ export function listedCallables(index: string = INDEX): ListedCallable[] {
 export function listedOptions(callables: readonly ListedCallable[] = listedCallables()): string[] {
   return callables.flatMap(({ name, parameters }) =>
     parameters.flatMap((parameter) => {
-      if (parameter.options.length > 0) return parameter.options.map((option) => `${name}.${option}`);
+      if (parameter.options.length > 0) return parameter.options.map((option) => `${name}.${option.name}`);
       return parameter.optional ? [`${name}.${parameter.name}`] : [];
     }),
   );
@@ -129,24 +135,47 @@ function signatures(checker: ts.TypeChecker, name: string, of: readonly ts.Signa
       return {
         name: parameter.name,
         optional: checker.isOptionalParameter(declaration) || declaration.dotDotDotToken !== undefined,
-        options: optionNames(checker, type),
+        kinds: kindsOf(checker, type),
+        options: optionsOf(checker, type),
       };
     }),
   }));
 }
 
 /** The properties of every bag of options among the constituents of a type, and of the bags within. */
-function optionNames(checker: ts.TypeChecker, type: ts.Type): string[] {
-  const constituents = type.isUnion() ? type.types : [type];
-  const names = constituents
+function optionsOf(checker: ts.TypeChecker, type: ts.Type): ListedOption[] {
+  const found = constituents(type)
     .filter((part) => isBag(checker, part))
     .flatMap((bag) =>
       bag.getProperties().flatMap((property) => {
-        const inner = optionNames(checker, checker.getTypeOfSymbol(property));
-        return [property.name, ...inner.map((name) => `${property.name}.${name}`)];
+        const inner = checker.getTypeOfSymbol(property);
+        const nested = optionsOf(checker, inner).map((option) => ({
+          ...option,
+          name: `${property.name}.${option.name}`,
+        }));
+        return [{ name: property.name, kinds: kindsOf(checker, inner) }, ...nested];
       }),
     );
-  return [...new Set(names)];
+  return found.filter(({ name }, i) => found.findIndex((other) => other.name === name) === i);
+}
+
+function constituents(type: ts.Type): readonly ts.Type[] {
+  return type.isUnion() ? type.types : [type];
+}
+
+function kindsOf(checker: ts.TypeChecker, type: ts.Type): string[] {
+  const kinds = constituents(type).map((part) => {
+    if (part.flags & ts.TypeFlags.NumberLike) return 'number';
+    if (part.flags & ts.TypeFlags.StringLike) return 'string';
+    if (part.flags & ts.TypeFlags.BooleanLike) return 'boolean';
+    if (part.flags & ts.TypeFlags.Undefined) return 'undefined';
+    if (isBag(checker, part)) return 'bag';
+    const name = part.getSymbol()?.name ?? '';
+    if (/^(Uint8|Int32|Float32)Array$/.test(name)) return name;
+    if (checker.isArrayLikeType(part) || part.getNumberIndexType()) return 'array';
+    return name.replace(/^Readonly/, '');
+  });
+  return [...new Set(kinds)].filter((kind) => kind !== 'undefined');
 }
 
 /** A plain object type: no class, no array or typed array, no function, none of the language's own types. */

@@ -1,5 +1,6 @@
 import { attentionCases } from './attention-cases.js';
 import type { OptionCase } from './case.js';
+import { heatmapCases } from './heatmap-cases.js';
 import { layerCases } from './layer-cases.js';
 import { matrixCases } from './matrix-cases.js';
 import { multiHeadCases } from './multi-head-cases.js';
@@ -10,4 +11,5 @@ export const OPTION_CASES: readonly OptionCase[] = [
   ...multiHeadCases,
   ...layerCases,
   ...matrixCases,
+  ...heatmapCases,
 ];

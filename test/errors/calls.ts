@@ -1,0 +1,111 @@
+import * as qkv from '../../src/index.js';
+import {
+  Embedding,
+  LayerNorm,
+  Linear,
+  Matrix,
+  type Module,
+  MultiHeadAttention,
+  pack,
+  RMSNorm,
+  SelfAttention,
+} from '../../src/index.js';
+
+/** A call that works: the object of a method, and an argument for every parameter that a bad one can replace. */
+export interface GoodCall {
+  self?: object;
+  args: unknown[];
+}
+
+const x = () => Matrix.randomUniform(5, 4, { seed: 1 });
+const square = () => Matrix.randomUniform(3, 3, { seed: 2 });
+const row = () => Matrix.randomUniform(1, 4, { seed: 3 });
+const onSquare = (...args: unknown[]) => ({ self: square(), args });
+
+// Layers draw their seeds and drop: a refused call that draws or counts all the same is seen.
+const selfAttention = () => new SelfAttention({ dModel: 4, numHeads: 2, dropout: 0.5 });
+const multiHead = () =>
+  new MultiHeadAttention({ dModel: 4, numHeads: 2, dropout: 0.5, rope: true, addZeroAttention: true });
+
+const inContext = () => ({ context: { key: x(), value: x() } });
+
+/** One good call of every public callable that has parameters. */
+export const GOOD_CALLS: Record<string, () => GoodCall> = {
+  cuSeqlensFromLengths: () => ({ args: [[2, 3]] }),
+  heatmapAnsi: () => ({ args: [square(), {}] }),
+  heatmapSvg: () => ({ args: [square(), {}] }),
+  setKernels: () => ({ args: ['reference'] }),
+  setSeed: () => ({ args: [3] }),
+  'new Matrix': () => ({ args: [2, 3, new Float32Array(6)] }),
+  'new Parameter': () => ({ args: [2, 3, new Float32Array(6)] }),
+  'Matrix.zeros': () => ({ args: [2, 3] }),
+  'Matrix.from': () => ({
+    args: [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
+  }),
+  'Matrix.identity': () => ({ args: [3] }),
+  'Matrix.randomNormal': () => ({ args: [2, 3, {}] }),
+  'Matrix.randomUniform': () => ({ args: [2, 3, {}] }),
+  'Matrix.concatRows': () => ({ args: [[square(), square()]] }),
+  'Matrix.concatColumns': () => ({ args: [[square(), square()]] }),
+  'Matrix.get': () => onSquare(1, 2),
+  'Matrix.set': () => onSquare(1, 2, 5),
+  'Matrix.row': () => onSquare(1),
+  'Matrix.matmul': () => onSquare(square(), {}),
+  'Matrix.scale': () => onSquare(2),
+  'Matrix.add': () => onSquare(square()),
+  'Matrix.subtract': () => onSquare(square()),
+  'Matrix.multiply': () => onSquare(square()),
+  'Matrix.divide': () => onSquare(square()),
+  'Matrix.sliceRows': () => onSquare(1, 2),
+  'Matrix.sliceColumns': () => onSquare(1, 2),
+  'new Embedding': () => ({ args: [6, 4, {}] }),
+  'Embedding.forward': () => ({ self: new Embedding(6, 4), args: [[0, 5, 2]] }),
+  'new Linear': () => ({ args: [4, 2, {}] }),
+  'Linear.forward': () => ({ self: new Linear(4, 2), args: [x()] }),
+  'Module.loadStateDict': () => {
+    const self: Module = new Linear(4, 2, { bias: true });
+    return { self, args: [new Linear(4, 2, { bias: true }).stateDict()] };
+  },
+  'Module.train': () => ({ self: multiHead().eval(), args: [true] }),
+  'new MultiHeadAttention': () => ({ args: [{ dModel: 4, numHeads: 2 }] }),
+  'MultiHeadAttention.forward': () => ({ self: multiHead(), args: [x(), inContext()] }),
+  'MultiHeadAttention.attentionWeights': () => ({ self: multiHead(), args: [x(), inContext()] }),
+  'new LayerNorm': () => ({ args: [4, {}] }),
+  'LayerNorm.forward': () => ({ self: new LayerNorm(4), args: [x()] }),
+  'new RMSNorm': () => ({ args: [4, {}] }),
+  'RMSNorm.forward': () => ({ self: new RMSNorm(4), args: [x()] }),
+  'new SelfAttention': () => ({ args: [{ dModel: 4 }] }),
+  'SelfAttention.forward': () => ({ self: selfAttention(), args: [x(), {}] }),
+  'SelfAttention.attentionWeights': () => ({ self: selfAttention(), args: [x(), {}] }),
+  'SelfAttention.trace': () => ({ self: selfAttention(), args: [x(), {}] }),
+  gelu: () => ({ args: [x(), {}] }),
+  relu: () => ({ args: [x()] }),
+  silu: () => ({ args: [x()] }),
+  attentionLogSumExp: () => ({ args: [x(), x(), {}] }),
+  attentionWeights: () => ({ args: [x(), x(), {}] }),
+  scaledDotProductAttention: () => ({ args: [x(), x(), x(), { dropout: 0.5 }] }),
+  layerNorm: () => ({ args: [x(), row(), row(), {}] }),
+  rmsNorm: () => ({ args: [x(), row(), {}] }),
+  pack: () => ({ args: [[x(), x()]] }),
+  unpack: () => {
+    const { packed, cuSeqlens } = pack([x(), x()]);
+    return { args: [packed, cuSeqlens] };
+  },
+  sinusoidalPositions: () => ({ args: [3, 4, {}] }),
+  rotary: () => ({ args: [x(), { numHeads: 2 }] }),
+};
+
+/** Calls a public callable by its name in the list. */
+export function invoke(name: string, { self, args }: GoodCall): unknown {
+  const surface = qkv as unknown as Record<string, object>;
+  const [owner, member] = name.replace(/^new /, '').split('.');
+  if (name.startsWith('new ')) return Reflect.construct(surface[owner] as new () => unknown, args);
+  const holder = member === undefined ? surface : (self ?? surface[owner]);
+  const callee = (holder as Record<string, (...args: unknown[]) => unknown>)[member ?? owner];
+  return callee.apply(holder, args);
+}
