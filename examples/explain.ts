@@ -47,9 +47,9 @@ function explain(settings: Settings, medium: Medium): { page: Page; holds: boole
 
 function writeHead(page: Page, settings: Settings, source: string): void {
   const { heads, dModel, causal, seed } = settings;
-  page.title(`Self-attention of ${shown(source.slice(0, 200).trim(), page.medium.width - 20)}`);
-  const sight = causal ? 'causal: a word sees only itself and those before' : 'every word sees every word';
-  page.line(`${count(heads, 'head')}, dModel ${dModel}, dK = dV = ${dModel / heads}; ${sight}`);
+  page.title(`Self-attention of ${shown(source.slice(0, 200).trim().replace(/\s+/g, ' '), page.medium.width - 20)}`);
+  const sight = causal ? 'causal: a word sees itself and the words before it' : 'every word sees every word';
+  page.say(`${count(heads, 'head')}, dModel ${dModel}, dK = dV = ${dModel / heads}; ${sight}`);
   page.line(`weights drawn from seed ${seed}, not trained; kernels: ${capabilities().kernels}`);
 }
 

@@ -109,7 +109,7 @@ function explainFocusRow(page: Page, summary: Summary): boolean {
   const L = text.tokens.length;
   const word = shown(text.tokens[focus], 24);
   page.step(`What ${word} attends to`, `${heads} × (1 × ${L})  heads × (query × keys)`);
-  page.say(`The ${Math.min(TOP, L)} largest weights of each head; the bars are relative to the largest.`);
+  page.say(`The largest weights of each head, ${TOP} at most; the bars are relative to the largest.`);
   weights.forEach((row, h) => {
     const top = largest(row.data, TOP);
     const share = top.reduce((sum, j) => sum + row.data[j], 0);
@@ -143,10 +143,11 @@ function topLine(j: number, weight: number, largestWeight: number, token: string
   return `${fixed(weight, 4)}  ${bar}  ${String(j).padStart(String(L - 1).length)} ${shown(token, 30)}`;
 }
 
-/** The indices of the largest entries, largest first; of equals the first. */
+/** The indices of the largest entries above 0, largest first; of equals the first. */
 function largest(values: Float32Array, howMany: number): number[] {
   const top: number[] = [];
   for (let j = 0; j < values.length; j++) {
+    if (values[j] === 0) continue;
     if (top.length === howMany && !(values[j] > values[top[howMany - 1]])) continue;
     const at = top.findIndex((t) => values[j] > values[t]);
     top.splice(at === -1 ? top.length : at, 0, j);

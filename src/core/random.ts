@@ -23,15 +23,7 @@ function multiplyHigh(a: number, b: number): number {
  * One block of Philox 4×32-10: four 32-bit words from a counter (c0 … c3) and a key (k0, k1), written to out[0 … 3].
  * The same counter and key give the same words, whoever asks and in whatever order.
  */
-export function philox(
-  c0: number,
-  c1: number,
-  c2: number,
-  c3: number,
-  k0: number,
-  k1: number,
-  out: Uint32Array,
-): void {
+export function philox(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, out: Uint32Array): void {
   for (let round = 0; round < ROUNDS; round++) {
     const high0 = multiplyHigh(MULTIPLIER_0, c0 >>> 0);
     const low0 = Math.imul(MULTIPLIER_0, c0);

@@ -17,7 +17,8 @@ export function cuSeqlensFromLengths(lengths: ArrayLike<number>): Int32Array {
   for (let s = 0; s < lengths.length; s++) {
     requireInteger(where, `lengths[${s}]`, lengths[s], 0);
     total += lengths[s];
-    if (total > 0x7fffffff) throw shapeError(where, 'lengths must sum to at most 2147483647', `got ${total} at entry ${s}`);
+    if (total > 0x7fffffff)
+      throw shapeError(where, 'lengths must sum to at most 2147483647', `got ${total} at entry ${s}`);
     offsets[s + 1] = total;
   }
   return offsets;

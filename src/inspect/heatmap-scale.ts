@@ -43,7 +43,7 @@ export function blend({ ground, full }: Theme, t: number): Colour {
 }
 
 /** Black has the better contrast above this relative luminance, white below: √(1.05·0.05) − 0.05, and then ≥ 4.58 : 1. */
-const EVEN_LUMINANCE = Math.sqrt(1.05 * 0.05) - 0.05;
+const EVEN_LUMINANCE = /* @__PURE__ */ Math.sqrt(1.05 * 0.05) - 0.05;
 
 export function textIsBlack(theme: Theme, t: number): boolean {
   return luminance(blend(theme, t)) > EVEN_LUMINANCE;

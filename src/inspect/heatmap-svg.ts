@@ -225,9 +225,10 @@ function themeStyle(theme: Theme, values: string): string {
   ].join('');
 }
 
-const STYLE = [
-  `.qkv text{font:${FONT}px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;white-space:pre}`,
-  '.qkv .qkv-heading{font-weight:bold}.qkv-middle,.qkv-value{text-anchor:middle}.qkv-end{text-anchor:end}.qkv-nan{fill:#d1242f}',
-  themeStyle(LIGHT, '.qkv-value{fill:#000}.qkv-on-light{fill:#fff}'),
-  `@media(prefers-color-scheme:dark){${themeStyle(DARK, '.qkv-value,.qkv-on-light{fill:#fff}.qkv-on-dark{fill:#000}')}}`,
-].join('');
+const STYLE = /* @__PURE__ */ (() =>
+  [
+    `.qkv text{font:${FONT}px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;white-space:pre}`,
+    '.qkv .qkv-heading{font-weight:bold}.qkv-middle,.qkv-value{text-anchor:middle}.qkv-end{text-anchor:end}.qkv-nan{fill:#d1242f}',
+    themeStyle(LIGHT, '.qkv-value{fill:#000}.qkv-on-light{fill:#fff}'),
+    `@media(prefers-color-scheme:dark){${themeStyle(DARK, '.qkv-value,.qkv-on-light{fill:#fff}.qkv-on-dark{fill:#000}')}}`,
+  ].join(''))();

@@ -10,7 +10,7 @@ export type KernelChoice = 'auto' | 'reference' | 'float64';
 const CHOICES: readonly KernelChoice[] = ['auto', 'reference', 'float64'];
 
 let active: Kernels = reference;
-let seeds = new Random(0);
+let seeds = /* @__PURE__ */ new Random(0);
 
 /** The kernels every operation uses now. */
 export function kernels(): Kernels {

@@ -105,9 +105,9 @@ function* visit(value: unknown, path: string, seen: Set<object>): Generator<[str
   }
 }
 
-/** A key of a user's Map need not be a string, whatever its type says. */
+/** A key of a user's Map need not be a name, nor a string, whatever its type says. */
 function nameText(key: unknown): string {
-  return typeof key === 'string' ? key : describe(key);
+  return typeof key === 'string' && /^[\w.]+$/.test(key) ? key : describe(key);
 }
 
 function checkTensor(where: string, path: string, tensor: StoredTensor | undefined, { rows, cols }: Parameter): void {

@@ -61,19 +61,20 @@ export interface MultiHeadAttentionWeightsOptions extends MultiHeadAttentionForw
   heads?: readonly number[];
 }
 
-const CONSTRUCTOR_OPTIONS = [
-  ...PROJECTION_OPTIONS,
-  'kDim',
-  'vDim',
-  'causal',
-  'window',
-  'alibi',
-  'softcap',
-  'rope',
-  'sinks',
-  'addZeroAttention',
-  'addBiasKeyValue',
-] as const satisfies readonly (keyof MultiHeadAttentionOptions)[];
+const CONSTRUCTOR_OPTIONS = /* @__PURE__ */ (() =>
+  [
+    ...PROJECTION_OPTIONS,
+    'kDim',
+    'vDim',
+    'causal',
+    'window',
+    'alibi',
+    'softcap',
+    'rope',
+    'sinks',
+    'addZeroAttention',
+    'addBiasKeyValue',
+  ] as const satisfies readonly (keyof MultiHeadAttentionOptions)[])();
 
 const FORWARD_OPTIONS = [
   'context',

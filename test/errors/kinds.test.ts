@@ -69,6 +69,8 @@ const CALLED: Record<string, string> = {
   'Matrix.row.r': 'row',
   'Matrix.from.rows': 'rows?', // a single row that is none
   'Matrix.matmul.other': '(other|b)', // a product is a · b
+  'new SelfAttention.options': '(options?|dModel)', // which no options lack first
+  'rotary.options': '(options?|numHeads)',
   'unpack.packed': '(packed|cuSeqlens)', // whose end must be the rows of packed
 };
 

@@ -1,7 +1,7 @@
 import { Embedding, type Matrix, SelfAttention, sinusoidalPositions } from 'qkv';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { requireBuilt } from '../support/built.js';
-import { explain, pageOf, section, tableRows, vectorOf } from './page.js';
+import { pageOf, section, tableRows, vectorOf } from './page.js';
 
 beforeAll(requireBuilt);
 

@@ -32,7 +32,7 @@ function referenceKernels(name: Kernels['name'], allocate: Allocate): Kernels {
   };
 }
 
-export const reference: Kernels = referenceKernels('reference', (length) => new Float32Array(length));
+export const reference: Kernels = /* @__PURE__ */ referenceKernels('reference', (length) => new Float32Array(length));
 
 /** The oracle: the same code on 64-bit storage. */
-export const float64: Kernels = referenceKernels('float64', (length) => new Float64Array(length));
+export const float64: Kernels = /* @__PURE__ */ referenceKernels('float64', (length) => new Float64Array(length));
