@@ -10,7 +10,7 @@ import {
   shapeText,
 } from './core/errors.js';
 import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
-import { kernels } from './kernels/state.js';
+import { kernels, viewOf } from './kernels/state.js';
 import { checkRows, equalSize, productShape, requireData, requireIndex, requireRange } from './matrix-checks.js';
 import { normalDraws, type RandomNormalOptions, type RandomUniformOptions, uniformDraws } from './matrix-random.js';
 
@@ -123,7 +123,7 @@ export class Matrix {
   /** Row r as a view: writing to it writes to the matrix. @throws ShapeError  if it lies outside */
   row(r: number): Float32Array {
     requireIndex('row', 'row', r, this.rows);
-    return this.data.subarray(r * this.cols, (r + 1) * this.cols);
+    return viewOf(this.data, r * this.cols, (r + 1) * this.cols);
   }
 
   /** The entries as nested arrays, rows first. */

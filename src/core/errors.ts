@@ -16,6 +16,11 @@ export function shapeError(where: string, rule: string, given: string, hint?: st
   return new ShapeError(message(where, rule, given, hint));
 }
 
+/** Something the machine could not give. */
+export function memoryError(where: string, rule: string, given: string, hint?: string): RangeError {
+  return new RangeError(message(where, rule, given, hint));
+}
+
 export function kindError(where: string, rule: string, given: string, hint?: string): TypeError {
   return new TypeError(message(where, rule, given, hint));
 }

@@ -128,7 +128,7 @@ export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide';
  * arrays made by `allocate`.
  */
 export interface Kernels {
-  readonly name: 'reference' | 'float64';
+  readonly name: 'wasm-simd' | 'javascript' | 'reference' | 'float64';
   allocate(length: number): Floats;
   gemm(problem: Gemm): Floats;
   transpose(x: Floats, rows: number, cols: number): Floats;

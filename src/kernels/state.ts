@@ -1,41 +1,109 @@
-import { requireChoice } from '../core/errors.js';
+import { requireChoice, shapeError } from '../core/errors.js';
 import { Random, requireSeed } from '../core/random.js';
 import type { Kernels } from './contract.js';
+import { gemm } from './javascript/gemm.js';
 import { float64, reference } from './reference/kernels.js';
+import { wasmKernels } from './wasm/kernels.js';
+import { loadKernels, whyNoWasm } from './wasm/loader.js';
+import { KernelMemory } from './wasm/memory.js';
 
-// The only mutable module state of the library: the chosen kernels and the stream of seeds.
+// The only mutable module state of the library: the chosen kernels, their memory, and the stream of seeds.
+// Nothing is compiled or reserved before the first use.
 
-export type KernelChoice = 'auto' | 'reference' | 'float64';
+export type KernelChoice = 'auto' | 'wasm-simd' | 'javascript' | 'reference' | 'float64';
 
-const CHOICES: readonly KernelChoice[] = ['auto', 'reference', 'float64'];
+const CHOICES: readonly KernelChoice[] = ['auto', 'wasm-simd', 'javascript', 'reference', 'float64'];
 
-let active: Kernels = reference;
+let choice: KernelChoice = 'auto';
+let active: Kernels | undefined;
+let wasm: Kernels | undefined;
+let memory: KernelMemory | undefined;
+/** Why there are no WASM kernels, once that is known. */
+let refusal: string | undefined;
 let seeds = /* @__PURE__ */ new Random(0);
 
 /** The kernels every operation uses now. */
 export function kernels(): Kernels {
+  active ??= choose(choice);
   return active;
 }
 
-/**
- * Chooses the kernels that all later calls use: 'auto' the fastest this engine can run, 'reference' the plain loops,
- * 'float64' the same loops on 64-bit storage (an oracle for tests: results then hold a Float64Array).
- *
- * @throws ShapeError  if the choice is unknown
- * @example setKernels('float64'); const exact = scaledDotProductAttention(q, k, v); setKernels('auto');
- */
-export function setKernels(choice: KernelChoice): void {
-  requireChoice('setKernels', 'kernels', choice, CHOICES);
-  active = choice === 'float64' ? float64 : reference;
+function choose(wanted: KernelChoice): Kernels {
+  if (wanted === 'float64') return float64;
+  if (wanted === 'reference') return reference;
+  if (wanted === 'javascript') return javascript();
+  return tryWasm() ?? javascript();
+}
+
+function javascript(): Kernels {
+  return { ...reference, name: 'javascript', gemm: (problem) => gemm(reference.allocate, problem) };
+}
+
+/** The WASM kernels, compiled at the first call; undefined, with the refusal noted, where they cannot run. */
+function tryWasm(): Kernels | undefined {
+  const room = tryMemory();
+  if (wasm !== undefined || room === undefined) return wasm;
+  try {
+    wasm = { ...reference, ...wasmKernels(loadKernels(room), reference.unary), name: 'wasm-simd' };
+  } catch (error) {
+    refusal = `WebAssembly is refused here: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  return wasm;
+}
+
+/** The kernels' memory; reserving it compiles nothing. */
+function tryMemory(): KernelMemory | undefined {
+  if (memory !== undefined || refusal !== undefined) return memory;
+  refusal = whyNoWasm();
+  if (refusal !== undefined) return undefined;
+  try {
+    memory = new KernelMemory();
+  } catch (error) {
+    refusal = `WebAssembly memory is refused here: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  return memory;
+}
+
+/** An array of zeros for a parameter: in kernel memory where the chosen kernels read it there, else an ordinary one. */
+export function parameterArray(length: number): Float32Array {
+  const usesWasm = choice === 'auto' || choice === 'wasm-simd';
+  return (usesWasm ? tryMemory() : undefined)?.residentArray(length) ?? new Float32Array(length);
+}
+
+/** Entries [start, end) of a matrix's array as a view that keeps the array alive. */
+export function viewOf(array: Float32Array, start: number, end: number): Float32Array {
+  const view = array.subarray(start, end);
+  memory?.keepOwner(view, array);
+  return view;
 }
 
 /**
- * What computes now, on how many threads, and why nothing faster.
+ * Chooses the kernels that all later calls use: 'auto' the fastest this engine can run, 'wasm-simd' WebAssembly,
+ * 'javascript' no WebAssembly, 'reference' the plain loops, 'float64' the same loops on 64-bit storage (an oracle for
+ * tests: results then hold a Float64Array). Matrices and parameters stay where they are and serve every choice.
  *
- * @example capabilities(); // { kernels: 'reference', threads: 1, reasons: [...] }
+ * @throws ShapeError  if the choice is unknown, or is 'wasm-simd' where the engine cannot run it; TypeError for wrong kinds
+ * @example setKernels('float64'); const exact = scaledDotProductAttention(q, k, v); setKernels('auto');
+ */
+export function setKernels(wanted: KernelChoice): void {
+  requireChoice('setKernels', 'kernels', wanted, CHOICES);
+  if (wanted === 'wasm-simd' && tryWasm() === undefined) {
+    throw shapeError('setKernels', "kernels 'wasm-simd' must be possible here", String(refusal), "use 'auto'");
+  }
+  choice = wanted;
+  active = undefined;
+}
+
+/**
+ * What computes now, on how many threads, and why nothing faster. Compiles the kernels if nothing has yet.
+ *
+ * @example capabilities(); // { kernels: 'wasm-simd', threads: 1, reasons: [] }
  */
 export function capabilities(): { kernels: Kernels['name']; threads: number; reasons: string[] } {
-  return { kernels: active.name, threads: 1, reasons: [] };
+  const { name } = kernels();
+  const chosen = choice === 'auto' ? [] : [`setKernels('${choice}') was called`];
+  const reasons = name === 'wasm-simd' ? [] : choice === 'auto' ? [String(refusal)] : chosen;
+  return { kernels: name, threads: 1, reasons };
 }
 
 /**
@@ -43,7 +111,7 @@ export function capabilities(): { kernels: Kernels['name']; threads: number; rea
  * so a program that sets no seed still repeats itself.
  *
  * @param seed  an integer from 0 to 2^53 − 1
- * @throws ShapeError  if it is not one
+ * @throws ShapeError  if it is not one; TypeError if it is no number
  * @example setSeed(7); const a = new Linear(4, 4); setSeed(7); const b = new Linear(4, 4); // equal weights
  */
 export function setSeed(seed: number): void {

@@ -1,4 +1,4 @@
-import { Matrix, setSeed } from '../../src/index.js';
+import { capabilities, Matrix, setKernels, setSeed } from '../../src/index.js';
 import { GOOD_CALLS, type GoodCall, invoke } from './calls.js';
 import { grammarFault } from './grammar.js';
 import { libraryState, picture, stateAfter } from './state.js';
@@ -21,6 +21,7 @@ const SEED = 11;
  * whose shape is none.
  */
 export function attempt(name: string, replaced: readonly (readonly [Place, unknown])[]): Error | undefined {
+  const active = capabilities().kernels;
   const untouched = stateAfter(SEED);
   const good = GOOD_CALLS[name]();
   const call = replaced.reduce((bad, [place, value]) => replacedBy(bad, place, value), good);
@@ -37,6 +38,7 @@ export function attempt(name: string, replaced: readonly (readonly [Place, unkno
     if (libraryState() !== untouched) throw new Error(`${label} threw, and changed the stream of seeds or the kernels`);
     return error as Error;
   }
+  setKernels(active); // which a good setKernels replaced
   const misshapen = matricesOf(result).find((m) => !hasShape(m));
   if (misshapen !== undefined) throw new Error(`${label} gave a ${misshapen.rows}×${misshapen.cols} matrix`);
   return undefined;

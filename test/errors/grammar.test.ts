@@ -7,6 +7,7 @@ describe('the grammar', () => {
     'matmul: inner dimensions must agree: a is 12×64, b is 32×64 (pass transposeB: true for a · bᵀ)',
     'attention: cuSeqlens must start at 0, never decrease and end at 24 rows: got [0, 10, 30], entry 2 is 30',
     'MultiHeadAttention.rope: dim must be even: got 3',
+    'f: every option must be known: got "a: () b" (did you mean ab?)',
     "Linear.loadStateDict: W must be { dtype: 'F32', shape, data: Float32Array }: got dtype null",
   ])('takes %s', (message) => {
     expect(grammarFault(new ShapeError(message))).toBeUndefined();
@@ -26,6 +27,7 @@ describe('the grammar', () => {
     'Matrix: rows must be\na number: got null',
     'Matrix: rows must be a number: got null ()',
     'Matrix: rows must be a number: got null ',
+    'Matrix: x is odd: got "it must: hold"',
     'Matrix: x must be 1×2: got NaN×2',
     'Matrix: x must be a Matrix: got [object Object]',
   ])('refuses %s', (message) => {

@@ -7,8 +7,9 @@ import { ShapeError } from '../../src/index.js';
 export function grammarFault(error: unknown): string | undefined {
   if (!(error instanceof Error)) return `no error: ${String(error)}`;
   if (error.constructor !== ShapeError && error.constructor !== TypeError) return `a ${error.name}: ${error.message}`;
-  if (!MESSAGE.test(error.message)) return `not the grammar: ${error.message}`;
-  if (/\(\)$|\(\s|\s\)$|undefined:|NaN×|×NaN|\[object|\s$/.test(error.message)) return `a hole in it: ${error.message}`;
+  const message = error.message.replace(/"(?:[^"\\]|\\.)*"/g, '"…"'); // what a user wrote may hold anything
+  if (!MESSAGE.test(message)) return `not the grammar: ${error.message}`;
+  if (/\(\)$|\(\s|\s\)$|undefined:|NaN×|×NaN|\[object|\s$/.test(message)) return `a hole in it: ${error.message}`;
   return undefined;
 }
 

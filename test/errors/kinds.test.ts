@@ -59,9 +59,9 @@ const ANY_VALUE: Record<string, string> = {
   'new SelfAttention.cuSeqlensK': 'its size is known in a call',
 };
 
-/** Where a message has another word than the parameter. */
+/** Where a message has another word than the parameter, or than all of a function's. */
 const CALLED: Record<string, string> = {
-  'setKernels.choice': 'kernels',
+  setKernels: 'kernels',
   'Matrix.get.r': 'row',
   'Matrix.get.c': 'column',
   'Matrix.set.r': 'row',
@@ -109,7 +109,7 @@ describe('out of range', () => {
   });
 
   test('the exceptions are places of the surface', () => {
-    const keys = PLACES.map(({ key }) => key);
+    const keys = PLACES.flatMap(({ key, name }) => [key, name]);
     expect([...Object.keys(ANY_VALUE), ...Object.keys(CALLED)].filter((key) => !keys.includes(key))).toEqual([]);
   });
 });
@@ -121,7 +121,7 @@ function isRanged({ key, kinds }: TypedPlace): boolean {
 /** The message has the user's own name for it; a bag of options may be named by an option in it that is unknown. */
 function expectNamed({ key, path, name }: TypedPlace, error: Error | undefined): void {
   const own = path.at(-1) ?? key.slice(name.length + 1);
-  const called = CALLED[key] ?? own.replace(/^options$/, 'options?');
+  const called = CALLED[key] ?? CALLED[name] ?? own.replace(/^options$/, 'options?');
   const message = error?.message ?? '';
   expect(names(message, called), `${own} is named in: ${message}`).toBe(true);
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { attentionWeights, Embedding, SelfAttention, sinusoidalPositions } from 'qkv';
@@ -57,6 +57,7 @@ describe('--svg', () => {
 describe('mistakes get one clear line, exit code 2, and nothing else', () => {
   const folder = () => {
     const path = temporaryFolder();
+    mkdirSync(join(path, 'inner'));
     writeFileSync(join(path, 'empty.txt'), ' \n\t ');
     writeFileSync(join(path, 'bytes.txt'), Uint8Array.of(0xff, 0xfe, 0xc3, 0x28));
     return path;
@@ -90,7 +91,7 @@ describe('mistakes get one clear line, exit code 2, and nothing else', () => {
     [['--file', 'bytes.txt'], '--file must be a readable UTF-8 text: "bytes.txt" is not UTF-8'],
     [['--file', 'empty.txt'], 'the text must have at least one word: got none'],
     [['--file', 'empty.txt', 'hello'], 'the text must come from one place: got --file and "hello"'],
-    [['--svg', '.'], '--svg must be a place to write a file: "." is a folder'],
+    [['--svg', 'inner'], '--svg must be a place to write a file: "inner" is a folder'],
     [['--svg', 'none/out.svg'], '--svg must lie in a folder that exists: got "none/out.svg"'],
     [['--svg', 'bytes.txt/out.svg'], '--svg must be a place to write a file: "bytes.txt/out.svg" leads through a file'],
   ])('%j', (args, message) => {

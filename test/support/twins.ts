@@ -14,6 +14,8 @@ export interface Twin {
 export const TWINS: readonly Twin[] = [
   { name: 'reference', tolerance: 1e-5 },
   { name: 'float64', tolerance: 1e-9 },
+  { name: 'javascript', tolerance: 1e-5 },
+  { name: 'wasm-simd', tolerance: 1e-5 },
 ];
 
 /** Declares the tests of `body` once for every twin; each runs with its kernels, and those from before come back. */

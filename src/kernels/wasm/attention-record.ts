@@ -1,0 +1,63 @@
+// The record that describes one attention call to the kernels: 4-byte fields, written by JavaScript, read by WASM.
+// Addresses are bytes; 0 = absent. Strides are bytes. Offsets `at…` are places in a thread's scratch.
+
+export const ATTENTION_FIELDS = [
+  'q',
+  'ldq',
+  'k',
+  'ldk',
+  'v', // 0: only the statistics
+  'ldv',
+  'out',
+  'ldo',
+  'max',
+  'sum',
+  'numHeads',
+  'numKvHeads',
+  'dK',
+  'dV',
+  'cuSeqlens',
+  'cuSeqlensK',
+  'offsets',
+  'scale', // float
+  'left', // at most REACH_OPEN, as right
+  'right',
+  'mask',
+  'maskHeadStride',
+  'keyMask',
+  'bias',
+  'biasHeadStride',
+  'columns',
+  'softcap', // float
+  'alibi',
+  'sinks',
+  'dropThreshold', // weights whose random word is below are dropped; 0 with dropAll 0 = no dropout
+  'dropAll',
+  'keepScale', // float, 1 / (1 − dropout)
+  'seedLow',
+  'seedHigh',
+  'call',
+  'queryTile',
+  'atEdge',
+  'atMax',
+  'atSum',
+  'atQuery',
+  'atScores',
+  'atLogits',
+  'atOut',
+  'atKeys',
+  'atValues',
+] as const;
+
+export type AttentionField = (typeof ATTENTION_FIELDS)[number];
+
+export const ATTENTION_RECORD_BYTES = ATTENTION_FIELDS.length * 4;
+
+/** No pair of positions is further apart: offsets stay within ±2^29, rows within 2^28. */
+export const REACH_OPEN = 1 << 30;
+
+/**
+ * Keys a tile, always counted from the first key of the sequence, so that a row's order of summation depends on nothing
+ * but the widths: 64 keys of 64 columns are 16 KB of K and 16 KB of V beside 16 KB of scores.
+ */
+export const KEY_TILE = 64;

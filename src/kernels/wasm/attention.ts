@@ -1,0 +1,178 @@
+import { longestSequence } from '../../core/sequences.js';
+import type {
+  AttentionForwardProblem,
+  AttentionProblem,
+  AttentionResult,
+  AttentionStage,
+  AttentionStatistics,
+  Floats,
+} from '../contract.js';
+import { ATTENTION_FIELDS, type AttentionField, KEY_TILE, REACH_OPEN } from './attention-record.js';
+import type { Runtime } from './loader.js';
+
+// Writes the record of a call (emit/attention-record.ts), runs the kernels over its units, copies the results out.
+
+/**
+ * Query rows a tile; no result depends on it. Lower tiles compute less above the diagonal: 12×64 heads causal at L = 128
+ * ran at 24.8 GFLOP/s of useful work with 16 rows, 22.8 with 32, 19.6 with 64 (8: 25.8, but slower from L = 2048).
+ */
+const QUERY_TILE = 64;
+const CAUSAL_QUERY_TILE = 16;
+
+const TWO_32 = 4294967296;
+const STAGES: readonly AttentionStage[] = ['scaledScores', 'softcapped', 'masked', 'weights'];
+
+const roundUp = (n: number, step: number) => Math.ceil(n / step) * step;
+
+type Fields = Partial<Record<AttentionField, number>>;
+
+/** O, m and s of every query row and head. */
+export function attention(runtime: Runtime, problem: AttentionForwardProblem): AttentionResult {
+  const { memory } = runtime;
+  const { numHeads, numKvHeads, dV } = problem;
+  memory.enter();
+  const length = queriesOf(problem) * numHeads * dV;
+  const out = memory.reserve(length * 4);
+  const fields = {
+    v: memory.copyIn(problem.v),
+    ldv: numKvHeads * dV * 4,
+    out,
+    ldo: numHeads * dV * 4,
+    dV,
+    ...dropoutFields(problem),
+  };
+  const call = prepare(runtime, problem, fields, dV);
+  runtime.exports.attention(call.record, 0, call.units, call.scratch);
+  return { out: memory.copyOut(out, length), ...statisticsOf(runtime, call) };
+}
+
+/** m and s alone. */
+export function attentionStatistics(runtime: Runtime, problem: AttentionProblem): AttentionStatistics {
+  runtime.memory.enter();
+  const call = prepare(runtime, problem, {}, 0);
+  runtime.exports.attention(call.record, 0, call.units, call.scratch);
+  return statisticsOf(runtime, call);
+}
+
+/** One stage of one head of one sequence, (Lq × Lk). */
+export function attentionStage(
+  runtime: Runtime,
+  problem: AttentionProblem,
+  stage: AttentionStage,
+  sequence: number,
+  head: number,
+): Floats {
+  const { memory, exports } = runtime;
+  const { cuSeqlens, cuSeqlensK, numHeads, numKvHeads } = problem;
+  memory.enter();
+  const length = (cuSeqlens[sequence + 1] - cuSeqlens[sequence]) * (cuSeqlensK[sequence + 1] - cuSeqlensK[sequence]);
+  const out = memory.reserve(length * 4);
+  const call = prepare(runtime, problem, {}, 0);
+  // Leaves m and s of the heads that share these keys.
+  const unit = sequence * numKvHeads + Math.floor(head / (numHeads / numKvHeads));
+  exports.attention(call.record, unit, unit + 1, call.scratch);
+  exports.attention_stage(call.record, STAGES.indexOf(stage), sequence, head, out, call.scratch);
+  return memory.copyOut(out, length);
+}
+
+interface Call {
+  record: number;
+  scratch: number;
+  units: number;
+  max: number;
+  sum: number;
+  statistics: number;
+}
+
+/** Copies everything in and writes the record. */
+function prepare(runtime: Runtime, problem: AttentionProblem, more: Fields, dV: number): Call {
+  const { memory } = runtime;
+  const { numHeads, numKvHeads, cuSeqlens, cuSeqlensK } = problem;
+  // Without columns every score is 0: one column of zeros says the same.
+  const dK = Math.max(problem.dK, 1);
+  const column = (x: Floats, rows: number) => (problem.dK === 0 ? new Float32Array(rows) : x);
+  const statistics = queriesOf(problem) * numHeads;
+  const max = memory.reserve(statistics * 4);
+  const sum = memory.reserve(statistics * 4);
+  const layout = scratchLayout(problem, dK, dV);
+  const floats: Fields = { scale: problem.scale, softcap: problem.softcap, keepScale: more.keepScale ?? 1 };
+  const record = memory.copyRecord(
+    ATTENTION_FIELDS,
+    {
+      q: memory.copyIn(column(problem.q, statistics)),
+      ldq: numHeads * dK * 4,
+      k: memory.copyIn(column(problem.k, cuSeqlensK[cuSeqlensK.length - 1] * numKvHeads)),
+      ldk: numKvHeads * dK * 4,
+      max,
+      sum,
+      numHeads,
+      numKvHeads,
+      dK,
+      cuSeqlens: memory.copyIn(cuSeqlens),
+      cuSeqlensK: memory.copyIn(cuSeqlensK),
+      offsets: memory.copyIn(problem.offsets),
+      left: Math.min(problem.left, REACH_OPEN),
+      right: Math.min(problem.right, REACH_OPEN),
+      mask: problem.mask && memory.copyIn(problem.mask),
+      maskHeadStride: problem.maskRowsPerHead * problem.columns,
+      keyMask: problem.keyMask && memory.copyIn(problem.keyMask),
+      bias: problem.bias && memory.copyIn(problem.bias),
+      biasHeadStride: problem.biasRowsPerHead * problem.columns * 4,
+      columns: problem.columns,
+      alibi: problem.alibi && memory.copyIn(problem.alibi),
+      sinks: problem.sinks && memory.copyIn(problem.sinks),
+      ...layout.fields,
+      ...more,
+    },
+    floats,
+  );
+  const scratch = memory.reserve(layout.bytes);
+  return { record, scratch, units: (cuSeqlens.length - 1) * numKvHeads, max, sum, statistics };
+}
+
+/** Where everything lies in the scratch of one thread, in bytes, and how much that is. */
+function scratchLayout(problem: AttentionProblem, dK: number, dV: number): { fields: Fields; bytes: number } {
+  const longest = longestSequence(problem.cuSeqlensK);
+  const queryTile = Math.min(problem.right === 0 ? CAUSAL_QUERY_TILE : QUERY_TILE, longestSequence(problem.cuSeqlens));
+  const keys = roundUp(longest, KEY_TILE);
+  const valueWidth = roundUp(dV, 8);
+  const sizes: [AttentionField, number][] = [
+    ['atEdge', 32],
+    ['atMax', queryTile],
+    ['atSum', queryTile],
+    ['atQuery', queryTile * dK],
+    ['atScores', queryTile * KEY_TILE],
+    ['atLogits', queryTile * KEY_TILE],
+    ['atOut', queryTile * valueWidth],
+    ['atKeys', keys * dK],
+    ['atValues', keys * valueWidth],
+  ];
+  const fields: Fields = { queryTile };
+  let bytes = 0;
+  for (const [field, floats] of sizes) {
+    fields[field] = bytes;
+    bytes += roundUp(floats * 4, 64);
+  }
+  return { fields, bytes };
+}
+
+function dropoutFields({ dropout, seedLow, seedHigh, call }: AttentionForwardProblem): Fields {
+  const threshold = Math.round(dropout * TWO_32);
+  const all = threshold >= TWO_32;
+  return {
+    dropThreshold: all ? 0 : threshold,
+    dropAll: all ? -1 : 0,
+    keepScale: all ? 1 : 1 / (1 - dropout),
+    seedLow,
+    seedHigh,
+    call,
+  };
+}
+
+function queriesOf({ cuSeqlens }: AttentionProblem): number {
+  return cuSeqlens[cuSeqlens.length - 1];
+}
+
+function statisticsOf({ memory }: Runtime, { max, sum, statistics }: Call): AttentionStatistics {
+  return { max: memory.copyOut(max, statistics), sum: memory.copyOut(sum, statistics) };
+}

@@ -1,0 +1,350 @@
+import type binaryen from 'binaryen';
+import { define, type FunctionBuilder, type Int, type IntVariable, range } from './builder.js';
+
+// C (m × n) = A · B (+ C), every element summed over k in ascending order, one multiply and one add a term: the same
+// bits for every tile, edge and row count. Accumulators live in registers over KC terms and rest in C between blocks.
+
+/** Rows of the register tile: 4×8 needs 8 accumulators, 2 of B and 1 of A; 14 live vectors are the most V8 keeps. */
+export const MR = 4;
+/** Columns of the register tile, and of a packed panel of B. */
+export const NR = 8;
+/** Terms a block: a panel of KC·NR floats is 8 KB and stays in L1. */
+export const KC = 256;
+/** Rows of A a block: MC·KC floats are 64 KB, in L2. */
+const MC = 64;
+/** Bytes of scratch the edge columns need: one MR×NR tile. */
+export const EDGE_BYTES = MR * NR * 4;
+
+type Module = binaryen.Module;
+
+/** How A lies: rows of lda bytes, or transposed: (k × m), k-steps of lda bytes. */
+type LayoutA = 'rows' | 'transposed';
+/** How B lies: panels of NR columns, or (k × n) rows of ldb bytes as the user has it. */
+type LayoutB = 'packed' | 'rows';
+
+const microName = (rows: number, a: LayoutA, b: LayoutB) => `micro${rows}_${a}_${b}`;
+
+/**
+ * C[rows × NR] = (accumulate ? C : 0) + A[rows × k] · B[k × NR], k ≥ 1.
+ * k goes by two with an exit in the middle: the shape of loop that V8 keeps in registers (54–57 GFLOP/s; unrolled
+ * without that exit 30, not unrolled 47).
+ */
+function microKernel(m: Module, rows: number, layoutA: LayoutA, layoutB: LayoutB): void {
+  const parameters = {
+    a: 'int',
+    lda: 'int',
+    b: 'int',
+    ldb: 'int',
+    c: 'int',
+    ldc: 'int',
+    k: 'int',
+    accumulate: 'int',
+  } as const;
+  define(m, microName(rows, layoutA, layoutB), parameters, (f, { a, lda, b, ldb, c, ldc, k, accumulate }) => {
+    const aRows = range(rows).map((i) => (i === 0 || layoutA === 'transposed' ? a : f.intVariable(`a${i}`)));
+    const cRows = range(rows).map((i) => (i === 0 ? c : f.intVariable(`c${i}`)));
+    const sums = range(rows).map((i) => range(NR / 4).map((j) => f.vectorVariable(`sum${i}${j}`)));
+    const bs = range(NR / 4).map((j) => f.vectorVariable(`b${j}`));
+    const av = f.vectorVariable('av');
+    for (let i = 1; i < rows; i++) {
+      if (layoutA === 'rows') aRows[i].set(aRows[i - 1].plus(lda));
+      cRows[i].set(cRows[i - 1].plus(ldc));
+    }
+    f.if(accumulate, () => {
+      sums.forEach((row, i) => row.forEach((sum, j) => sum.set(cRows[i].vector(j * 16))));
+    });
+    const step = (q: number) => {
+      bs.forEach((bv, j) => bv.set(b.vector(j * 16 + (layoutB === 'packed' ? q * NR * 4 : 0))));
+      sums.forEach((row, i) => {
+        av.set(layoutA === 'rows' ? aRows[i].splatAt(q * 4) : a.splatAt(i * 4));
+        row.forEach((sum, j) => sum.set(sum.plus(av.times(bs[j]))));
+      });
+      if (layoutA === 'transposed') a.add(lda);
+      if (layoutB === 'rows') b.add(ldb);
+    };
+    f.block((leave) => {
+      f.doWhile(
+        () => {
+          step(0);
+          leave(k.decrement().not());
+          step(1);
+          if (layoutA === 'rows') for (const row of aRows) row.add(8);
+          if (layoutB === 'packed') b.add(2 * NR * 4);
+        },
+        () => k.decrement(),
+      );
+    });
+    sums.forEach((row, i) => row.forEach((sum, j) => cRows[i].store(sum, j * 16)));
+  });
+}
+
+/** Runs the micro-kernel for `rows` (1 … MR) rows. */
+function callMicro(f: FunctionBuilder, rows: Int, a: LayoutA, b: LayoutB, values: (Int | number)[]): void {
+  const from = (r: number) => {
+    if (r === 1) f.call(microName(1, a, b), ...values);
+    else
+      f.if(
+        rows.eq(r),
+        () => f.call(microName(r, a, b), ...values),
+        () => from(r - 1),
+      );
+  };
+  f.if(
+    rows.ge(MR),
+    () => f.call(microName(MR, a, b), ...values),
+    () => from(MR - 1),
+  );
+}
+
+/** Copies rows × cols floats one by one; strides in bytes. */
+function copyTile(
+  f: FunctionBuilder,
+  from: Int,
+  fromStride: IntOrNumber,
+  to: Int,
+  toStride: IntOrNumber,
+  rows: Int,
+  cols: Int,
+): void {
+  const r = f.intVariable('r');
+  const c = f.intVariable('c');
+  f.for(r, 0, rows, 1, () => {
+    f.for(c, 0, cols, 1, () => {
+      to.plus(r.times(toStride))
+        .plus(c.shl(2))
+        .store(from.plus(r.times(fromStride)).plus(c.shl(2)).float());
+    });
+  });
+}
+type IntOrNumber = Int | number;
+
+/**
+ * Rows [from, to) of C (m × n) = A · B, or += with accumulate; k ≥ 1. lda, ldb, ldc in bytes; scratch: EDGE_BYTES.
+ * Packed: b is what pack_rows or pack_columns wrote, ldb how many rows they packed (≥ k; 0 = k). Rows: b is (k × n) itself.
+ */
+function gemm(m: Module, layoutA: LayoutA, layoutB: LayoutB): void {
+  const name = `gemm_${layoutA}_${layoutB}`;
+  const parameters = {
+    a: 'int',
+    lda: 'int',
+    b: 'int',
+    ldb: 'int',
+    c: 'int',
+    ldc: 'int',
+    from: 'int',
+    to: 'int',
+    n: 'int',
+    k: 'int',
+    accumulate: 'int',
+    scratch: 'int',
+  } as const;
+  define(
+    m,
+    name,
+    parameters,
+    (f, p) => {
+      const [p0, kc, i0, iEnd, j, i] = ['p0', 'kc', 'i0', 'iEnd', 'j', 'i'].map((v) => f.intVariable(v));
+      const [bPanel, aTile, cTile, rows, cols, add] = ['bPanel', 'aTile', 'cTile', 'rows', 'cols', 'add'].map((v) =>
+        f.intVariable(v),
+      );
+      const panels = f.intVariable(
+        'panels',
+        p.n
+          .plus(NR - 1)
+          .and(-NR)
+          .shl(2),
+      ); // bytes of one row of all panels
+      const packed = f.intVariable('packed', p.ldb.choose(p.ldb, p.k)); // rows of B that were packed
+      f.for(p0, 0, p.k, KC, () => {
+        kc.set(p.k.minus(p0).min(KC));
+        add.set(p.accumulate.or(p0));
+        f.for(i0, p.from, p.to, MC, () => {
+          iEnd.set(i0.plus(MC).min(p.to));
+          f.for(j, 0, p.n, NR, () => {
+            cols.set(p.n.minus(j));
+            bPanel.set(
+              layoutB === 'packed'
+                ? p.b.plus(p0.times(panels)).plus(j.times(packed.minus(p0).min(KC)).shl(2))
+                : p.b.plus(p0.times(p.ldb)).plus(j.shl(2)),
+            );
+            f.for(i, i0, iEnd, MR, () => {
+              rows.set(iEnd.minus(i).min(MR));
+              aTile.set(
+                layoutA === 'rows'
+                  ? p.a.plus(i.times(p.lda)).plus(p0.shl(2))
+                  : p.a.plus(p0.times(p.lda)).plus(i.shl(2)),
+              );
+              cTile.set(p.c.plus(i.times(p.ldc)).plus(j.shl(2)));
+              const micro = (c: Int, ldc: IntOrNumber) =>
+                callMicro(f, rows, layoutA, layoutB, [aTile, p.lda, bPanel, p.ldb, c, ldc, kc, add]);
+              f.if(
+                cols.ge(NR),
+                () => micro(cTile, p.ldc),
+                () => {
+                  f.if(add, () => copyTile(f, cTile, p.ldc, p.scratch, NR * 4, rows, cols));
+                  micro(p.scratch, NR * 4);
+                  copyTile(f, p.scratch, NR * 4, cTile, p.ldc, rows, cols);
+                },
+              );
+            });
+          });
+        });
+      });
+    },
+    true,
+  );
+}
+
+/**
+ * Panels [from, to) of B (k × n, rows of ldb bytes): for every block of KC rows, panels of NR columns, k-major, columns
+ * past n filled with 0. Needs k · ⌈n/NR⌉·NR floats at `out`.
+ */
+function packRows(m: Module): void {
+  const parameters = { b: 'int', ldb: 'int', out: 'int', n: 'int', k: 'int', from: 'int', to: 'int' } as const;
+  define(
+    m,
+    'pack_rows',
+    parameters,
+    (f, p) => {
+      const [p0, kc, panel, source, target, count, cols] = [
+        'p0',
+        'kc',
+        'panel',
+        'source',
+        'target',
+        'count',
+        'cols',
+      ].map((v) => f.intVariable(v));
+      const panels = f.intVariable(
+        'panels',
+        p.n
+          .plus(NR - 1)
+          .and(-NR)
+          .shl(2),
+      );
+      f.for(p0, 0, p.k, KC, () => {
+        kc.set(p.k.minus(p0).min(KC));
+        f.for(panel, p.from, p.to, 1, () => {
+          source.set(p.b.plus(p0.times(p.ldb)).plus(panel.times(NR * 4)));
+          target.set(p.out.plus(p0.times(panels)).plus(panel.times(kc).times(NR * 4)));
+          cols.set(p.n.minus(panel.times(NR)));
+          count.set(kc);
+          f.doWhile(
+            () => {
+              f.if(
+                cols.ge(NR),
+                () => {
+                  for (let v = 0; v < NR; v += 4) target.store(source.vector(v * 4), v * 4);
+                },
+                () => zeroPadded(f, source, target, cols),
+              );
+              source.add(p.ldb);
+              target.add(NR * 4);
+            },
+            () => count.decrement(),
+          );
+        });
+      });
+    },
+    true,
+  );
+}
+
+/** NR floats of which only the first `cols` exist. */
+function zeroPadded(f: FunctionBuilder, source: Int, target: Int, cols: Int): void {
+  for (let v = 0; v < NR; v++) {
+    f.if(
+      cols.gt(v),
+      () => target.store(source.float(v * 4), v * 4),
+      () => target.store(f.float(0), v * 4),
+    );
+  }
+}
+
+/** The same panels from Bᵀ (n × k, rows of ldb bytes). */
+function packColumns(m: Module): void {
+  const parameters = { b: 'int', ldb: 'int', out: 'int', n: 'int', k: 'int', from: 'int', to: 'int' } as const;
+  define(
+    m,
+    'pack_columns',
+    parameters,
+    (f, p) => {
+      const [p0, kc, panel, target, q, cols] = ['p0', 'kc', 'panel', 'target', 'q', 'cols'].map((v) =>
+        f.intVariable(v),
+      );
+      const rows = range(NR).map((i) => f.intVariable(`row${i}`));
+      const v = range(4).map((i) => f.vectorVariable(`v${i}`));
+      const w = range(4).map((i) => f.vectorVariable(`w${i}`));
+      const panels = f.intVariable(
+        'panels',
+        p.n
+          .plus(NR - 1)
+          .and(-NR)
+          .shl(2),
+      );
+      f.for(p0, 0, p.k, KC, () => {
+        kc.set(p.k.minus(p0).min(KC));
+        f.for(panel, p.from, p.to, 1, () => {
+          rows.forEach((row, i) =>
+            row.set(i === 0 ? p.b.plus(panel.times(NR).times(p.ldb)).plus(p0.shl(2)) : rows[i - 1].plus(p.ldb)),
+          );
+          target.set(p.out.plus(p0.times(panels)).plus(panel.times(kc).times(NR * 4)));
+          cols.set(p.n.minus(panel.times(NR)));
+          q.set(kc);
+          f.if(cols.ge(NR), () =>
+            f.while(
+              () => q.ge(4),
+              () => {
+                for (let h = 0; h < NR; h += 4) transpose4(v, w, rows.slice(h, h + 4), target, h * 4);
+                for (const row of rows) row.add(16);
+                target.add(4 * NR * 4);
+                q.add(-4);
+              },
+            ),
+          );
+          f.while(
+            () => q.gt(0),
+            () => {
+              rows.forEach((row, i) => {
+                f.if(
+                  cols.gt(i),
+                  () => target.store(row.float(), i * 4),
+                  () => target.store(f.float(0), i * 4),
+                );
+              });
+              for (const row of rows) row.add(4);
+              target.add(NR * 4);
+              q.add(-1);
+            },
+          );
+        });
+      });
+    },
+    true,
+  );
+}
+
+/** Four floats of four rows, written as four rows of the panel. */
+function transpose4(v: VectorVariables, w: VectorVariables, rows: IntVariable[], target: Int, offset: number): void {
+  v.forEach((vector, i) => vector.set(rows[i].vector()));
+  w[0].set(v[0].shuffle(v[1], [0, 4, 1, 5]));
+  w[1].set(v[2].shuffle(v[3], [0, 4, 1, 5]));
+  w[2].set(v[0].shuffle(v[1], [2, 6, 3, 7]));
+  w[3].set(v[2].shuffle(v[3], [2, 6, 3, 7]));
+  target.store(w[0].shuffle(w[1], [0, 1, 4, 5]), offset);
+  target.store(w[0].shuffle(w[1], [2, 3, 6, 7]), offset + NR * 4);
+  target.store(w[2].shuffle(w[3], [0, 1, 4, 5]), offset + 2 * NR * 4);
+  target.store(w[2].shuffle(w[3], [2, 3, 6, 7]), offset + 3 * NR * 4);
+}
+type VectorVariables = ReturnType<FunctionBuilder['vectorVariable']>[];
+
+export function emitGemm(m: Module): void {
+  for (const a of ['rows', 'transposed'] as const) {
+    for (const b of ['packed', 'rows'] as const) {
+      for (let rows = 1; rows <= MR; rows++) microKernel(m, rows, a, b);
+      gemm(m, a, b);
+    }
+  }
+  packRows(m);
+  packColumns(m);
+}

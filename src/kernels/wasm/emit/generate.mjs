@@ -1,0 +1,42 @@
+// npm run kernels: writes module.generated.ts, the WASM kernels as hex, if a generator is newer than it.
+// npm run kernels -- --text: prints their text form for review.
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const emit = dirname(fileURLToPath(import.meta.url));
+const wasm = dirname(emit);
+const target = join(wasm, 'module.generated.ts');
+const sources = [...readdirSync(emit).map((name) => join(emit, name)), join(wasm, 'attention-record.ts')];
+
+const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+const wantsText = process.argv.includes('--text');
+const unknown = process.argv.slice(2).filter((argument) => argument !== '--text');
+if (unknown.length > 0) {
+  console.error(`npm run kernels: the only option is --text: got ${unknown.join(' ')}`);
+  process.exit(2);
+}
+
+if (wantsText || sources.some((path) => time(path) > time(target))) {
+  // Beside the sources, so that `binaryen` is found as they find it.
+  const folder = mkdtempSync(join(emit, '.generate-'));
+  try {
+    const bundle = join(folder, 'module.mjs');
+    await build({
+      entryPoints: [join(emit, 'module.ts')],
+      outfile: bundle,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      external: ['binaryen'],
+      logLevel: 'error',
+    });
+    const { buildModule } = await import(pathToFileURL(bundle));
+    const { bytes, text } = buildModule();
+    if (wantsText) process.stdout.write(text());
+    else writeFileSync(target, `// Written by npm run kernels.\nexport const moduleHex =\n  '${Buffer.from(bytes).toString('hex')}';\n`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,60 @@
+import type binaryen from 'binaryen';
+import { define, range, type Vector } from './builder.js';
+import { boundedExpVector, horizontalMax, horizontalSum } from './exp.js';
+import { forFloats } from './map.js';
+
+/** Vectors a turn of the loops that only load, compare and scale (the exponentials fill a turn with one). */
+const WIDTH = 4;
+
+/**
+ * Rows [from, to): out = e^(x−max) / Σ e^(x−max), x and out (rows × cols). A row that is all −∞ gives zeros; NaN or +∞
+ * makes its row NaN. Four partial sums, in an order that depends on cols alone. Relative error of an entry at most
+ * (cols/2 + |x − max| + 12)·2^−24: the additions, the rounding of x − max, two exponentials, 1/Σ and the product; an
+ * e^(x−max) below 2^−125.5 counts as 0.
+ */
+function softmaxRows(m: binaryen.Module): void {
+  const parameters = { x: 'int', out: 'int', cols: 'int', from: 'int', to: 'int' } as const;
+  define(
+    m,
+    'softmax_rows',
+    parameters,
+    (f, { x, out, cols, from, to }) => {
+      const stride = f.intVariable('stride', cols.shl(2));
+      const shift = f.intVariable('shift', out.minus(x));
+      const [row, end, at] = ['row', 'end', 'at'].map((name) => f.intVariable(name));
+      const parts = range(WIDTH).map((i) => f.vectorVariable(`part${i}`));
+      const [v, max, sums] = ['v', 'max', 'sums'].map((name) => f.vectorVariable(name));
+      const [rowMax, sum] = ['rowMax', 'sum'].map((name) => f.floatVariable(name));
+      f.for(row, x.plus(from.times(stride)), x.plus(to.times(stride)), stride, () => {
+        end.set(row.plus(stride));
+        for (const part of parts) part.set(f.constant(Number.NEGATIVE_INFINITY));
+        const larger = (i: number, value: Vector) => parts[i].set(parts[i].pmax(value));
+        forFloats(f, at, row, end, WIDTH, (offset, i) => larger(i, at.vector(offset)), () => larger(0, at.splatAt()));
+        rowMax.set(horizontalMax(f, parts.reduce((a: Vector, b) => a.pmax(b))));
+        // Not −∞ − (−∞): a row of −∞ then sums to 0, and a NaN that pmax passed over still shows.
+        max.set(rowMax.eq(Number.NEGATIVE_INFINITY).chooseFloat(0, rowMax).splat());
+
+        sums.set(f.constant(0));
+        const exponentials = (offset: number) => {
+          boundedExpVector(f, v, at.vector(offset).minus(max));
+          at.plus(shift).store(v, offset);
+          sums.set(sums.plus(v));
+        };
+        forFloats(f, at, row, end, 1, exponentials, () => {
+          boundedExpVector(f, v, at.splatAt().minus(max));
+          at.plus(shift).store(v.lane(0));
+          sums.set(sums.plus(v.and(f.lanes(-1, 0, 0, 0))));
+        });
+        sum.set(horizontalSum(f, sums));
+        v.set(sum.eq(0).chooseFloat(0, f.float(1).dividedBy(sum)).splat());
+        const scaled = (offset: number) => at.store(at.vector(offset).times(v), offset);
+        forFloats(f, at, row.plus(shift), end.plus(shift), WIDTH, scaled, () => at.store(at.float().times(v.lane(0))));
+      });
+    },
+    true,
+  );
+}
+
+export function emitSoftmax(m: binaryen.Module): void {
+  softmaxRows(m);
+}

@@ -1,0 +1,91 @@
+import type { Floats, Kernels, LayerNormResult, Normalization, RmsNormResult, Rotary, UnaryOperation } from '../contract.js';
+import { attention, attentionStage, attentionStatistics } from './attention.js';
+import { gemm } from './gemm.js';
+import type { KernelEntry, Runtime } from './loader.js';
+
+/** The operations that run in WASM; the rest of a Kernels comes from elsewhere. */
+export type WasmKernels = Pick<
+  Kernels,
+  | 'gemm'
+  | 'softmax'
+  | 'unary'
+  | 'attention'
+  | 'attentionStatistics'
+  | 'attentionStage'
+  | 'rotary'
+  | 'layerNorm'
+  | 'rmsNorm'
+>;
+
+const UNARY_ENTRIES: Partial<Record<UnaryOperation, KernelEntry>> = {
+  exp: 'exp_array',
+  tanh: 'tanh',
+  relu: 'relu',
+  gelu: 'gelu',
+  geluTanh: 'gelu_tanh',
+  silu: 'silu',
+};
+
+/** @param otherUnary  computes log and sqrt */
+export function wasmKernels(runtime: Runtime, otherUnary: Kernels['unary']): WasmKernels {
+  return {
+    gemm: (problem) => gemm(runtime, problem),
+    softmax: (x, rows, cols) => softmax(runtime, x, rows, cols),
+    unary: (operation, x) => {
+      const entry = UNARY_ENTRIES[operation];
+      return entry === undefined ? otherUnary(operation, x) : unary(runtime, entry, x);
+    },
+    attention: (problem) => attention(runtime, problem),
+    attentionStatistics: (problem) => attentionStatistics(runtime, problem),
+    attentionStage: (problem, stage, sequence, head) => attentionStage(runtime, problem, stage, sequence, head),
+    rotary: (problem) => rotary(runtime, problem),
+    layerNorm: (problem) => layerNorm(runtime, problem),
+    rmsNorm: (problem) => rmsNorm(runtime, problem),
+  };
+}
+
+function softmax({ memory, exports }: Runtime, x: Floats, rows: number, cols: number): Float32Array {
+  memory.enter();
+  const out = memory.reserve(x.length * 4);
+  exports.softmax_rows(memory.copyIn(x), out, cols, 0, rows);
+  return memory.copyOut(out, x.length);
+}
+
+function unary({ memory, exports }: Runtime, entry: KernelEntry, x: Floats): Float32Array {
+  memory.enter();
+  const out = memory.reserve(x.length * 4);
+  exports[entry](memory.copyIn(x), out, 0, x.length);
+  return memory.copyOut(out, x.length);
+}
+
+function rotary({ memory, exports }: Runtime, problem: Rotary): Float32Array {
+  const { x, rows, numHeads, headDim, dim, interleaved } = problem;
+  memory.enter();
+  const out = memory.reserve(x.length * 4);
+  const [cos, sin] = [memory.copyIn(problem.cos), memory.copyIn(problem.sin)];
+  exports.rotary_rows(memory.copyIn(x), out, cos, sin, numHeads, headDim, dim, interleaved ? 1 : 0, 0, rows);
+  return memory.copyOut(out, x.length);
+}
+
+function layerNorm({ memory, exports }: Runtime, problem: Normalization): LayerNormResult {
+  const { x, rows, cols, epsilon } = problem;
+  memory.enter();
+  const [out, mean, inverseStd] = [x.length, rows, rows].map((length) => memory.reserve(length * 4));
+  const gain = problem.gain ? memory.copyIn(problem.gain) : 0;
+  const bias = problem.bias ? memory.copyIn(problem.bias) : 0;
+  exports.layer_norm(memory.copyIn(x), out, gain, bias, mean, inverseStd, cols, epsilon, 0, rows);
+  return {
+    out: memory.copyOut(out, x.length),
+    mean: memory.copyOut(mean, rows),
+    inverseStd: memory.copyOut(inverseStd, rows),
+  };
+}
+
+function rmsNorm({ memory, exports }: Runtime, problem: Normalization): RmsNormResult {
+  const { x, rows, cols, epsilon } = problem;
+  memory.enter();
+  const [out, inverseRms] = [x.length, rows].map((length) => memory.reserve(length * 4));
+  const gain = problem.gain ? memory.copyIn(problem.gain) : 0;
+  exports.rms_norm(memory.copyIn(x), out, gain, inverseRms, cols, epsilon, 0, rows);
+  return { out: memory.copyOut(out, x.length), inverseRms: memory.copyOut(inverseRms, rows) };
+}

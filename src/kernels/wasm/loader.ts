@@ -1,0 +1,69 @@
+import type { KernelMemory } from './memory.js';
+import { moduleHex } from './module.generated.js';
+
+/** The entries of the generated module; see emit/ for what each does. Addresses in bytes. */
+export type KernelExports = Readonly<Record<KernelEntry, (...values: number[]) => void>>;
+
+export type KernelEntry =
+  | `gemm_${'rows' | 'transposed'}_${'rows' | 'packed'}`
+  | 'gemv1'
+  | 'gemv2'
+  | 'pack_rows'
+  | 'pack_columns'
+  | 'attention'
+  | 'attention_stage'
+  | 'softmax_rows'
+  | 'layer_norm'
+  | 'rms_norm'
+  | 'rotary_rows'
+  | 'exp_array'
+  | 'relu'
+  | 'gelu'
+  | 'gelu_tanh'
+  | 'silu'
+  | 'tanh';
+
+export interface Runtime {
+  memory: KernelMemory;
+  exports: KernelExports;
+}
+
+/** A module of one function: i32.const 0, i8x16.splat, i8x16.popcnt. Valid only where the engine knows 128-bit SIMD. */
+const SIMD_MODULE = '0061736d010000000105016000017b030201000a0a0108004100fd0ffd620b';
+
+/** Why the WASM kernels cannot run here, or undefined if they can. */
+export function whyNoWasm(): string | undefined {
+  if (typeof WebAssembly !== 'object') return 'WebAssembly does not exist here';
+  try {
+    if (!WebAssembly.validate(bytesOf(SIMD_MODULE))) return 'WebAssembly has no 128-bit SIMD here';
+  } catch (error) {
+    return `WebAssembly is refused here: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  return undefined;
+}
+
+/** Compiles the kernels, synchronously, and links them to the memory. */
+export function loadKernels(memory: KernelMemory): Runtime {
+  const bytes = bytesOf(moduleHex);
+  if (!memory.shared) importUnshared(bytes);
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: memory.memory } });
+  return { memory, exports: instance.exports as unknown as KernelExports };
+}
+
+/** "env" "memory", kind memory, then the flag of its limits: 3 = shared with maximum, 1 = with maximum. */
+const MEMORY_IMPORT = [3, 0x65, 0x6e, 0x76, 6, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 2, 3];
+
+function importUnshared(bytes: Uint8Array): void {
+  for (let at = 0; at + MEMORY_IMPORT.length <= bytes.length; at++) {
+    if (MEMORY_IMPORT.every((byte, i) => bytes[at + i] === byte)) {
+      bytes[at + MEMORY_IMPORT.length - 1] = 1;
+      return;
+    }
+  }
+}
+
+function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}

@@ -1,0 +1,206 @@
+import { memoryError } from '../../core/errors.js';
+import type { Floats } from '../contract.js';
+import { Heap } from './heap.js';
+
+// The memory of the kernels: one WebAssembly.Memory with a heap in it. Parameters live there (resident); what a call
+// needs beside them is copied into the arena, one block of the same heap that every call uses anew.
+
+const PAGE = 65536;
+/** 4 GiB, all that 32-bit addresses reach; less where an engine refuses to reserve so much. */
+const MAXIMUM_PAGES = [65536, 32768, 16384, 8192, 4096];
+/** Without shared memory it never grows (growing would detach every view): 512 MiB, or what the engine gives. */
+const FIXED_PAGES = [8192, 4096, 2048, 1024];
+/** Growth goes in steps of 4 MiB at least: a step costs 6 ms a GiB, and a new view of the whole. */
+const GROWTH_PAGES = 64;
+/** An arena above this that a call used to less than a quarter is given back. */
+const ARENA_KEEP_BYTES = 64 << 20;
+
+/** 0 stays unused: to a kernel it means "absent". */
+const FIRST_ADDRESS = 1024;
+
+export class KernelMemory {
+  readonly memory: WebAssembly.Memory;
+  readonly shared: boolean;
+  readonly #heap: Heap;
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
+  readonly #parameters = new Map<number, number>();
+  readonly #ballast = new WeakMap<Float32Array, ArrayBuffer>();
+  readonly #owners = new WeakMap<Float32Array, Float32Array>();
+  readonly #dropped: FinalizationRegistry<number>;
+  #floats!: Float32Array;
+  #ints!: Int32Array;
+  #bytes!: Uint8Array;
+  #arena: { start: number; bytes: number }[] = [];
+  #used = 0;
+
+  /** @param maximumPages  the limit of growth, in pages of 64 KiB; for tests */
+  constructor(maximumPages: number = MAXIMUM_PAGES[0]) {
+    const shared = sharedMemory(maximumPages);
+    this.shared = shared !== undefined;
+    this.memory = shared ?? fixedMemory(maximumPages);
+    this.#look();
+    this.#heap = new Heap(FIRST_ADDRESS, this.memory.buffer.byteLength, (bytes) => this.#grow(bytes));
+    this.#dropped = new FinalizationRegistry((address) => {
+      this.#heap.free(address);
+      this.#parameters.delete(address);
+    });
+  }
+
+  /** Bytes and number of the resident arrays that are alive, or dropped and not yet collected. */
+  get resident(): { arrays: number; bytes: number } {
+    let bytes = 0;
+    for (const size of this.#parameters.values()) bytes += size;
+    return { arrays: this.#parameters.size, bytes };
+  }
+
+  /** Bytes of the heap in use, the arena included. */
+  get liveBytes(): number {
+    return this.#heap.liveBytes;
+  }
+
+  /** A new array of zeros in kernel memory; freed when it and all its kept views are collected. */
+  residentArray(length: number): Float32Array {
+    const address = this.#heap.allocate(length * 4);
+    if (address === undefined) throw this.#full('Parameter', length * 4);
+    const array = new Float32Array(this.memory.buffer, address, length).fill(0);
+    this.#parameters.set(address, length * 4);
+    this.#dropped.register(array, address);
+    // The collector does not see kernel memory; an untouched buffer of the same size makes it feel the weight.
+    this.#ballast.set(array, new ArrayBuffer(length * 4));
+    return array;
+  }
+
+  isResident(array: Floats): array is Float32Array {
+    return this.#buffers.has(array.buffer);
+  }
+
+  /** Keeps a resident array alive as long as this view of it. */
+  keepOwner(view: Float32Array, owner: Float32Array): void {
+    if (this.isResident(owner)) this.#owners.set(view, owner);
+  }
+
+  /** Starts a call: all that was reserved before is free again. */
+  enter(): void {
+    const total = this.#arena.reduce((sum, block) => sum + block.bytes, 0);
+    const tooLarge = total > ARENA_KEEP_BYTES && this.#used < total / 4;
+    if (this.#arena.length > 1 || tooLarge) {
+      for (const block of this.#arena) this.#heap.free(block.start);
+      this.#arena = [];
+      if (!tooLarge) this.#addBlock(total);
+    }
+    this.#used = 0;
+    this.#top = 0;
+  }
+  #top = 0;
+
+  /** Bytes for this call, not cleared; at least 64 readable bytes follow. */
+  reserve(bytes: number): number {
+    const size = (bytes + 127) & -64 || 64;
+    const block = this.#arena[this.#arena.length - 1];
+    if (block === undefined || this.#top + size > block.bytes) {
+      this.#addBlock(Math.max(size, 1 << 20));
+      return this.reserve(bytes);
+    }
+    const address = block.start + this.#top;
+    this.#top += size;
+    this.#used += size;
+    return address;
+  }
+
+  #addBlock(bytes: number): void {
+    const start = this.#heap.allocate(bytes);
+    if (start === undefined) throw this.#full('kernels', bytes);
+    this.#arena.push({ start, bytes });
+    this.#top = 0;
+  }
+
+  /** The address of an array's entries as 4-byte floats, 4-byte integers or bytes: its own if resident, else of a copy. */
+  copyIn(array: Floats | Int32Array | Uint8Array): number {
+    if (this.#buffers.has(array.buffer)) return array.byteOffset;
+    const size = array.BYTES_PER_ELEMENT === 1 ? 1 : 4;
+    const address = this.reserve(array.length * size);
+    if (size === 1) this.#bytes.set(array as Uint8Array, address);
+    else if (array instanceof Int32Array) this.#ints.set(array, address >> 2);
+    else this.#floats.set(array as Floats, address / 4);
+    return address;
+  }
+
+  /** Writes a record of 4-byte fields; names in `floats` as floats, the others as integers, absent ones as 0. */
+  copyRecord<Name extends string>(
+    names: readonly Name[],
+    fields: Partial<Record<Name, number>>,
+    floats: Partial<Record<Name, number>>,
+  ): number {
+    const address = this.reserve(names.length * 4);
+    names.forEach((name, i) => {
+      const value = floats[name];
+      if (value === undefined) this.#ints[address / 4 + i] = fields[name] ?? 0;
+      else this.#floats[address / 4 + i] = value;
+    });
+    return address;
+  }
+
+  /** The floats at an address as a new ordinary array. */
+  copyOut(address: number, length: number): Float32Array {
+    return this.#floats.slice(address / 4, address / 4 + length);
+  }
+
+  /** Adds room for `bytes` more; 0 where that cannot be. */
+  #grow(bytes: number): number {
+    if (!this.shared) return 0;
+    const needed = Math.ceil(bytes / PAGE);
+    for (const pages of [Math.max(needed, GROWTH_PAGES), needed]) {
+      try {
+        this.memory.grow(pages);
+      } catch {
+        continue;
+      }
+      this.#look();
+      return pages * PAGE;
+    }
+    return 0;
+  }
+
+  /** After growth memory.buffer is a new object; views of the old one stay valid where the memory is shared. */
+  #look(): void {
+    const { buffer } = this.memory;
+    this.#buffers.add(buffer);
+    this.#floats = new Float32Array(buffer);
+    this.#ints = new Int32Array(buffer);
+    this.#bytes = new Uint8Array(buffer);
+  }
+
+  #full(where: string, bytes: number): RangeError {
+    const { arrays, bytes: held } = this.resident;
+    return memoryError(
+      where,
+      `kernel memory must have room for ${bytes} bytes`,
+      `${arrays} live parameters hold ${held} bytes`,
+      'await once, so that dropped ones are released',
+    );
+  }
+}
+
+function sharedMemory(limit: number): WebAssembly.Memory | undefined {
+  for (const maximum of MAXIMUM_PAGES) {
+    try {
+      return new WebAssembly.Memory({ initial: GROWTH_PAGES, maximum: Math.min(maximum, limit), shared: true });
+    } catch {
+      // Refused: reserve less, or go without.
+    }
+  }
+  return undefined;
+}
+
+function fixedMemory(limit: number): WebAssembly.Memory {
+  let refusal: unknown;
+  for (const pages of FIXED_PAGES) {
+    const size = Math.min(pages, limit);
+    try {
+      return new WebAssembly.Memory({ initial: size, maximum: size });
+    } catch (error) {
+      refusal = error;
+    }
+  }
+  throw refusal;
+}
