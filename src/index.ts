@@ -26,6 +26,7 @@ export {
   scaledDotProductAttention,
 } from './ops/attention.js';
 export type { AttentionOptions, Mask } from './ops/attention-options.js';
+export { KVCache, type KVCacheAttendOptions, type KVCacheOptions } from './ops/cache.js';
 export { layerNorm, type NormOptions, rmsNorm } from './ops/normalization.js';
 export { pack, unpack } from './ops/packing.js';
 export { type SinusoidalOptions, sinusoidalPositions } from './ops/positions.js';

@@ -26,6 +26,7 @@ export function requireData(where: string, data: unknown, rows: number, cols: nu
 export function requireIndex(where: string, name: string, index: unknown, count: number): void {
   requireNumber(where, name, index);
   if (Number.isInteger(index) && index >= 0 && index < count) return;
+  if (count === 0) throw shapeError(where, `${name} must exist`, `got ${index} where there are 0 ${name}s`);
   throw shapeError(where, `${name} must be an integer from 0 to ${count - 1}`, `got ${index}`);
 }
 

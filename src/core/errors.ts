@@ -140,16 +140,18 @@ export function requireOptions(where: string, options: unknown, allowed: readonl
   }
   for (const key of Object.keys(options as object)) {
     if (allowed.includes(key) || (options as Record<string, unknown>)[key] === undefined) continue;
-    const near = allowed.find((name) => name.toLowerCase() === key.toLowerCase()) ?? nearest(key, allowed);
+    const near = nearest(key, allowed);
     const hint = near === undefined ? `known: ${allowed.join(', ')}` : `did you mean ${near}?`;
     throw kindError(where, 'every option must be known', `got ${describe(key)}`, hint);
   }
 }
 
-/** The allowed name within two edits of `key`, if there is one. */
+/** The allowed name that differs in case alone, in one letter of three, or in its end; the nearest of them. */
 function nearest(key: string, allowed: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = 3;
+  const sameButCase = allowed.find((name) => name.toLowerCase() === key.toLowerCase());
+  if (sameButCase !== undefined) return sameButCase;
+  let best = allowed.find((name) => key.length > 2 && (name.startsWith(key) || key.startsWith(name)));
+  let bestDistance = Math.floor(key.length / 3) + 1;
   for (const name of allowed) {
     const distance = editDistance(key, name);
     if (distance < bestDistance) [best, bestDistance] = [name, distance];

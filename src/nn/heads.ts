@@ -1,4 +1,4 @@
-import { requireInteger, shapeError } from '../core/errors.js';
+import { requireInteger, requireSize, shapeError } from '../core/errors.js';
 
 /** The widths of a multi-head layer: numHeads and numKvHeads heads of dK and dV columns. */
 export interface HeadShape {
@@ -36,6 +36,7 @@ export function headShape(
   }
   const { dK = dModel / numHeads } = options;
   requireInteger(where, 'dK', dK, 1);
+  requireSize(where, 'W_Q', dModel, numHeads * dK);
   const { dV = dK } = options;
   requireInteger(where, 'dV', dV, 1);
   return { numHeads, numKvHeads, dK, dV };

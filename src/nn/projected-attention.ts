@@ -71,7 +71,6 @@ export abstract class ProjectedAttention extends Module {
     requireFinite(where, 'dropout', dropout, 0, 1);
     requireInit(where, init);
     const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
-    requireSize(where, 'W_Q', dModel, qCols);
     requireSize(where, 'W_K', kDim, kCols);
     requireSize(where, 'W_V', vDim, vCols);
     const random = layerRandom(where, options.seed);

@@ -184,10 +184,11 @@ function checkReach(where: string, { causal = false, window }: AttentionOptions)
   const open = Number.POSITIVE_INFINITY;
   if (window === undefined) return { left: open, right: causal ? 0 : open };
   if (typeof window !== 'number') {
-    requireArrayLike(where, 'window', window);
-    if (window.length !== 2) {
-      throw shapeError(where, 'window must be a number or [left, right]', `got ${describe(window)}`);
+    const rule = 'window must be a number or [left, right]';
+    if (typeof window !== 'object' || window === null || !('length' in window)) {
+      throw kindError(where, rule, `got ${describe(window)}`);
     }
+    if (window.length !== 2) throw shapeError(where, rule, `got ${describe(window)}`);
   }
   const [left, right] = typeof window === 'number' ? [window, causal ? 0 : window] : [window[0], window[1]];
   for (const reach of [left, right]) {

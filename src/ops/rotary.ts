@@ -65,7 +65,8 @@ export function rotary(x: Matrix, options: RotaryOptions): Matrix {
 /** The options with their defaults, checked for heads of headDim columns; keys that are no RopeOptions are left to the caller. */
 export function checkRope(where: string, options: RopeOptions, headDim: number): Required<RopeOptions> {
   const { base = 10000, dim = headDim, interleaved = false } = options;
-  requireFinite(where, 'base', base, Number.MIN_VALUE);
+  requireFinite(where, 'base', base);
+  if (base <= 0) throw shapeError(where, 'base must be a finite number above 0', `got ${base}`);
   requireInteger(where, 'dim', dim, 0, headDim);
   requireBoolean(where, 'interleaved', interleaved);
   if (dim % 2 !== 0) throw shapeError(where, 'dim must be even', `got ${dim}`, 'give an even dim below the head width');
@@ -75,7 +76,7 @@ export function checkRope(where: string, options: RopeOptions, headDim: number):
 /** `rope: true | RopeOptions` of a module, checked and with its defaults; undefined where it is off. */
 export function ropeOption(where: string, rope: unknown, headDim: number): Required<RopeOptions> | undefined {
   if (rope === undefined || rope === false) return undefined;
-  if (rope === true) return checkRope(where, {}, headDim);
+  if (rope === true) return checkRope(`${where}.rope`, {}, headDim);
   requireOptions(`${where}.rope`, rope, ROPE_OPTIONS);
   return checkRope(`${where}.rope`, rope as RopeOptions, headDim);
 }

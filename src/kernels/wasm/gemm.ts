@@ -36,8 +36,8 @@ function multiply({ memory, exports }: Runtime, problem: Gemm): Float32Array {
     exports.gemv1(a, k * 4, b, n * 4, c, n * 4, n, k, 0);
   } else if (m === 2 && !transposeA && !transposeB) {
     exports.gemv2(a, lda, b, n * 4, c, n * 4, n, k, 0);
-  } else if (m <= UNPACKED_ROWS && !transposeB) {
-    exports[`gemm_${layoutA}_rows`](a, lda, b, n * 4, c, n * 4, 0, m, n, k, 0, scratch);
+  } else if (m <= UNPACKED_ROWS && !transposeA && !transposeB) {
+    exports.gemm_rows_rows(a, lda, b, n * 4, c, n * 4, 0, m, n, k, 0, scratch);
   } else {
     const panels = Math.ceil(n / PANEL);
     const packed = memory.reserve(panels * PANEL * k * 4);

@@ -1,4 +1,12 @@
-import type { Floats, Kernels, LayerNormResult, Normalization, RmsNormResult, Rotary, UnaryOperation } from '../contract.js';
+import type {
+  Floats,
+  Kernels,
+  LayerNormResult,
+  Normalization,
+  RmsNormResult,
+  Rotary,
+  UnaryOperation,
+} from '../contract.js';
 import { attention, attentionStage, attentionStatistics } from './attention.js';
 import { gemm } from './gemm.js';
 import type { KernelEntry, Runtime } from './loader.js';

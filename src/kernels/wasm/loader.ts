@@ -5,7 +5,9 @@ import { moduleHex } from './module.generated.js';
 export type KernelExports = Readonly<Record<KernelEntry, (...values: number[]) => void>>;
 
 export type KernelEntry =
-  | `gemm_${'rows' | 'transposed'}_${'rows' | 'packed'}`
+  | 'gemm_rows_rows'
+  | 'gemm_rows_packed'
+  | 'gemm_transposed_packed'
   | 'gemv1'
   | 'gemv2'
   | 'pack_rows'

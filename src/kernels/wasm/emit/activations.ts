@@ -29,12 +29,18 @@ function silu(f: FunctionBuilder, x: Vector): Vector {
 }
 
 /**
- * ½x(1 + tanh u) = x·σ(2u), u = √(2/π)(x + 0.044715x³). Relative error (2 + |2u|)·2^−23: that of u times the slope of e^2u.
+ * ½x(1 + tanh u) = x·σ(2u), u = √(2/π)(x + 0.044715x³). Relative error at most (3 + 2.5·|2u|)·2^−23, that of 2u
+ * times 2u, above results of size 1.3e-36.
  */
 function geluTanh(f: FunctionBuilder, x: Vector): Vector {
   const slope = -2 * Math.sqrt(2 / Math.PI);
   const v = f.vectorVariable('v', x);
-  const z = v.times(v.times(v).times(f.constant(slope * 0.044715)).plus(f.constant(slope)));
+  const z = v.times(
+    v
+      .times(v)
+      .times(f.constant(slope * 0.044715))
+      .plus(f.constant(slope)),
+  );
   return timesSigmoid(f, v, z);
 }
 
@@ -57,7 +63,10 @@ function gelu(f: FunctionBuilder, x: Vector): Vector {
   const low = a.minus(high).times(a.plus(high)).times(f.constant(-0.5));
   const e = f.vectorVariable('e');
   boundedExpVector(f, e, high.times(high).times(f.constant(-0.5)), low);
-  const tail = e.times(a).times(polynomial(f, TAIL_P, a)).dividedBy(polynomial(f, TAIL_Q, a));
+  const tail = e
+    .times(a)
+    .times(polynomial(f, TAIL_P, a))
+    .dividedBy(polynomial(f, TAIL_Q, a));
   // max with −0, and −tail added: the sign of zero follows x.
   return v.pmax(f.constant(-0)).plus(tail.negate());
 }

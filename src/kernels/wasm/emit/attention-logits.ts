@@ -1,6 +1,7 @@
+import type binaryen from 'binaryen';
 import type { AttentionField } from '../attention-record.js';
 import { tanhVector } from './activations.js';
-import type { FunctionBuilder, Int, IntVariable, Vector } from './builder.js';
+import { define, type FunctionBuilder, type Int, type IntVariable, type Vector } from './builder.js';
 
 // What happens to one row of scores before the softmax, four at a time, in place: softcap → ALiBi → bias → masks → band.
 // Rows are padded to a multiple of 8; what lies past the last key is −∞ after the band. Every choice is made by selection,
@@ -8,44 +9,84 @@ import type { FunctionBuilder, Int, IntVariable, Vector } from './builder.js';
 
 export type Field = (name: AttentionField) => Int;
 
-/** One row: scores of keys [firstKey, firstKey + count) of the sequence for one query of one head. */
+/** What one row of scores is: parameters of attention_logits after the record. */
 export interface ScoreRow {
-  scores: IntVariable;
+  scores: Int;
   /** Multiple of 8. */
-  count: IntVariable;
-  firstKey: IntVariable;
+  count: Int;
+  /** The scores are those of keys [firstKey, firstKey + count) of the sequence. */
+  firstKey: Int;
   /** Keys of the sequence. */
-  numKeys: IntVariable;
+  numKeys: Int;
   /** First key row of the sequence in the packed matrix. */
-  keyRow: IntVariable;
+  keyRow: Int;
   /** Query row in the packed matrix. */
-  queryRow: IntVariable;
-  position: IntVariable;
-  head: IntVariable;
+  queryRow: Int;
+  position: Int;
+  head: Int;
+}
+
+/** Stage 'softcapped': c·tanh(score / c), where the call has a softcap. */
+export function callSoftcap(
+  f: FunctionBuilder,
+  record: Int,
+  { scores, count }: Pick<ScoreRow, 'scores' | 'count'>,
+): void {
+  f.call('attention_softcap', record, scores, count);
+}
+
+/** Stage 'masked': everything. */
+export function callLogits(f: FunctionBuilder, record: Int, row: ScoreRow): void {
+  const { scores, count, firstKey, numKeys, keyRow, queryRow, position, head } = row;
+  f.call('attention_logits', record, scores, count, firstKey, numKeys, keyRow, queryRow, position, head);
 }
 
 /** Runs over the row four scores at a time; `index` is the first of the four, counted from firstKey. */
-function forVectors(f: FunctionBuilder, row: ScoreRow, index: IntVariable, change: (at: Int) => Vector): void {
+function forVectors(
+  f: FunctionBuilder,
+  row: Pick<ScoreRow, 'scores' | 'count'>,
+  index: IntVariable,
+  change: (at: Int) => Vector,
+): void {
   f.for(index, 0, row.count, 4, () => {
     const at = row.scores.plus(index.shl(2));
     at.store(change(at));
   });
 }
 
-/** Stage 'softcapped': c·tanh(score / c). */
-export function emitSoftcap(f: FunctionBuilder, field: Field, row: ScoreRow): void {
-  f.if(field('softcap'), () => {
-    const v = f.vectorVariable('v');
-    const cap = f.vectorVariable('cap', field('softcap').asFloat().splat());
-    forVectors(f, row, f.intVariable('index'), (at) => {
-      v.set(at.vector().dividedBy(cap));
-      return tanhVector(f, v).times(cap);
+function softcap(m: binaryen.Module, fieldsOf: (record: Int) => Field): void {
+  define(m, 'attention_softcap', { record: 'int', scores: 'int', count: 'int' }, (f, p) => {
+    const cap = f.floatVariable('cap', fieldsOf(p.record)('softcap').asFloat());
+    f.if(cap.ne(0), () => {
+      const v = f.vectorVariable('v');
+      forVectors(f, p, f.intVariable('index'), (at) => {
+        v.set(at.vector().dividedBy(cap.splat()));
+        return tanhVector(f, v).times(cap.splat());
+      });
     });
   });
 }
 
-/** Stage 'masked': everything. */
-export function emitLogits(f: FunctionBuilder, field: Field, row: ScoreRow): void {
+function logits(m: binaryen.Module, fieldsOf: (record: Int) => Field): void {
+  const parameters = {
+    record: 'int',
+    scores: 'int',
+    count: 'int',
+    firstKey: 'int',
+    numKeys: 'int',
+    keyRow: 'int',
+    queryRow: 'int',
+    position: 'int',
+    head: 'int',
+  } as const;
+  define(m, 'attention_logits', parameters, (f, row) => {
+    const field = fieldsOf(row.record);
+    callSoftcap(f, row.record, row);
+    changes(f, field, row);
+  });
+}
+
+function changes(f: FunctionBuilder, field: Field, row: ScoreRow): void {
   const index = f.intVariable('index');
   const source = f.intVariable('source');
   const v = f.vectorVariable('v');
@@ -53,7 +94,6 @@ export function emitLogits(f: FunctionBuilder, field: Field, row: ScoreRow): voi
   const minusInfinity = f.floats(Number.NEGATIVE_INFINITY);
   const optional = (name: AttentionField, apply: () => void) => f.if(field(name), apply);
 
-  emitSoftcap(f, field, row);
   optional('alibi', () => {
     const slope = f.vectorVariable('slope', field('alibi').plus(row.head.shl(2)).splatAt());
     forVectors(f, row, index, (at) => {
@@ -99,4 +139,9 @@ function rowAddress(field: Field, row: ScoreRow, base: AttentionField, headStrid
   return field(base)
     .plus(row.head.times(field(headStride)))
     .plus(size === 4 ? entry.shl(2) : entry);
+}
+
+export function emitLogits(m: binaryen.Module, fieldsOf: (record: Int) => Field): void {
+  softcap(m, fieldsOf);
+  logits(m, fieldsOf);
 }

@@ -1,6 +1,6 @@
 import type binaryen from 'binaryen';
 import { KEY_TILE } from '../attention-record.js';
-import { emitLogits, emitSoftcap, type Field, type ScoreRow } from './attention-logits.js';
+import { callLogits, callSoftcap, type Field, type ScoreRow } from './attention-logits.js';
 import { define, type Int } from './builder.js';
 import { exp2Vector } from './exp.js';
 import { NR } from './gemm.js';
@@ -50,8 +50,8 @@ export function emitStage(m: binaryen.Module, fieldsOf: (record: Int) => Field):
             .plus(keyRow.plus(tile).times(field('ldk')))
             .plus(kvHead.times(dK).shl(2));
           f.call('attention_scores_rows', scaled, k, field('ldk'), scores, 1, count, valid, dK);
-          f.if(p.stage.eq(STAGE_SOFTCAPPED), () => emitSoftcap(f, field, row));
-          f.if(p.stage.ge(STAGE_MASKED), () => emitLogits(f, field, row));
+          f.if(p.stage.eq(STAGE_SOFTCAPPED), () => callSoftcap(f, p.record, row));
+          f.if(p.stage.ge(STAGE_MASKED), () => callLogits(f, p.record, row));
           f.if(p.stage.eq(STAGE_WEIGHTS), () => {
             const statistic = queryRow.times(field('numHeads')).plus(p.head).shl(2);
             const sum = field('sum').plus(statistic);

@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
 import { ATTENTION_FIELDS, type AttentionField, KEY_TILE } from '../attention-record.js';
 import { emitDropout } from './attention-dropout.js';
-import { emitLogits, type Field, type ScoreRow } from './attention-logits.js';
+import { callLogits, emitLogits, type Field, type ScoreRow } from './attention-logits.js';
 import { emitScoresRows, emitValuesRow, UNPACKED_ROWS } from './attention-rows.js';
 import { emitStage } from './attention-stage.js';
 import { define, type FunctionBuilder, type Int, type IntVariable, type VectorVariable } from './builder.js';
@@ -201,7 +201,7 @@ function queryTile(m: Module): void {
         rowScores.set(scores.plus(r.times(SCORE_STRIDE)));
         queryRow.set(firstQuery.plus(r));
         rowPosition.set(position.plus(r));
-        emitLogits(f, field, row);
+        callLogits(f, p.record, row);
         f.if(p.careful, () => f.copy(logits.plus(r.times(SCORE_STRIDE)), rowScores, count.shl(2)));
         const outRow = out.plus(r.times(outStride));
         f.call(
@@ -457,6 +457,7 @@ function attention(m: Module): void {
 }
 
 export function emitAttention(m: Module): void {
+  emitLogits(m, fieldsOf);
   emitScoresRows(m);
   emitValuesRow(m);
   emitDropout(m, fieldsOf);

@@ -12,7 +12,7 @@ import { defineMap } from './map.js';
 // float32 from the lowest power up, each followed by a fit of the rest. Error of the polynomial alone: e^r 3.7e-9, 2^r 9.4e-8.
 
 const EXP = [1, 1, 0.5, 0.16666535, 0.041667245, 0.008367441, 0.0013863138];
-const EXP2 = [1, 0.693147, 0.24022247, 0.05550711, 0.009671292, 0.0013269535];
+const EXP2 = [1, 0.693147004, 0.24022247, 0.05550711, 0.009671292, 0.0013269535];
 
 const ROUND = 1.5 * 2 ** 23;
 /** ln 2 in two parts: n·LN2_HIGH is exact (9 bits). */
@@ -57,7 +57,12 @@ export function expVector(f: FunctionBuilder, out: VectorVariable, x: Vector): v
 export function expMinusOneVector(f: FunctionBuilder, out: VectorVariable, x: VectorVariable): void {
   const { r, power } = reduce(f, x, 127);
   const scale = f.vectorVariable('expScale', power);
-  out.set(polynomial(f, EXP.slice(1), r).times(r).times(scale).plus(scale.minus(f.constant(1))));
+  out.set(
+    polynomial(f, EXP.slice(1), r)
+      .times(r)
+      .times(scale)
+      .plus(scale.minus(f.constant(1))),
+  );
 }
 
 /**

@@ -338,12 +338,17 @@ function transpose4(v: VectorVariables, w: VectorVariables, rows: IntVariable[],
 }
 type VectorVariables = ReturnType<FunctionBuilder['vectorVariable']>[];
 
+/** Aᵀ with B as it lies is left out: it packs B. */
+const LAYOUTS: readonly [LayoutA, LayoutB][] = [
+  ['rows', 'packed'],
+  ['rows', 'rows'],
+  ['transposed', 'packed'],
+];
+
 export function emitGemm(m: Module): void {
-  for (const a of ['rows', 'transposed'] as const) {
-    for (const b of ['packed', 'rows'] as const) {
-      for (let rows = 1; rows <= MR; rows++) microKernel(m, rows, a, b);
-      gemm(m, a, b);
-    }
+  for (const [a, b] of LAYOUTS) {
+    for (let rows = 1; rows <= MR; rows++) microKernel(m, rows, a, b);
+    gemm(m, a, b);
   }
   packRows(m);
   packColumns(m);

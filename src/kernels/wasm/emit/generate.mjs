@@ -14,7 +14,7 @@ const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 const wantsText = process.argv.includes('--text');
 const unknown = process.argv.slice(2).filter((argument) => argument !== '--text');
 if (unknown.length > 0) {
-  console.error(`npm run kernels: the only option is --text: got ${unknown.join(' ')}`);
+  process.stderr.write(`npm run kernels: the only option is --text: got ${unknown.join(' ')}\n`);
   process.exit(2);
 }
 
@@ -35,7 +35,11 @@ if (wantsText || sources.some((path) => time(path) > time(target))) {
     const { buildModule } = await import(pathToFileURL(bundle));
     const { bytes, text } = buildModule();
     if (wantsText) process.stdout.write(text());
-    else writeFileSync(target, `// Written by npm run kernels.\nexport const moduleHex =\n  '${Buffer.from(bytes).toString('hex')}';\n`);
+    else
+      writeFileSync(
+        target,
+        `// Written by npm run kernels.\nexport const moduleHex =\n  '${Buffer.from(bytes).toString('hex')}';\n`,
+      );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

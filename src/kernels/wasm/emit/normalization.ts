@@ -1,104 +1,204 @@
 import type binaryen from 'binaryen';
-import { define, type FloatVariable, type FunctionBuilder, type Int, type IntVariable, range, type Vector, type VectorVariable } from './builder.js';
+import {
+  define,
+  type FloatVariable,
+  type FunctionBuilder,
+  type Int,
+  type IntVariable,
+  range,
+  type Vector,
+} from './builder.js';
 import { horizontalSum } from './exp.js';
 import { forFloats } from './map.js';
 
-// Sums run in WIDTH vectors of four partial sums, in an order that depends on cols alone.
-const WIDTH = 4;
+/** Vectors of four partial sums each: an order that depends on cols alone, n/16 + 4 additions deep. */
+const PARTS = 4;
 
-/** Sets `sum` to the horizontal sum over the floats [from, end) of term(x), four partial sums a vector. */
-function sumOver(
-  f: FunctionBuilder,
-  at: IntVariable,
-  from: Int,
-  end: Int,
-  parts: readonly VectorVariable[],
-  sum: FloatVariable,
-  term: (x: Vector) => Vector,
-): void {
-  for (const part of parts) part.set(f.constant(0));
-  const vectors = (offset: number, i: number) => parts[i].set(parts[i].plus(term(at.vector(offset))));
-  const onlyLane0 = f.lanes(-1, 0, 0, 0);
-  forFloats(f, at, from, end, parts.length, vectors, () => {
-    parts[0].set(parts[0].plus(term(at.splatAt()).and(onlyLane0)));
-  });
-  sum.set(horizontalSum(f, parts.reduce((a: Vector, b) => a.plus(b))));
+/** A row of floats [start, end) by address, and the variable that walks over it. */
+interface Row {
+  at: IntVariable;
+  start: IntVariable;
+  end: IntVariable;
 }
 
-/** The floats from `at` on in vectors and then singly; `gain` and `bias` are walked along with `at`, 0 = absent. */
+/** Σ term(prepare(x)) over the row, for each term. */
+function sums(
+  f: FunctionBuilder,
+  row: Row,
+  prepare: (x: Vector) => Vector,
+  terms: readonly ((x: Vector) => Vector)[],
+): FloatVariable[] {
+  const prepared = f.vectorVariable('prepared');
+  const parts = terms.map(() => range(PARTS).map(() => f.vectorVariable('part', f.constant(0))));
+  const add = (x: Vector, i: number, lanes: (term: Vector) => Vector) => {
+    prepared.set(prepare(x));
+    terms.forEach((term, t) => parts[t][i].set(parts[t][i].plus(lanes(term(prepared)))));
+  };
+  const all = (term: Vector) => term;
+  const first = (term: Vector) => term.and(f.lanes(-1, 0, 0, 0));
+  const { at, start, end } = row;
+  forFloats(
+    f,
+    at,
+    start,
+    end,
+    PARTS,
+    (offset, i) => add(at.vector(offset), i, all),
+    () => add(at.splatAt(), 0, first),
+  );
+  return parts.map((part) =>
+    f.floatVariable(
+      'sum',
+      horizontalSum(
+        f,
+        part.slice(1).reduce<Vector>((a, b) => a.plus(b), part[0]),
+      ),
+    ),
+  );
+}
+
+/** Float at `at` + shift becomes normalized(x) · gain + bias over the row; gain and bias where their address is not 0. */
 function writeRow(
   f: FunctionBuilder,
-  row: { at: IntVariable; from: Int; end: Int; shift: Int; gain: Int; bias?: Int },
+  row: Row,
+  shift: Int,
+  gain: Int,
+  bias: Int | undefined,
   normalized: (x: Vector) => Vector,
 ): void {
-  const { at, from, end, shift } = row;
-  const gainShift = f.intVariable('gainShift', row.gain.minus(from));
-  const biasShift = f.intVariable('biasShift', row.bias?.minus(from));
+  const { at, start, end } = row;
+  const toGain = f.intVariable('toGain', gain.minus(start));
+  const toBias = f.intVariable('toBias', bias?.minus(start));
   const write = (withGain: boolean, withBias: boolean) => {
-    const value = (x: Vector, parameter: (address: Int) => Vector) => {
-      const scaled = withGain ? normalized(x).times(parameter(at.plus(gainShift))) : normalized(x);
-      return withBias ? scaled.plus(parameter(at.plus(biasShift))) : scaled;
+    const value = (load: (address: Int) => Vector) => {
+      const scaled = withGain ? normalized(load(at)).times(load(at.plus(toGain))) : normalized(load(at));
+      return withBias ? scaled.plus(load(at.plus(toBias))) : scaled;
     };
-    const vectors = (offset: number) => {
-      at.plus(shift).store(value(at.vector(offset), (address) => address.vector(offset)), offset);
-    };
-    forFloats(f, at, from, end, 2, vectors, () => {
-      at.plus(shift).store(value(at.splatAt(), (address) => address.splatAt()).lane(0));
-    });
+    forFloats(
+      f,
+      at,
+      start,
+      end,
+      1,
+      () => at.plus(shift).store(value((address) => address.vector())),
+      () => at.plus(shift).store(value((address) => address.splatAt()).lane(0)),
+    );
   };
-  const { bias } = row;
-  const withBias = (gain: boolean) => {
-    if (bias) f.if(bias, () => write(gain, true), () => write(gain, false));
-    else write(gain, false);
+  const withGain = (gained: boolean) => {
+    if (bias)
+      f.if(
+        bias,
+        () => write(gained, true),
+        () => write(gained, false),
+      );
+    else write(gained, false);
   };
-  f.if(row.gain, () => withBias(true), () => withBias(false));
+  f.if(
+    gain,
+    () => withGain(true),
+    () => withGain(false),
+  );
+}
+
+/** Runs `body` for rows [from, to) of x, with the row's bounds set. */
+function forRows(
+  f: FunctionBuilder,
+  p: Record<'x' | 'cols' | 'from' | 'to', IntVariable>,
+  body: (row: Row, r: IntVariable) => void,
+): void {
+  const [r, at, start, end] = ['r', 'at', 'start', 'end'].map((name) => f.intVariable(name));
+  const stride = f.intVariable('stride', p.cols.shl(2));
+  f.for(r, p.from, p.to, 1, () => {
+    start.set(p.x.plus(r.times(stride)));
+    end.set(start.plus(stride));
+    body({ at, start, end }, r);
+  });
 }
 
 /**
- * Rows [from, to): out = (x − μ) / √(σ² + ε) · gain + bias; mean = μ, inverseStd = 1/√(σ² + ε), one a row. x and out
+ * Rows [from, to): out = (x − μ) / √(σ² + ε) · gain + bias; mean = μ and inverseStd = 1/√(σ² + ε), one a row. x and out
  * (rows × cols), gain and bias (1 × cols) or 0. Two passes, the second corrects the first (Chan, Golub and LeVeque 1983,
- * The American Statistician 37): with m the rounded mean, d = x − m, μ = m + Σd/n, σ² = Σd²/n − (Σd/n)².
+ * The American Statistician 37, 242–247): m the rounded mean, d = x − m, μ = m + Σd/n, σ² = Σd²/n − (Σd/n)². So the error
+ * does not grow with μ/σ: with z the normalized x it is at most (n/16 + 12)·2^−24·(|z| + 1)·|gain| + 2^−24·|out|. Squares
+ * and sums must not overflow: |x − μ| ≤ 1e19, Σ|x| ≤ 3e38.
  */
 function layerNorm(m: binaryen.Module): void {
   const parameters = {
-    x: 'int', out: 'int', gain: 'int', bias: 'int', mean: 'int', inverseStd: 'int', cols: 'int', epsilon: 'float',
-    from: 'int', to: 'int',
+    x: 'int',
+    out: 'int',
+    gain: 'int',
+    bias: 'int',
+    mean: 'int',
+    inverseStd: 'int',
+    cols: 'int',
+    epsilon: 'float',
+    from: 'int',
+    to: 'int',
   } as const;
   define(
     m,
     'layer_norm',
     parameters,
     (f, p) => {
-      const [at, start, end, r] = ['at', 'start', 'end', 'r'].map((name) => f.intVariable(name));
-      const stride = f.intVariable('stride', p.cols.shl(2));
-      const shift = f.intVariable('shift', p.out.minus(p.x));
       const count = f.floatVariable('count', p.cols.max(1).toFloat());
-      const parts = range(WIDTH).map((i) => f.vectorVariable(`part${i}`));
-      const [mean, correction, square, inverse] = ['mean', 'correction', 'square', 'inverse'].map((name) => f.floatVariable(name));
-      const [means, corrections, inverses, d] = ['means', 'corrections', 'inverses', 'd'].map((name) => f.vectorVariable(name));
-      f.for(r, p.from, p.to, 1, () => {
-        start.set(p.x.plus(r.times(stride)));
-        end.set(start.plus(stride));
-        sumOver(f, at, start, end, parts, mean, (x) => x);
-        mean.set(mean.dividedBy(count));
-        means.set(mean.splat());
-        const deviations = parts.map(() => f.vectorVariable('deviation', f.constant(0)));
-        sumOver(f, at, start, end, parts, square, (x) => {
-          d.set(x.minus(means));
-          return d.times(d);
-        });
-        sumOver(f, at, start, end, deviations, correction, (x) => x.minus(means));
-        correction.set(correction.dividedBy(count));
-        corrections.set(correction.splat());
-        square.set(square.dividedBy(count).minus(correction.times(correction)));
-        inverse.set(f.float(1).dividedBy(square.plus(p.epsilon).sqrt()));
-        inverses.set(inverse.splat());
-        p.mean.plus(r.shl(2)).store(mean.plus(correction));
+      const shift = f.intVariable('shift', p.out.minus(p.x));
+      forRows(f, p, (row, r) => {
+        const [total] = sums(f, row, (x) => x, [(x) => x]);
+        const mean = f.floatVariable('mean', total.dividedBy(count));
+        const means = f.vectorVariable('means', mean.splat());
+        const [deviation, square] = sums(f, row, (x) => x.minus(means), [(d) => d, (d) => d.times(d)]);
+        deviation.set(deviation.dividedBy(count));
+        square.set(square.dividedBy(count).minus(deviation.times(deviation)).max(0));
+        const inverse = f.floatVariable('inverse', f.float(1).dividedBy(square.plus(p.epsilon).sqrt()));
+        const deviations = f.vectorVariable('deviations', deviation.splat());
+        const inverses = f.vectorVariable('inverses', inverse.splat());
+        p.mean.plus(r.shl(2)).store(mean.plus(deviation));
         p.inverseStd.plus(r.shl(2)).store(inverse);
-        const row = { at, from: start, end, shift, gain: p.gain, bias: p.bias };
-        writeRow(f, row, (x) => x.minus(means).minus(corrections).times(inverses));
+        writeRow(f, row, shift, p.gain, p.bias, (x) => x.minus(means).minus(deviations).times(inverses));
       });
     },
     true,
   );
+}
+
+/**
+ * Rows [from, to): out = x / √(mean(x²) + ε) · gain; inverseRms = 1/√(mean(x²) + ε), one a row. x and out (rows × cols),
+ * gain (1 × cols) or 0. Relative error at most (cols/32 + 8)·2^−24. Squares and their sum must not overflow: |x| ≤ 1e19/√cols.
+ */
+function rmsNorm(m: binaryen.Module): void {
+  const parameters = {
+    x: 'int',
+    out: 'int',
+    gain: 'int',
+    inverseRms: 'int',
+    cols: 'int',
+    epsilon: 'float',
+    from: 'int',
+    to: 'int',
+  } as const;
+  define(
+    m,
+    'rms_norm',
+    parameters,
+    (f, p) => {
+      const count = f.floatVariable('count', p.cols.max(1).toFloat());
+      const shift = f.intVariable('shift', p.out.minus(p.x));
+      forRows(f, p, (row, r) => {
+        const [square] = sums(f, row, (x) => x, [(x) => x.times(x)]);
+        const inverse = f.floatVariable(
+          'inverse',
+          f.float(1).dividedBy(square.dividedBy(count).plus(p.epsilon).sqrt()),
+        );
+        const inverses = f.vectorVariable('inverses', inverse.splat());
+        p.inverseRms.plus(r.shl(2)).store(inverse);
+        writeRow(f, row, shift, p.gain, undefined, (x) => x.times(inverses));
+      });
+    },
+    true,
+  );
+}
+
+export function emitNormalization(m: binaryen.Module): void {
+  layerNorm(m);
+  rmsNorm(m);
 }

@@ -29,8 +29,21 @@ function softmaxRows(m: binaryen.Module): void {
         end.set(row.plus(stride));
         for (const part of parts) part.set(f.constant(Number.NEGATIVE_INFINITY));
         const larger = (i: number, value: Vector) => parts[i].set(parts[i].pmax(value));
-        forFloats(f, at, row, end, WIDTH, (offset, i) => larger(i, at.vector(offset)), () => larger(0, at.splatAt()));
-        rowMax.set(horizontalMax(f, parts.reduce((a: Vector, b) => a.pmax(b))));
+        forFloats(
+          f,
+          at,
+          row,
+          end,
+          WIDTH,
+          (offset, i) => larger(i, at.vector(offset)),
+          () => larger(0, at.splatAt()),
+        );
+        rowMax.set(
+          horizontalMax(
+            f,
+            parts.slice(1).reduce<Vector>((a, b) => a.pmax(b), parts[0]),
+          ),
+        );
         // Not −∞ − (−∞): a row of −∞ then sums to 0, and a NaN that pmax passed over still shows.
         max.set(rowMax.eq(Number.NEGATIVE_INFINITY).chooseFloat(0, rowMax).splat());
 
