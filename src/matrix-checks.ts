@@ -12,11 +12,14 @@ import {
 
 type Shape = { readonly rows: number; readonly cols: number };
 
-/** By tag, not by class: a Float32Array of another realm (an iframe, a test runner) is one too. */
-export function requireData(where: string, data: unknown, rows: number, cols: number, allow64: boolean): void {
-  const tag = Object.prototype.toString.call(data).slice(8, -1);
-  if (tag !== 'Float32Array' && !(tag === 'Float64Array' && allow64)) {
-    throw kindError(where, 'data must be a Float32Array', `got ${describe(data)}`, 'use Float32Array.from(values)');
+/** rows·cols float32 numbers; float64 ones where `allow64`, only asked then, says so. */
+export function requireData(where: string, data: unknown, rows: number, cols: number, allow64: () => boolean): void {
+  if (!(data instanceof Float32Array)) {
+    // By tag, not by class: a Float32Array of another realm (an iframe, a test runner) is one too.
+    const tag = Object.prototype.toString.call(data).slice(8, -1);
+    if (tag !== 'Float32Array' && !(tag === 'Float64Array' && allow64())) {
+      throw kindError(where, 'data must be a Float32Array', `got ${describe(data)}`, 'use Float32Array.from(values)');
+    }
   }
   const { length } = data as Float32Array;
   if (length === rows * cols) return;

@@ -44,7 +44,7 @@ export class Matrix {
     requireInteger('Matrix', 'rows', rows);
     requireInteger('Matrix', 'cols', cols);
     requireSize('Matrix', 'a matrix', rows, cols);
-    if (data !== undefined) requireData('Matrix', data, rows, cols, kernels().name === 'float64');
+    if (data !== undefined) requireData('Matrix', data, rows, cols, isFloat64);
     this.rows = rows;
     this.cols = cols;
     this.data = data ?? new Float32Array(rows * cols);
@@ -279,6 +279,11 @@ export class Matrix {
   mean(): Matrix {
     return wrap(1, 1, kernels().scale(kernels().sum(this.data), 1 / this.data.length));
   }
+}
+
+/** Whether the oracle is chosen, whose results are 64-bit. */
+function isFloat64(): boolean {
+  return kernels().name === 'float64';
 }
 
 /** A matrix around an array that a kernel made: 64-bit numbers when the oracle made it. */

@@ -27,14 +27,15 @@ export function attempt(name: string, replaced: readonly (readonly [Place, unkno
   const call = replaced.reduce((bad, [place, value]) => replacedBy(bad, place, value), good);
   setSeed(SEED);
   const label = `${name}(${replaced.map(([{ index, path }, value]) => `${[index, ...path].join('.')} = ${text(value)}`)})`;
-  const before = picture([good, call]);
+  const before = picture([good, call, good.hidden?.()]);
   let result: unknown;
   try {
     result = invoke(name, call);
   } catch (error) {
     const fault = grammarFault(error);
     if (fault !== undefined) throw new Error(`${label} threw ${fault}`);
-    if (picture([good, call]) !== before) throw new Error(`${label} threw, and changed its object or its arguments`);
+    if (picture([good, call, good.hidden?.()]) !== before)
+      throw new Error(`${label} threw, and changed its object or its arguments`);
     if (libraryState() !== untouched) throw new Error(`${label} threw, and changed the stream of seeds or the kernels`);
     return error as Error;
   }
@@ -44,10 +45,10 @@ export function attempt(name: string, replaced: readonly (readonly [Place, unkno
   return undefined;
 }
 
-function replacedBy({ self, args }: GoodCall, { index, path }: Place, value: unknown): GoodCall {
+function replacedBy({ args, ...good }: GoodCall, { index, path }: Place, value: unknown): GoodCall {
   const copy = [...args];
   copy[index] = withValue(copy[index], path, value);
-  return { self, args: copy };
+  return { ...good, args: copy };
 }
 
 function withValue(holder: unknown, [name, ...inner]: readonly string[], value: unknown): unknown {

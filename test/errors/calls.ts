@@ -1,6 +1,7 @@
 import * as qkv from '../../src/index.js';
 import {
   Embedding,
+  KVCache,
   LayerNorm,
   Linear,
   Matrix,
@@ -15,6 +16,8 @@ import {
 export interface GoodCall {
   self?: object;
   args: unknown[];
+  /** What a refused call must leave alone and no property shows. */
+  hidden?: () => unknown;
 }
 
 const x = () => Matrix.randomUniform(5, 4, { seed: 1 });
@@ -26,6 +29,13 @@ const onSquare = (...args: unknown[]) => ({ self: square(), args });
 const selfAttention = () => new SelfAttention({ dModel: 4, numHeads: 2, dropout: 0.5 });
 const multiHead = () =>
   new MultiHeadAttention({ dModel: 4, numHeads: 2, dropout: 0.5, rope: true, addZeroAttention: true });
+
+function onCache(...args: unknown[]): GoodCall {
+  const self = new KVCache({ capacity: 4, dK: 2, numKvHeads: 2 });
+  self.append(Matrix.randomUniform(3, 4, { seed: 3 }), Matrix.randomUniform(3, 4, { seed: 4 }));
+  const hidden = () => [self.length, self.attend(Matrix.randomUniform(1, 4, { seed: 6 }))];
+  return { self, args, hidden };
+}
 
 const inContext = () => ({ context: { key: x(), value: x() } });
 
@@ -75,6 +85,10 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   'new MultiHeadAttention': () => ({ args: [{ dModel: 4, numHeads: 2 }] }),
   'MultiHeadAttention.forward': () => ({ self: multiHead(), args: [x(), inContext()] }),
   'MultiHeadAttention.attentionWeights': () => ({ self: multiHead(), args: [x(), inContext()] }),
+  'new KVCache': () => ({ args: [{ capacity: 4, dK: 2 }] }),
+  'KVCache.append': () => onCache(new Matrix(1, 4), new Matrix(1, 4)),
+  'KVCache.attend': () => onCache(Matrix.randomUniform(2, 4, { seed: 5 }), { dropout: 0.5 }),
+  'KVCache.truncate': () => onCache(2),
   'new LayerNorm': () => ({ args: [4, {}] }),
   'LayerNorm.forward': () => ({ self: new LayerNorm(4), args: [x()] }),
   'new RMSNorm': () => ({ args: [4, {}] }),

@@ -1,13 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { attentionLayerMessages } from './attention-layer-messages.js';
 import { attentionMessages } from './attention-messages.js';
+import { cacheMessages } from './cache-messages.js';
 import { functionMessages } from './function-messages.js';
 import { grammarFault } from './grammar.js';
 import { layerMessages } from './layer-messages.js';
 import { matrixMessages } from './matrix-messages.js';
 import { CALLABLES } from './places.js';
 
-const ALL = [...matrixMessages, ...functionMessages, ...attentionMessages, ...layerMessages, ...attentionLayerMessages];
+const ALL = [
+  ...matrixMessages,
+  ...functionMessages,
+  ...attentionMessages,
+  ...layerMessages,
+  ...attentionLayerMessages,
+  ...cacheMessages,
+];
 
 /** Callables for which one class of mistake does not exist. */
 const NO_SHAPE_MISTAKE: Record<string, string> = {

@@ -79,6 +79,7 @@ test('a new option of the library appears in the list, once for every function t
   const added = listedOptions(listedCallables(join(folder, 'index.ts'))).filter((key) => !before.includes(key));
   expect(added.sort()).toEqual(
     [
+      'KVCache.attend.planted',
       'SelfAttention.attentionWeights.planted',
       'SelfAttention.forward.planted',
       'SelfAttention.trace.planted',

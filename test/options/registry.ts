@@ -1,4 +1,5 @@
 import { attentionCases } from './attention-cases.js';
+import { cacheCases } from './cache-cases.js';
 import type { OptionCase } from './case.js';
 import { heatmapCases } from './heatmap-cases.js';
 import { layerCases } from './layer-cases.js';
@@ -12,4 +13,5 @@ export const OPTION_CASES: readonly OptionCase[] = [
   ...layerCases,
   ...matrixCases,
   ...heatmapCases,
+  ...cacheCases,
 ];

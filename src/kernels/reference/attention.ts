@@ -176,7 +176,7 @@ function rowStatistics({ sinks }: AttentionProblem, row: Row, logits: Floats): [
   return [max, sum];
 }
 
-const words = new Uint32Array(4);
+const words = /* @__PURE__ */ new Uint32Array(4);
 
 /** Whether dropout keeps weight (query, key): its random word is at least p·2^32. */
 function keeps(problem: AttentionForwardProblem, row: Row, key: number): boolean {

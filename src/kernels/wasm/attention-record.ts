@@ -41,6 +41,8 @@ export const ATTENTION_FIELDS = [
   'atEdge',
   'atMax',
   'atSum',
+  'atFactors',
+  'atShifts',
   'atQuery',
   'atScores',
   'atLogits',
@@ -50,8 +52,6 @@ export const ATTENTION_FIELDS = [
 ] as const;
 
 export type AttentionField = (typeof ATTENTION_FIELDS)[number];
-
-export const ATTENTION_RECORD_BYTES = ATTENTION_FIELDS.length * 4;
 
 /** No pair of positions is further apart: offsets stay within ±2^29, rows within 2^28. */
 export const REACH_OPEN = 1 << 30;

@@ -140,6 +140,8 @@ function scratchLayout(problem: AttentionProblem, dK: number, dV: number): { fie
     ['atEdge', 32],
     ['atMax', queryTile],
     ['atSum', queryTile],
+    ['atFactors', queryTile],
+    ['atShifts', queryTile],
     ['atQuery', queryTile * dK],
     ['atScores', queryTile * KEY_TILE],
     ['atLogits', queryTile * KEY_TILE],

@@ -31,6 +31,9 @@ export class KernelMemory {
   #ints!: Int32Array;
   #bytes!: Uint8Array;
   #arena: { start: number; bytes: number }[] = [];
+  #arenaBytes = 0;
+  /** Bytes of the last block, and of all, that the call has taken. */
+  #top = 0;
   #used = 0;
 
   /** @param maximumPages  the limit of growth, in pages of 64 KiB; for tests */
@@ -81,17 +84,21 @@ export class KernelMemory {
 
   /** Starts a call: all that was reserved before is free again. */
   enter(): void {
-    const total = this.#arena.reduce((sum, block) => sum + block.bytes, 0);
-    const tooLarge = total > ARENA_KEEP_BYTES && this.#used < total / 4;
-    if (this.#arena.length > 1 || tooLarge) {
-      for (const block of this.#arena) this.#heap.free(block.start);
-      this.#arena = [];
-      if (!tooLarge) this.#addBlock(total);
-    }
+    if (this.#arena.length > 1 || this.#arenaBytes > ARENA_KEEP_BYTES) this.#resize();
     this.#used = 0;
     this.#top = 0;
   }
-  #top = 0;
+
+  /** Several blocks become one; a large one that the last call hardly used is given back. */
+  #resize(): void {
+    const total = this.#arenaBytes;
+    const tooLarge = total > ARENA_KEEP_BYTES && this.#used < total / 4;
+    if (this.#arena.length === 1 && !tooLarge) return;
+    for (const block of this.#arena) this.#heap.free(block.start);
+    this.#arena = [];
+    this.#arenaBytes = 0;
+    if (!tooLarge) this.#addBlock(total);
+  }
 
   /** Bytes for this call, not cleared; at least 64 readable bytes follow. */
   reserve(bytes: number): number {
@@ -111,6 +118,7 @@ export class KernelMemory {
     const start = this.#heap.allocate(bytes);
     if (start === undefined) throw this.#full('kernels', bytes);
     this.#arena.push({ start, bytes });
+    this.#arenaBytes += bytes;
     this.#top = 0;
   }
 

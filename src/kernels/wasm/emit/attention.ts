@@ -3,9 +3,9 @@ import { ATTENTION_FIELDS, type AttentionField, KEY_TILE } from '../attention-re
 import { emitDropout } from './attention-dropout.js';
 import { callLogits, emitLogits, type Field, type ScoreRow } from './attention-logits.js';
 import { emitScoresRows, emitValuesRow, UNPACKED_ROWS } from './attention-rows.js';
+import { emitSoftmaxRows } from './attention-softmax.js';
 import { emitStage } from './attention-stage.js';
-import { define, type FunctionBuilder, type Int, type IntVariable, type VectorVariable } from './builder.js';
-import { exp2Vector, horizontalMax, horizontalSum } from './exp.js';
+import { define, type FunctionBuilder, type Int, type IntVariable } from './builder.js';
 import { KC, MR, NR } from './gemm.js';
 
 // Fused attention, forward. For a tile of query rows, over tiles of keys from the first in reach to the last:
@@ -14,7 +14,7 @@ import { KC, MR, NR } from './gemm.js';
 // V is multiplied without looking whether a weight is 0. If that put 0·NaN or 0·∞ into a row, the row's tile is done
 // again, `careful`: only with the keys that may be attended. Finite data never pays for it.
 // K and V are packed into panels once a head, unless so few query rows read them that packing would cost more
-// (attention-rows.ts); the sums are the same to the bit.
+// (attention-rows.ts); the sums are the same to the bit. The softmax of a tile is in attention-softmax.ts.
 
 type Module = binaryen.Module;
 
@@ -26,68 +26,6 @@ const fieldsOf =
     record.int(ATTENTION_FIELDS.indexOf(name) * 4);
 
 const roundUp = (x: Int): Int => x.plus(NR - 1).and(-NR);
-
-/** One row of scores into weights P, with m, s and O of the row moved to the new maximum. count: multiple of 8. */
-function softmaxStep(m: Module): void {
-  const parameters = { scores: 'int', count: 'int', max: 'int', sum: 'int', out: 'int', outEnd: 'int' } as const;
-  define(m, 'attention_softmax_step', parameters, (f, p) => {
-    const at = f.intVariable('at');
-    const end = f.intVariable('end', p.scores.plus(p.count.shl(2)));
-    const [m0, m1] = [f.vectorVariable('m0', p.scores.vector(0)), f.vectorVariable('m1', p.scores.vector(16))];
-    f.for(at, p.scores.plus(32), end, 32, () => {
-      m0.set(m0.pmax(at.vector(0)));
-      m1.set(m1.pmax(at.vector(16)));
-    });
-    m0.set(m0.pmax(m1));
-    const tileMax = f.floatVariable('tileMax');
-    tileMax.set(horizontalMax(f, m0));
-    // pmax drops NaN; e^{NaN} below brings it back, unless the row looks empty.
-    f.if(tileMax.eq(Number.NEGATIVE_INFINITY), () => nanShows(f, p.scores, end, tileMax));
-    const [oldMax, newMax] = [f.floatVariable('oldMax', p.max.float()), f.floatVariable('newMax')];
-    newMax.set(oldMax.lt(tileMax).or(tileMax.ne(tileMax)).chooseFloat(tileMax, oldMax));
-    f.if(
-      newMax.eq(Number.NEGATIVE_INFINITY),
-      () => f.fill(p.scores, 0, p.count.shl(2)),
-      () => {
-        const v = f.vectorVariable('v');
-        f.if(newMax.ne(oldMax), () => {
-          const factor = f.vectorVariable('factor', oldMax.minus(newMax).splat());
-          exp2Vector(f, factor, toBase2(f, factor));
-          p.max.store(newMax);
-          p.sum.store(p.sum.float().times(factor.lane(0)));
-          f.for(at, p.out, p.outEnd, 16, () => at.store(at.vector().times(factor)));
-        });
-        const max = f.vectorVariable('max', newMax.splat());
-        const [s0, s1] = [f.vectorVariable('s0', f.floats(0)), f.vectorVariable('s1', f.floats(0))];
-        f.for(at, p.scores, end, 32, () => {
-          for (const [offset, s] of [
-            [0, s0],
-            [16, s1],
-          ] as const) {
-            exp2Vector(f, v, toBase2(f, at.vector(offset).minus(max)));
-            at.store(v, offset);
-            s.set(s.plus(v));
-          }
-        });
-        s0.set(s0.plus(s1));
-        p.sum.store(p.sum.float().plus(horizontalSum(f, s0)));
-      },
-    );
-  });
-}
-
-/** x·log2(e), only after the maximum was subtracted: before, a logit above 2.3e38 would overflow. */
-function toBase2(f: FunctionBuilder, x: VectorVariable | ReturnType<VectorVariable['minus']>) {
-  return x.times(f.floats(Math.LOG2E));
-}
-
-/** Sets tileMax to NaN if the row holds one. */
-function nanShows(f: FunctionBuilder, from: Int, end: Int, tileMax: { set(value: number): void }): void {
-  const at = f.intVariable('nanAt');
-  const found = f.vectorVariable('nanFound', f.floats(0));
-  f.for(at, from, end, 16, () => found.set(found.or(at.vector().ne(at.vector()))));
-  f.if(found.any(), () => tileMax.set(Number.NaN));
-}
 
 /** O row += Σ P_j·V_j over the keys whose logit is not −∞, j ascending. */
 function carefulStep(m: Module): void {
@@ -129,9 +67,8 @@ function queryTile(m: Module): void {
   define(m, 'attention_query_tile', parameters, (f, p) => {
     const field = fieldsOf(p.record);
     const place = (name: AttentionField) => f.intVariable(name, p.scratch.plus(field(name)));
-    const [max, sum, scaled, scores, logits, out] = (
-      ['atMax', 'atSum', 'atQuery', 'atScores', 'atLogits', 'atOut'] as const
-    ).map(place);
+    const [max, sum, factors, shifts] = (['atMax', 'atSum', 'atFactors', 'atShifts'] as const).map(place);
+    const [scaled, scores, logits, out] = (['atQuery', 'atScores', 'atLogits', 'atOut'] as const).map(place);
     const [keys, values, edge] = (['atKeys', 'atValues', 'atEdge'] as const).map(place);
     const local = (name: string, value: Int) => f.intVariable(name, value);
     const dK = local('dK', field('dK'));
@@ -144,6 +81,12 @@ function queryTile(m: Module): void {
     const position = local('position', field('offsets').plus(p.sequence.shl(2)).int().plus(p.query));
     const kvHead = local('kvHead', p.head.dividedBy(field('numHeads').dividedBy(field('numKvHeads'))));
     const [r, tile] = [f.intVariable('r'), f.intVariable('tile')];
+    const CHANGES = ['softcap', 'alibi', 'bias', 'mask', 'keyMask'] as const;
+    const changing = local(
+      'changing',
+      CHANGES.map(field).reduce((any, value) => any.or(value)),
+    );
+    const dropping = local('dropping', field('dropThreshold').or(field('dropAll')));
 
     startRows(f, field, p, { max, sum, scaled, out, firstQuery, dK, outStride }, r);
 
@@ -197,46 +140,32 @@ function queryTile(m: Module): void {
           f.call('attention_scores_rows', scaled, k, field('ldk'), scores, p.rows, count, stored, dK);
         },
       );
-      f.for(r, 0, p.rows, 1, () => {
-        rowScores.set(scores.plus(r.times(SCORE_STRIDE)));
-        queryRow.set(firstQuery.plus(r));
-        rowPosition.set(position.plus(r));
-        callLogits(f, p.record, row);
-        f.if(p.careful, () => f.copy(logits.plus(r.times(SCORE_STRIDE)), rowScores, count.shl(2)));
-        const outRow = out.plus(r.times(outStride));
-        f.call(
-          'attention_softmax_step',
-          rowScores,
-          count,
-          max.plus(r.shl(2)),
-          sum.plus(r.shl(2)),
-          outRow,
-          outRow.plus(outStride),
-        );
-        f.if(field('dropThreshold').or(field('dropAll')), () =>
-          f.call(
-            'attention_dropout',
-            p.record,
-            rowScores,
-            count,
-            tile,
-            p.query.plus(r),
-            p.sequence.times(field('numHeads')).plus(p.head),
-          ),
-        );
-        f.if(p.careful, () => {
-          f.call(
-            'attention_careful_step',
-            rowScores,
-            logits.plus(r.times(SCORE_STRIDE)),
-            valid,
-            valueRows(),
-            field('ldv'),
-            outRow,
-            dV,
-          );
+      const eachRow = (body: () => void) =>
+        f.for(r, 0, p.rows, 1, () => {
+          rowScores.set(scores.plus(r.times(SCORE_STRIDE)));
+          queryRow.set(firstQuery.plus(r));
+          rowPosition.set(position.plus(r));
+          body();
         });
-      });
+      // Nothing changes the scores of a tile that lies inside the band of its first and last row.
+      const first = position.plus(p.rows.minus(1)).minus(field('left'));
+      const last = position.plus(field('right')).min(numKeys.minus(1));
+      const atEdge = tile.lt(first).or(tile.plus(count).minus(1).gt(last));
+      f.if(changing.or(atEdge), () => eachRow(() => callLogits(f, p.record, row)));
+      f.if(p.careful, () => f.copy(logits, scores, p.rows.times(SCORE_STRIDE)));
+      f.call('attention_softmax_rows', scores, p.rows, count, max, sum, factors, shifts, out, outStride);
+      f.if(dropping, () =>
+        eachRow(() => {
+          const unit = p.sequence.times(field('numHeads')).plus(p.head);
+          f.call('attention_dropout', p.record, rowScores, count, tile, p.query.plus(r), unit);
+        }),
+      );
+      f.if(p.careful, () =>
+        eachRow(() => {
+          const [rowLogits, outRow] = [logits.plus(r.times(SCORE_STRIDE)), out.plus(r.times(outStride))];
+          f.call('attention_careful_step', rowScores, rowLogits, valid, valueRows(), field('ldv'), outRow, dV);
+        }),
+      );
       f.if(hasV.ne(0).and(p.careful.not()), () => {
         const oneByOne = () =>
           f.for(r, 0, p.rows, 1, () => {
@@ -461,7 +390,7 @@ export function emitAttention(m: Module): void {
   emitScoresRows(m);
   emitValuesRow(m);
   emitDropout(m, fieldsOf);
-  softmaxStep(m);
+  emitSoftmaxRows(m);
   carefulStep(m);
   queryTile(m);
   attention(m);

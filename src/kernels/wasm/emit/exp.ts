@@ -53,7 +53,7 @@ export function expVector(f: FunctionBuilder, out: VectorVariable, x: Vector): v
   boundedExpVector(f, out, x.pmin(f.constant(89)));
 }
 
-/** out = e^x − 1 for 0 ≤ x ≤ 80, within 2 ulp also near 0; NaN stays NaN. */
+/** out = e^x − 1 for 0 ≤ x ≤ 80, within 2.5 ulp also near 0; NaN stays NaN. */
 export function expMinusOneVector(f: FunctionBuilder, out: VectorVariable, x: VectorVariable): void {
   const { r, power } = reduce(f, x, 127);
   const scale = f.vectorVariable('expScale', power);

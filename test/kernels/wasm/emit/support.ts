@@ -15,7 +15,9 @@ const floats = new Float32Array(memory.buffer);
 
 function instantiate(bytes: Uint8Array): Record<string, Entry> {
   // TypeScript 6 tells buffers that may be shared apart; these bytes are not.
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>), { env: { memory } });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>), {
+    env: { memory },
+  });
   return instance.exports as Record<string, Entry>;
 }
 
@@ -94,7 +96,10 @@ export class Arena {
       const start = address / 4 - this.#next;
       after.set(before.subarray(start, start + length), start);
     }
-    expect(after.every((word, i) => word === before[i]), 'words outside the outputs are as before').toBe(true);
+    expect(
+      after.every((word, i) => word === before[i]),
+      'words outside the outputs are as before',
+    ).toBe(true);
   }
 }
 
