@@ -1,0 +1,121 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { gemm } from '../../../src/kernels/wasm/gemm.js';
+import { loadKernels } from '../../../src/kernels/wasm/loader.js';
+import { KernelMemory } from '../../../src/kernels/wasm/memory.js';
+import { expectSame } from '../../support/compare.js';
+
+const runtime = loadKernels(new KernelMemory());
+const size = fc.integer({ min: 0, max: 70 });
+const random = (length: number, seed: number) =>
+  Float32Array.from({ length }, (_, i) => Math.fround(Math.sin(seed * 7919 + i * 12.9898) * 3));
+
+/** γ_k·(|A||B|) with u = 2^-24: Higham 2002, Accuracy and Stability of Numerical Algorithms, eq. 3.11. */
+function law(k: number, magnitude: number): number {
+  const u = 2 ** -24;
+  return ((k + 2) * u * magnitude) / (1 - k * u);
+}
+
+describe('gemm on WASM', () => {
+  it('stays within γ_k·(|A||B|) of float64 at every size, transpose, alpha and beta', () => {
+    fc.assert(
+      fc.property(
+        size,
+        size,
+        size,
+        fc.boolean(),
+        fc.boolean(),
+        fc.constantFrom(1, -0.5),
+        fc.constantFrom(0, 1, 2),
+        (m, n, k, transposeA, transposeB, alpha, beta) => {
+          const [a, b, c] = [random(m * k, 1), random(k * n, 2), random(m * n, 3)];
+          const before = c.slice();
+          const got = gemm(runtime, { m, n, k, a, b, transposeA, transposeB, alpha, beta, c });
+          expect(got).toBe(c);
+          for (let i = 0; i < m; i++) {
+            for (let j = 0; j < n; j++) {
+              let [sum, magnitude] = [0, 0];
+              for (let p = 0; p < k; p++) {
+                const term = a[transposeA ? p * m + i : i * k + p] * b[transposeB ? j * k + p : p * n + j];
+                sum += term;
+                magnitude += Math.abs(term);
+              }
+              const exact = alpha * sum + (beta === 0 ? 0 : beta * before[i * n + j]);
+              const bound = law(k, Math.abs(alpha) * magnitude + Math.abs(beta * before[i * n + j])) + 1e-37;
+              expect(Math.abs(got[i * n + j] - exact) <= bound, `(${i}, ${j}) of ${m}×${n}×${k}`).toBe(true);
+            }
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it('overwrites NaN with beta = 0, reads nothing past its operands', () => {
+    const poisoned = new Float32Array(400).fill(Number.NaN);
+    const a = poisoned.subarray(3, 3 + 15);
+    const b = poisoned.subarray(100, 100 + 35);
+    a.set(random(15, 1));
+    b.set(random(35, 2));
+    const c = new Float32Array(21).fill(Number.NaN);
+    expect([...gemm(runtime, { m: 3, n: 7, k: 5, a, b, c })].some(Number.isNaN)).toBe(false);
+  });
+
+  it('gives a row the same bits alone and among any number of others, from plain and resident operands', () => {
+    for (const [n, k] of [
+      [70, 300],
+      [13, 5],
+      [8, 256],
+      [1, 600],
+    ]) {
+      const [a, b] = [random(40 * k, 4), random(k * n, 5)];
+      const resident = runtime.memory.residentArray(k * n);
+      resident.set(b);
+      const whole = gemm(runtime, { m: 40, n, k, a, b });
+      for (let m = 1; m <= 40; m++) {
+        for (const operand of [b, resident]) {
+          const last = gemm(runtime, { m, n, k, a: a.subarray((40 - m) * k), b: operand });
+          expectSame(last, whole.subarray((40 - m) * n), `${m} rows, n = ${n}, k = ${k}`);
+        }
+      }
+    }
+  });
+
+  it('sums every element with k ascending, one multiplication and one addition a term', () => {
+    const [m, n, k] = [33, 17, 530];
+    const [a, b] = [random(m * k, 6), random(k * n, 7)];
+    const expected = Float32Array.from({ length: m * n }, (_, at) => {
+      let sum = 0;
+      for (let p = 0; p < k; p++) {
+        sum = Math.fround(sum + Math.fround(a[Math.floor(at / n) * k + p] * b[p * n + (at % n)]));
+      }
+      return sum;
+    });
+    expectSame(gemm(runtime, { m, n, k, a, b }), expected);
+  });
+
+  it('gives one result a hundred times over', () => {
+    const problem = { m: 37, n: 29, k: 70, a: random(37 * 70, 8), b: random(70 * 29, 9) };
+    const first = gemm(runtime, problem);
+    for (let repeat = 0; repeat < 100; repeat++) expectSame(gemm(runtime, problem), first);
+  });
+
+  it('computes a range of rows as the whole does', () => {
+    const { memory, exports } = runtime;
+    const [m, n, k] = [50, 21, 40];
+    memory.enter();
+    const [a, b] = [memory.copyIn(random(m * k, 1)), memory.copyIn(random(k * n, 2))];
+    const packed = memory.reserve(24 * k * 4);
+    const [whole, parts, scratch] = [m * n * 4, m * n * 4, 128].map((bytes) => memory.reserve(bytes));
+    exports.pack_rows(b, n * 4, packed, n, k, 0, 3);
+    exports.gemm_rows_packed(a, k * 4, packed, k, whole, n * 4, 0, m, n, k, 0, scratch);
+    for (const [from, to] of [
+      [0, 7],
+      [7, 8],
+      [8, 50],
+    ]) {
+      exports.gemm_rows_packed(a, k * 4, packed, k, parts, n * 4, from, to, n, k, 0, scratch);
+    }
+    expectSame(memory.copyOut(parts, m * n), memory.copyOut(whole, m * n));
+  });
+});
