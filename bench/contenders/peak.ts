@@ -66,7 +66,7 @@ export const FLOP_PER_TURN = CHAINS * STEPS * LANES * 2;
 /** The loop as a contender of `flop` operations a call, at least 32 turns of it. */
 export function preparePeak(flop: number): { prepared: Prepared; flop: number } {
   const turns = Math.max(32, Math.round(flop / FLOP_PER_TURN));
-  const { run } = new WebAssembly.Instance(new WebAssembly.Module(moduleBytes())).exports;
+  const { run } = new WebAssembly.Instance(new WebAssembly.Module(moduleBytes()), {}).exports;
   if (typeof run !== 'function') throw new TypeError('peak: the module must export run');
   return { prepared: { call: () => Float32Array.of(run(turns)) }, flop: turns * FLOP_PER_TURN };
 }
