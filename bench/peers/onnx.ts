@@ -30,8 +30,8 @@ export interface OnnxGraph {
 /** A protobuf message, not yet joined. */
 type Bytes = readonly Uint8Array[];
 
-const IR_VERSION = 11;
-const OPSET = 23;
+const IR_VERSION = 10;
+const OPSET = 21;
 const FLOAT = 1;
 const INT64 = 7;
 const text = new TextEncoder();

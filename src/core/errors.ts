@@ -132,8 +132,13 @@ export function requireArrayLike(where: string, name: string, value: unknown): a
  * Options are either understood or refused: a misspelt name that is silently ignored costs its user days.
  * A name whose value is undefined counts as absent.
  */
-export function requireOptions(where: string, options: unknown, allowed: readonly string[]): void {
-  if (options === undefined) return;
+export function requireOptions(
+  where: string,
+  options: unknown,
+  allowed: readonly string[],
+  presence: 'required' | 'optional' = 'optional',
+): void {
+  if (options === undefined && presence === 'optional') return;
   // By tag: a Map, a Date or an ArrayBuffer has no keys of its own, and would pass for no options at all.
   if (Object.prototype.toString.call(options) !== '[object Object]') {
     throw kindError(where, 'options must be an object', `got ${describe(options)}`);

@@ -12,16 +12,15 @@ import { describe, requireArrayLike, requireInteger, shapeError } from './errors
 export function cuSeqlensFromLengths(lengths: ArrayLike<number>): Int32Array {
   const where = 'cuSeqlensFromLengths';
   requireArrayLike(where, 'lengths', lengths);
-  const offsets = new Int32Array(lengths.length + 1);
-  let total = 0;
+  const offsets = [0];
   for (let s = 0; s < lengths.length; s++) {
     requireInteger(where, `lengths[${s}]`, lengths[s], 0);
-    total += lengths[s];
+    const total = offsets[s] + lengths[s];
     if (total > 0x7fffffff)
       throw shapeError(where, 'lengths must sum to at most 2147483647', `got ${total} at entry ${s}`);
-    offsets[s + 1] = total;
+    offsets.push(total);
   }
-  return offsets;
+  return Int32Array.from(offsets);
 }
 
 /**

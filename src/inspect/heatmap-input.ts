@@ -80,13 +80,14 @@ function checkMaps(where: string, weights: unknown): readonly Matrix[] {
   }
   if (weights.length === 0) throw shapeError(where, 'weights must hold at least one matrix', 'got an empty list');
   const maps: Matrix[] = [];
-  weights.forEach((map: unknown, h) => {
+  for (let h = 0; h < weights.length; h++) {
+    const map: unknown = weights[h]; // forEach would skip a hole
     requireMatrix(where, `weights[${h}]`, map);
     maps.push(map);
-    if (map.rows === maps[0].rows && map.cols === maps[0].cols) return;
+    if (map.rows === maps[0].rows && map.cols === maps[0].cols) continue;
     const given = `weights[0] is ${maps[0].rows}×${maps[0].cols}, weights[${h}] is ${map.rows}×${map.cols}`;
     throw shapeError(where, 'weights must have one shape', given);
-  });
+  }
   return maps;
 }
 

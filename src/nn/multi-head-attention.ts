@@ -115,7 +115,7 @@ export class MultiHeadAttention extends ProjectedAttention {
 
   constructor(options: MultiHeadAttentionOptions) {
     const where = 'MultiHeadAttention';
-    requireOptions(where, options ?? null, CONSTRUCTOR_OPTIONS);
+    requireOptions(where, options, CONSTRUCTOR_OPTIONS, 'required');
     const { dModel, bias = false, init, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
     const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
     requireInteger(where, 'dModel', dModel, 1);
@@ -229,7 +229,9 @@ export class MultiHeadAttention extends ProjectedAttention {
       offsets === undefined ? undefined : packedPositions(checkCuSeqlens(where, name, offsets, rows));
     const queryPositions =
       positions === undefined ? inSequence('cuSeqlens', cuSeqlens, q.rows) : checkPositions(where, positions, q.rows);
-    const keyPositions = isSelf ? queryPositions : inSequence('cuSeqlensK', cuSeqlensK, k.rows);
+    // Self-attention rotates its keys as its queries, unless the keys are cut into other sequences.
+    const asQueries = isSelf && (positions !== undefined || options.cuSeqlensK === undefined);
+    const keyPositions = asQueries ? queryPositions : inSequence('cuSeqlensK', cuSeqlensK, k.rows);
     return [
       rotary(q, { ...this.rope, numHeads, positions: queryPositions }),
       rotary(k, { ...this.rope, numHeads: numKvHeads, positions: keyPositions }),

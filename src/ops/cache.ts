@@ -45,7 +45,7 @@ export class KVCache {
 
   constructor(options: KVCacheOptions) {
     const where = 'KVCache';
-    requireOptions(where, options ?? null, CACHE_OPTIONS);
+    requireOptions(where, options, CACHE_OPTIONS, 'required');
     const { capacity, dK, dV = dK, numKvHeads = 1 } = options;
     for (const [name, size] of Object.entries({ capacity, dK, dV, numKvHeads })) requireInteger(where, name, size, 1);
     requireSize(where, 'the keys', capacity, numKvHeads * dK);

@@ -1,0 +1,102 @@
+import type { AttentionProblem, Implementation } from '../harness/contender.js';
+
+/** The part of @jax-js/jax that is used. Operations take ownership of their arguments; `ref` keeps one for later. */
+export interface Jax {
+  readonly numpy: {
+    array(values: Float32Array): JaxArray;
+    matmul(a: JaxArray, b: JaxArray): JaxArray;
+  };
+  readonly nn: {
+    softmax(x: JaxArray, axis: number): JaxArray;
+    dotProductAttention(q: JaxArray, k: JaxArray, v: JaxArray, options: { isCausal: boolean }): JaxArray;
+  };
+  jit(compute: (...args: JaxArray[]) => JaxArray): ((...args: JaxArray[]) => JaxArray) & { dispose(): void };
+  defaultDevice(name: 'wasm'): unknown;
+}
+interface JaxArray {
+  readonly ref: JaxArray;
+  reshape(shape: number[]): JaxArray;
+  dataSync(): unknown;
+  dispose(): void;
+}
+
+type Heads = Pick<AttentionProblem, 'numHeads' | 'dHead' | 'queries' | 'keys' | 'causal'>;
+
+/** jax-js on its WASM backend, every function compiled by jit. In Node it has no workers, so one thread. */
+export function jax({ numpy, nn, jit, defaultDevice }: Jax): Implementation {
+  defaultDevice('wasm');
+  const array = (values: Float32Array, rows: number, cols: number) => numpy.array(values).reshape([rows, cols]);
+
+  function read(result: JaxArray): Float32Array {
+    const data = result.dataSync();
+    if (!(data instanceof Float32Array)) throw new TypeError('jax-js: the result must be a Float32Array');
+    return data;
+  }
+
+  function attend(q: JaxArray, k: JaxArray, v: JaxArray, { numHeads, dHead, queries, keys, causal }: Heads): JaxArray {
+    const split = (x: JaxArray, rows: number) => x.reshape([rows, numHeads, dHead]);
+    const out = nn.dotProductAttention(split(q, queries), split(k, keys), split(v, keys), { isCausal: causal });
+    return out.reshape([queries, numHeads * dHead]);
+  }
+
+  return {
+    name: 'jax-js jit',
+    kind: 'peer',
+    operations: {
+      matmul: ({ a, b, m, k, n }) => {
+        const product = jit((x, y) => numpy.matmul(x, y));
+        return { call: () => read(product(array(a, m, k), array(b, k, n))), dispose: () => product.dispose() };
+      },
+      residentMatmul: ({ a, b, m, k, n }) => {
+        const product = jit((x, y) => numpy.matmul(x, y));
+        const weight = array(b, k, n);
+        return {
+          call: () => read(product(array(a, m, k), weight.ref)),
+          dispose: () => [product, weight].forEach((x) => x.dispose()),
+        };
+      },
+      softmax: ({ x, rows, cols }) => {
+        const softmax = jit((y) => nn.softmax(y, -1));
+        return { call: () => read(softmax(array(x, rows, cols))), dispose: () => softmax.dispose() };
+      },
+      attention: (problem) => {
+        const { queries, keys, numHeads, dHead, q, k, v } = problem;
+        const width = numHeads * dHead;
+        const attention = jit((a, b, c) => attend(a, b, c, problem));
+        return {
+          call: () => read(attention(array(q, queries, width), array(k, keys, width), array(v, keys, width))),
+          dispose: () => attention.dispose(),
+        };
+      },
+      layer: ({ x, tokens, dModel, numHeads, wQ, wK, wV, wO }) => {
+        const weights = [wQ, wK, wV, wO].map((w) => array(w, dModel, dModel));
+        const heads = { numHeads, dHead: dModel / numHeads, queries: tokens, keys: tokens, causal: false };
+        const layer = jit((input, q, k, v, o) => {
+          const attended = attend(
+            numpy.matmul(input.ref, q),
+            numpy.matmul(input.ref, k),
+            numpy.matmul(input, v),
+            heads,
+          );
+          return numpy.matmul(attended, o);
+        });
+        return {
+          call: () => read(layer(array(x, tokens, dModel), ...weights.map((w) => w.ref))),
+          dispose: () => [layer, ...weights].forEach((y) => y.dispose()),
+        };
+      },
+      // Keys and values are given to it for nothing: they lie on its side already, the new row included.
+      decode: (problem) => {
+        const { queries, keys, numHeads, dHead } = problem;
+        const width = numHeads * dHead;
+        const attention = jit((q, k, v) => attend(q, k, v, problem));
+        const k = array(problem.k, keys, width);
+        const v = array(problem.v, keys, width);
+        return {
+          call: () => read(attention(array(problem.q, queries, width), k.ref, v.ref)),
+          dispose: () => [attention, k, v].forEach((x) => x.dispose()),
+        };
+      },
+    },
+  };
+}
