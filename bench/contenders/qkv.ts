@@ -1,4 +1,12 @@
-import { type KernelChoice, KVCache, Matrix, MultiHeadAttention, Parameter, scaledDotProductAttention, setKernels } from 'qkv';
+import {
+  type KernelChoice,
+  KVCache,
+  Matrix,
+  MultiHeadAttention,
+  Parameter,
+  scaledDotProductAttention,
+  setKernels,
+} from 'qkv';
 import type { Implementation, Operation } from '../harness/contender.js';
 
 export type MeasuredKernels = Exclude<KernelChoice, 'auto' | 'float64'>;
@@ -34,7 +42,11 @@ export function qkv(kernels: MeasuredKernels): Implementation {
         const width = numHeads * dHead;
         return {
           call: () => {
-            const [qM, kM, vM] = [new Matrix(queries, width, q), new Matrix(keys, width, k), new Matrix(keys, width, v)];
+            const [qM, kM, vM] = [
+              new Matrix(queries, width, q),
+              new Matrix(keys, width, k),
+              new Matrix(keys, width, v),
+            ];
             return scaledDotProductAttention(qM, kM, vM, { numHeads, causal }).data;
           },
         };

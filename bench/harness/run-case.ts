@@ -59,7 +59,14 @@ export async function runCase(
   for (const { prepared } of entries) prepared.dispose?.();
   if (Number.isNaN(sink.sum)) throw new Error(`${bench.name}: a result turned NaN while it was timed`);
   const units = bench.work.map(({ unit }) => unit);
-  return { case: bench.name, group: bench.group, unit: units[0], timings: timings(entries, times, units), skipped, wrong };
+  return {
+    case: bench.name,
+    group: bench.group,
+    unit: units[0],
+    timings: timings(entries, times, units),
+    skipped,
+    wrong,
+  };
 }
 
 function presumedMs({ presumedRate, operations }: Implementation, { operation, flop }: BenchCase): number {

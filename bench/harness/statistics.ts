@@ -2,7 +2,8 @@
 
 /** The p-th quantile, 0 ≤ p ≤ 1, linear between neighbours. @throws RangeError  without values, or if one is NaN */
 export function quantile(values: readonly number[], p: number): number {
-  if (values.length === 0 || values.some(Number.isNaN)) throw new RangeError(`quantile: needs numbers: got [${values}]`);
+  if (values.length === 0 || values.some(Number.isNaN))
+    throw new RangeError(`quantile: needs numbers: got [${values}]`);
   const sorted = [...values].sort((a, b) => a - b);
   const place = p * (sorted.length - 1);
   const below = Math.floor(place);
@@ -26,7 +27,8 @@ export interface Ratio {
  * a round and the median over the rounds, so that a machine which slows down for a while slows both sides of a ratio.
  */
 export function ratioOf(own: readonly number[], other: readonly number[]): Ratio {
-  if (own.length !== other.length) throw new RangeError(`ratioOf: needs as many rounds: ${own.length}, ${other.length}`);
+  if (own.length !== other.length)
+    throw new RangeError(`ratioOf: needs as many rounds: ${own.length}, ${other.length}`);
   const ratios = own.map((rate, round) => rate / other[round]);
   return { median: median(ratios), low: quantile(ratios, 0.25), high: quantile(ratios, 0.75) };
 }

@@ -37,10 +37,9 @@ export function sampleOf(
   return { rows, cols, exact, limit: errorLimit(exact, evaluate(rows, Math.fround)) };
 }
 
-/** First, last and some rows between: all of them if there are at most `most`. */
+/** All rows if there are at most `most`, else so many at even distances, the first and the last among them. */
 export function sampleRows(count: number, most: number): number[] {
   if (count <= most) return Array.from({ length: count }, (_, i) => i);
-  // Odd steps, so that the rows stand at different places of every tile.
   return Array.from({ length: most }, (_, i) => Math.floor((i * (count - 1)) / (most - 1)));
 }
 

@@ -6,21 +6,21 @@ export interface Jax {
     array(values: Float32Array): JaxArray;
     matmul(a: JaxArray, b: JaxArray): JaxArray;
   };
-  readonly nn: {
-    softmax(x: JaxArray, axis: number): JaxArray;
-    dotProductAttention(q: JaxArray, k: JaxArray, v: JaxArray, options: { isCausal: boolean }): JaxArray;
-  };
+  readonly nn: { softmax(x: JaxArray, axis: number): JaxArray };
   jit(compute: (...args: JaxArray[]) => JaxArray): ((...args: JaxArray[]) => JaxArray) & { dispose(): void };
   defaultDevice(name: 'wasm'): unknown;
 }
 interface JaxArray {
   readonly ref: JaxArray;
   reshape(shape: number[]): JaxArray;
+  transpose(perm: number[]): JaxArray;
+  mul(factor: number): JaxArray;
+  add(other: JaxArray): JaxArray;
   dataSync(): unknown;
   dispose(): void;
 }
 
-type Heads = Pick<AttentionProblem, 'numHeads' | 'dHead' | 'queries' | 'keys' | 'causal'>;
+type Heads = Pick<AttentionProblem, 'numHeads' | 'dHead' | 'queries' | 'keys'>;
 
 /** jax-js on its WASM backend, every function compiled by jit. In Node it has no workers, so one thread. */
 export function jax({ numpy, nn, jit, defaultDevice }: Jax): Implementation {
@@ -33,10 +33,22 @@ export function jax({ numpy, nn, jit, defaultDevice }: Jax): Implementation {
     return data;
   }
 
-  function attend(q: JaxArray, k: JaxArray, v: JaxArray, { numHeads, dHead, queries, keys, causal }: Heads): JaxArray {
-    const split = (x: JaxArray, rows: number) => x.reshape([rows, numHeads, dHead]);
-    const out = nn.dotProductAttention(split(q, queries), split(k, keys), split(v, keys), { isCausal: causal });
-    return out.reshape([queries, numHeads * dHead]);
+  // Written out: its own dotProductAttention needs iterator helpers, which Node 20 does not have.
+  function attend(q: JaxArray, k: JaxArray, v: JaxArray, heads: Heads, mask?: JaxArray): JaxArray {
+    const { numHeads, dHead, queries, keys } = heads;
+    const split = (x: JaxArray, rows: number, perm: number[]) => x.reshape([rows, numHeads, dHead]).transpose(perm);
+    const product = numpy.matmul(split(q, queries, [1, 0, 2]), split(k, keys, [1, 2, 0]));
+    const scores = product.mul(1 / Math.sqrt(dHead));
+    const weights = nn.softmax(mask === undefined ? scores : scores.add(mask), -1);
+    const out = numpy.matmul(weights, split(v, keys, [1, 0, 2]));
+    return out.transpose([1, 0, 2]).reshape([queries, numHeads * dHead]);
+  }
+
+  function causalMask(queries: number, keys: number): JaxArray {
+    const mask = new Float32Array(queries * keys);
+    for (let i = 0; i < queries; i++)
+      mask.fill(Number.NEGATIVE_INFINITY, i * keys + keys - queries + i + 1, (i + 1) * keys);
+    return numpy.array(mask).reshape([1, queries, keys]);
   }
 
   return {
@@ -60,17 +72,21 @@ export function jax({ numpy, nn, jit, defaultDevice }: Jax): Implementation {
         return { call: () => read(softmax(array(x, rows, cols))), dispose: () => softmax.dispose() };
       },
       attention: (problem) => {
-        const { queries, keys, numHeads, dHead, q, k, v } = problem;
+        const { queries, keys, numHeads, dHead, causal, q, k, v } = problem;
         const width = numHeads * dHead;
-        const attention = jit((a, b, c) => attend(a, b, c, problem));
+        const mask = causal ? [causalMask(queries, keys)] : [];
+        const attention = jit((a, b, c, ...rest) => attend(a, b, c, problem, rest[0]));
         return {
-          call: () => read(attention(array(q, queries, width), array(k, keys, width), array(v, keys, width))),
-          dispose: () => attention.dispose(),
+          call: () => {
+            const inputs = [array(q, queries, width), array(k, keys, width), array(v, keys, width)];
+            return read(attention(...inputs, ...mask.map((x) => x.ref)));
+          },
+          dispose: () => [attention, ...mask].forEach((x) => x.dispose()),
         };
       },
       layer: ({ x, tokens, dModel, numHeads, wQ, wK, wV, wO }) => {
         const weights = [wQ, wK, wV, wO].map((w) => array(w, dModel, dModel));
-        const heads = { numHeads, dHead: dModel / numHeads, queries: tokens, keys: tokens, causal: false };
+        const heads = { numHeads, dHead: dModel / numHeads, queries: tokens, keys: tokens };
         const layer = jit((input, q, k, v, o) => {
           const attended = attend(
             numpy.matmul(input.ref, q),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { UsageError } from '../arguments.js';
 import type { Implementation } from '../harness/contender.js';
 import { type Jax, jax } from './jax.js';
-import { type OnnxRuntime, onnxruntime } from './onnxruntime.js';
+import { type OnnxRuntime, onnxruntime, startOnnxRuntime } from './onnxruntime.js';
 import { type TensorFlow, type TensorFlowWasm, tensorflow } from './tensorflow.js';
 
 const NAMES = {
@@ -20,12 +20,15 @@ export async function loadPeers(folder: string): Promise<Implementation[]> {
   const missing = Object.values(NAMES).filter((name) => !isInstalled(require, name));
   if (missing.length > 0) {
     const hint = 'npm ci --prefix bench';
-    throw new UsageError(`--peers must find what bench/package.json lists: ${missing.join(', ')} not installed (${hint})`);
+    throw new UsageError(
+      `--peers must find what bench/package.json lists: ${missing.join(', ')} not installed (${hint})`,
+    );
   }
   const ort: OnnxRuntime = require(NAMES.ort);
   const tf: TensorFlow = require(NAMES.tf);
   const tfWasm: TensorFlowWasm = require(NAMES.tfWasm);
   const jaxJs: Jax = require(NAMES.jax);
+  await startOnnxRuntime(ort);
   return [onnxruntime(ort, 'graph'), onnxruntime(ort, 'fused'), await tensorflow(tf, tfWasm), jax(jaxJs)];
 }
 

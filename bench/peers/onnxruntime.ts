@@ -15,6 +15,8 @@ interface OrtSession {
   release(): Promise<void>;
 }
 
+const SESSION_OPTIONS = { executionProviders: ['wasm'], graphOptimizationLevel: 'all' };
+
 const ints = (...values: number[]): OnnxConstant => ({
   dims: [values.length],
   data: BigInt64Array.from(values, BigInt),
@@ -32,7 +34,8 @@ type Part = Pick<OnnxGraph, 'nodes' | 'constants'>;
 /** Attention from q, k, v (rows × width) to `output`, as exporters write it: MatMul, Softmax, MatMul over the heads. */
 function attentionGraph({ numHeads, dHead, queries, keys, causal }: Heads, output: string): Part {
   const mask = new Float32Array(queries * keys);
-  for (let i = 0; i < queries; i++) mask.fill(Number.NEGATIVE_INFINITY, i * keys + keys - queries + i + 1, (i + 1) * keys);
+  for (let i = 0; i < queries; i++)
+    mask.fill(Number.NEGATIVE_INFINITY, i * keys + keys - queries + i + 1, (i + 1) * keys);
   const scores = causal ? 'masked' : 'scaled';
   return {
     constants: {
@@ -81,16 +84,28 @@ function attentionFused({ numHeads, dHead, queries, keys, causal }: Heads, outpu
   };
 }
 
-/** ONNX Runtime Web on one thread, with attention as a graph of standard operators or as its fused operator. */
-export function onnxruntime(ort: OnnxRuntime, attention: 'graph' | 'fused'): Implementation {
+/** Starts ONNX Runtime Web on one thread. */
+export async function startOnnxRuntime(ort: OnnxRuntime): Promise<void> {
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = 'error';
+  const hadWorker = 'Worker' in globalThis;
+  const identity: OnnxGraph = {
+    inputs: { x: [1] },
+    outputs: { y: [1] },
+    nodes: [{ op: 'Identity', inputs: ['x'], output: 'y' }],
+  };
+  await (await ort.InferenceSession.create(onnxModel(identity), SESSION_OPTIONS)).release();
+  // In Node it leaves a global Worker behind, by which another peer would believe that it can share memory.
+  if (!hadWorker) Reflect.deleteProperty(globalThis, 'Worker');
+}
+
+/** ONNX Runtime Web, once started, with attention as a graph of standard operators or as its fused operator. */
+export function onnxruntime(ort: OnnxRuntime, attention: 'graph' | 'fused'): Implementation {
   const attentionPart = attention === 'graph' ? attentionGraph : attentionFused;
 
   /** A model whose one output is y; `feeds` are copied in by every call. */
   async function prepare(graph: OnnxGraph, feeds: Readonly<Record<string, Float32Array>>): Promise<Prepared> {
-    const options = { executionProviders: ['wasm'], graphOptimizationLevel: 'all' };
-    const session = await ort.InferenceSession.create(onnxModel(graph), options);
+    const session = await ort.InferenceSession.create(onnxModel(graph), SESSION_OPTIONS);
     const names = Object.keys(feeds);
     return {
       callAsync: async () => {

@@ -81,11 +81,23 @@ export class Arena {
     return hash.digest('hex');
   }
 
-  /** Runs units [0, units) by `call`, at once and cut in two: the same bits, and nothing else was written. */
+  /** Whether the outputs of units [from, to) of `units` are still poison. Every output has as many words a unit. */
+  #untouched(from: number, to: number, units: number): boolean {
+    return this.#outputs.every(({ address, length }) => {
+      const perUnit = length / Math.max(units, 1);
+      return words.subarray(address / 4 + from * perUnit, address / 4 + to * perUnit).every((word) => word === POISON);
+    });
+  }
+
+  /** Runs units [0, units) by `call`, at once and cut in two: the same bits, and nothing but its own units was written. */
   run(units: number, cut: number, call: (from: number, to: number) => void): void {
     this.#poisonOutputs();
     const before = words.slice(this.#next);
+    call(cut, units);
+    expect(this.#untouched(0, cut, units), `units before ${cut} are as before`).toBe(true);
+    this.#poisonOutputs();
     call(0, cut);
+    expect(this.#untouched(cut, units, units), `units from ${cut} on are as before`).toBe(true);
     call(cut, units);
     const parts = this.hash();
     this.#poisonOutputs();

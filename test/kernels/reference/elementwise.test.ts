@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { binary, scale, sum, unary } from '../../../src/kernels/reference/elementwise.js';
+
+const allocate = (length: number) => new Float64Array(length);
+const a = Float64Array.of(1, 2, 3, 4);
+
+describe('elementwise kernels', () => {
+  it.each([
+    ['add', [11, 22, 13, 24]],
+    ['subtract', [-9, -18, -7, -16]],
+    ['multiply', [10, 40, 30, 80]],
+    ['divide', [0.1, 0.1, 0.3, 0.2]],
+  ] as const)('%s entry by entry, a row repeated', (operation, expected) => {
+    expect([...binary(allocate, operation, a, Float64Array.of(10, 20))]).toEqual(expected);
+    expect([...binary(allocate, operation, a, Float64Array.of(10, 20, 10, 20))]).toEqual(expected);
+  });
+
+  it.each([
+    ['exp', Math.exp],
+    ['log', Math.log],
+    ['sqrt', Math.sqrt],
+    ['tanh', Math.tanh],
+  ] as const)('%s', (operation, f) => {
+    expect([...unary(allocate, operation, a)]).toEqual([...a].map(f));
+  });
+
+  it('scale and sum', () => {
+    expect([...scale(allocate, a, -2)]).toEqual([-2, -4, -6, -8]);
+    expect([...sum(allocate, a)]).toEqual([10]);
+    expect([...sum(allocate, new Float64Array(0))]).toEqual([0]);
+  });
+
+  it('take empty operands', () => {
+    const empty = new Float64Array(0);
+    expect(binary(allocate, 'add', empty, empty).length).toBe(0);
+    expect(unary(allocate, 'exp', empty).length).toBe(0);
+  });
+});

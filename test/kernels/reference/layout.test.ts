@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { concat, concatColumns, gatherRows, sliceColumns, transpose } from '../../../src/kernels/reference/layout.js';
+
+const allocate = (length: number) => new Float64Array(length);
+const x = Float64Array.of(1, 2, 3, 4, 5, 6); // 2 × 3
+
+describe('layout kernels', () => {
+  it('transpose', () => {
+    expect([...transpose(allocate, x, 2, 3)]).toEqual([1, 4, 2, 5, 3, 6]);
+    expect([...transpose(allocate, transpose(allocate, x, 2, 3), 3, 2)]).toEqual([...x]);
+  });
+
+  it('slice columns and put them together again', () => {
+    const [left, right] = [sliceColumns(allocate, x, 2, 3, 0, 1), sliceColumns(allocate, x, 2, 3, 1, 3)];
+    expect([...left]).toEqual([1, 4]);
+    expect([...right]).toEqual([2, 3, 5, 6]);
+    expect([...concatColumns(allocate, [left, right], 2)]).toEqual([...x]);
+    expect(sliceColumns(allocate, x, 2, 3, 2, 2).length).toBe(0);
+    expect(concatColumns(allocate, [new Float64Array(0)], 0).length).toBe(0);
+  });
+
+  it('concatenate and gather', () => {
+    expect([...concat(allocate, [x, Float64Array.of(7)])]).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect([...gatherRows(allocate, x, 3, Int32Array.of(1, 0, 1))]).toEqual([4, 5, 6, 1, 2, 3, 4, 5, 6]);
+  });
+});

@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Matrix } from '../../../src/matrix.js';
+import { expectClose, expectSame } from '../../support/compare.js';
+import { forEachTwin } from '../../support/twins.js';
+
+const { NEGATIVE_INFINITY, POSITIVE_INFINITY } = Number;
+const softmax = (...row: number[]) => [...Matrix.from([row]).softmax().data];
+
+forEachTwin(({ tolerance }) => {
+  describe('softmax', () => {
+    it('has rows that sum to 1, in the order of the entries, unmoved by a constant', () => {
+      const rows = fc.array(fc.double({ min: -20, max: 20, noNaN: true }), { minLength: 1, maxLength: 70 });
+      fc.assert(
+        fc.property(rows, fc.integer({ min: -50, max: 50 }), (values, c) => {
+          const row = values.map((value) => Math.round(value * 64) / 64); // exact when c is added
+          const got = softmax(...row);
+          expectClose([got.reduce((sum, x) => sum + x, 0)], [1], tolerance);
+          expectSame(softmax(...row.map((x) => x + c)), got);
+          row.forEach((x, i) => expect(x > row[0] ? got[i] >= got[0] : got[i] <= got[0]).toBe(true));
+        }),
+      );
+    });
+
+    it('is e^x / Σ e^x', () => {
+      const row = [0.5, -1, 2, 0];
+      const sum = row.reduce((total, x) => total + Math.exp(x), 0);
+      expectClose(
+        softmax(...row),
+        row.map((x) => Math.exp(x) / sum),
+        tolerance,
+      );
+    });
+
+    it('subtracts the maximum: huge logits and ties give no NaN', () => {
+      expect(softmax(1e30, 1e30, -1e30)).toEqual([0.5, 0.5, 0]);
+      expect(softmax(3e38, -3e38)).toEqual([1, 0]);
+      expect(softmax(-1e4)).toEqual([1]);
+    });
+
+    it('treats −∞ as weight 0, a row of them as zeros, NaN and +∞ as NaN of their row', () => {
+      expect(softmax(0, NEGATIVE_INFINITY)).toEqual([1, 0]);
+      expect(softmax(NEGATIVE_INFINITY, NEGATIVE_INFINITY)).toEqual([0, 0]);
+      expect(softmax(1, Number.NaN).every(Number.isNaN)).toBe(true);
+      expect(softmax(NEGATIVE_INFINITY, Number.NaN).every(Number.isNaN)).toBe(true);
+      expect(softmax(1, POSITIVE_INFINITY).some(Number.isNaN)).toBe(true);
+      const mixed = Matrix.from([
+        [Number.NaN, 0],
+        [0, 0],
+      ]).softmax();
+      expect([...mixed.row(1)]).toEqual([0.5, 0.5]);
+    });
+
+    it('takes empty shapes', () => {
+      expect(new Matrix(0, 5).softmax().rows).toBe(0);
+      expect(new Matrix(5, 0).softmax().cols).toBe(0);
+    });
+  });
+});
