@@ -3,7 +3,7 @@ import type { AttentionProblem, Implementation } from '../harness/contender.js';
 /** The part of @tensorflow/tfjs-core that is used. */
 export interface TensorFlow {
   setBackend(name: string): Promise<boolean>;
-  tidy<T>(compute: () => T): T;
+  tidy(compute: () => void): void;
   tensor(values: Float32Array, shape: number[]): TfTensor;
   matMul(a: TfTensor, b: TfTensor, transposeA?: boolean, transposeB?: boolean): TfTensor;
   mul(a: TfTensor, b: number): TfTensor;
@@ -27,13 +27,15 @@ export async function tensorflow(tf: TensorFlow, wasm: TensorFlowWasm): Promise<
   wasm.setThreadsCount(1);
   if (!(await tf.setBackend('wasm'))) throw new Error('TensorFlow.js: its WASM backend must start');
 
-  /** Reads the result and frees everything made on the way. */
-  const read = (compute: () => TfTensor): Float32Array =>
+  /** Reads the result and frees everything made on the way. What tidy returns it searches for tensors, number by number. */
+  function read(compute: () => TfTensor): Float32Array {
+    let data: unknown;
     tf.tidy(() => {
-      const data = compute().dataSync();
-      if (!(data instanceof Float32Array)) throw new TypeError('TensorFlow.js: the result must be a Float32Array');
-      return data;
+      data = compute().dataSync();
     });
+    if (data instanceof Float32Array) return data;
+    throw new TypeError('TensorFlow.js: the result must be a Float32Array');
+  }
 
   /** There is no −Infinity in the mask: TensorFlow.js users add a large negative number. */
   function causalMask(queries: number, keys: number): TfTensor {
