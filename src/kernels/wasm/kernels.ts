@@ -1,4 +1,5 @@
 import type {
+  BinaryOperation,
   Floats,
   Kernels,
   LayerNormResult,
@@ -17,6 +18,8 @@ export type WasmKernels = Pick<
   | 'gemm'
   | 'softmax'
   | 'unary'
+  | 'binary'
+  | 'scale'
   | 'attention'
   | 'attentionStatistics'
   | 'attentionStage'
@@ -43,6 +46,8 @@ export function wasmKernels(runtime: Runtime, otherUnary: Kernels['unary']): Was
       const entry = UNARY_ENTRIES[operation];
       return entry === undefined ? otherUnary(operation, x) : unary(runtime, entry, x);
     },
+    binary: (operation, a, b) => binary(runtime, operation, a, b),
+    scale: (x, factor) => scale(runtime, x, factor),
     attention: (problem) => attention(runtime, problem),
     attentionStatistics: (problem) => attentionStatistics(runtime, problem),
     attentionStage: (problem, stage, sequence, head) => attentionStage(runtime, problem, stage, sequence, head),
@@ -63,6 +68,21 @@ function unary({ memory, exports }: Runtime, entry: KernelEntry, x: Floats): Flo
   memory.enter();
   const out = memory.reserve(x.length * 4);
   exports[entry](memory.copyIn(x), out, 0, x.length);
+  return memory.copyOut(out, x.length);
+}
+
+function binary({ memory, exports }: Runtime, operation: BinaryOperation, a: Floats, b: Floats): Float32Array {
+  memory.enter();
+  const out = memory.reserve(a.length * 4);
+  const rows = b.length === 0 ? 0 : a.length / b.length;
+  exports[operation](memory.copyIn(a), memory.copyIn(b), out, b.length, 0, 0, rows);
+  return memory.copyOut(out, a.length);
+}
+
+function scale({ memory, exports }: Runtime, x: Floats, factor: number): Float32Array {
+  memory.enter();
+  const out = memory.reserve(x.length * 4);
+  exports.scale(memory.copyIn(x), out, factor, 0, x.length);
   return memory.copyOut(out, x.length);
 }
 

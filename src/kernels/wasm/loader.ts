@@ -1,3 +1,4 @@
+import type { BinaryOperation } from '../contract.js';
 import type { KernelMemory } from './memory.js';
 import { moduleHex } from './module.generated.js';
 
@@ -23,7 +24,9 @@ export type KernelEntry =
   | 'gelu'
   | 'gelu_tanh'
   | 'silu'
-  | 'tanh';
+  | 'tanh'
+  | 'scale'
+  | BinaryOperation;
 
 export interface Runtime {
   memory: KernelMemory;

@@ -6,8 +6,11 @@ import { Heap } from './heap.js';
 // needs beside them is copied into the arena, one block of the same heap that every call uses anew.
 
 const PAGE = 65536;
-/** 4 GiB, all that 32-bit addresses reach; less where an engine refuses to reserve so much. */
-const MAXIMUM_PAGES = [65536, 32768, 16384, 8192, 4096];
+/**
+ * One page less than 2 GiB, so that the kernels may compare addresses as signed integers; less where an engine refuses
+ * to reserve so much.
+ */
+const MAXIMUM_PAGES = [32767, 16384, 8192, 4096];
 /** Without shared memory it never grows (growing would detach every view): 512 MiB, or what the engine gives. */
 const FIXED_PAGES = [8192, 4096, 2048, 1024];
 /** Growth goes in steps of 4 MiB at least: a step costs 6 ms a GiB, and a new view of the whole. */
