@@ -55,6 +55,9 @@ export interface AttentionOptions {
   seed?: number;
 }
 
+/** So that an offset, a row and a reach sum within 32 bits. */
+const MAX_OFFSET = 2 ** 29;
+
 export const ATTENTION_OPTIONS = [
   'numHeads',
   'numKvHeads',
@@ -165,7 +168,7 @@ function checkSequences(where: string, q: Matrix, k: Matrix, options: AttentionO
 
 function checkOffsets(where: string, options: AttentionOptions, cuSeqlens: Int32Array, cuSeqlensK: Int32Array) {
   const { causal, causalOffset } = options;
-  if (causalOffset !== undefined) requireInteger(where, 'causalOffset', causalOffset, -0x7fffffff, 0x7fffffff);
+  if (causalOffset !== undefined) requireInteger(where, 'causalOffset', causalOffset, -MAX_OFFSET, MAX_OFFSET);
   if (causal === 'top-left' && causalOffset !== undefined && causalOffset !== 0) {
     throw shapeError(where, "causalOffset must be 0 or absent with causal: 'top-left'", `got ${causalOffset}`);
   }

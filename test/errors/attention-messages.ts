@@ -129,7 +129,7 @@ export const attentionMessages: readonly BadCall[] = [
     name,
     given({ causal: true, causalOffset: 0.5 }),
     ShapeError,
-    'scaledDotProductAttention: causalOffset must be an integer from -2147483647 to 2147483647: got 0.5',
+    'scaledDotProductAttention: causalOffset must be an integer from -536870912 to 536870912: got 0.5',
   ],
   [
     name,

@@ -135,7 +135,10 @@ export const filesAreShort: Rule = (modules) =>
  */
 export function missingTests(modules: readonly SourceModule[], testFiles: ReadonlySet<string>): string[] {
   return modules
-    .filter(({ file, declaresValues }) => declaresValues && file !== 'index.ts' && !isGenerator(file))
+    .filter(
+      ({ file, declaresValues }) =>
+        declaresValues && file !== 'index.ts' && !isGenerator(file) && !file.endsWith('.generated.ts'),
+    )
     .filter(({ file }) => !testNames(file).some((name) => testFiles.has(name)))
     .map(({ file }) => `${file}: has no test/${testNames(file).join(' or test/')}`);
 }
