@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cuSeqlensFromLengths } from '../../src/core/sequences.js';
 import { setKernels } from '../../src/kernels/state.js';
 import { Matrix } from '../../src/matrix.js';
 import { attentionLogSumExp, attentionWeights, scaledDotProductAttention } from '../../src/ops/attention.js';
@@ -96,8 +97,7 @@ forEachTwin(({ name: twin, tolerance }) => {
         [2, 0, 1],
       ]) {
         const stack = (name: 'q' | 'k' | 'v') => Matrix.concatRows(order.map((s) => parts[s][name]));
-        const offsets = (name: 'q' | 'k') =>
-          order.reduce((sums, s) => [...sums, sums[sums.length - 1] + parts[s][name].rows], [0]);
+        const offsets = (name: 'q' | 'k') => cuSeqlensFromLengths(order.map((s) => parts[s][name].rows));
         const packed = scaledDotProductAttention(stack('q'), stack('k'), stack('v'), {
           ...options,
           cuSeqlens: offsets('q'),

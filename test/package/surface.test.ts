@@ -9,6 +9,7 @@ import { projectRoot } from '../support/source-modules.js';
 // The public surface. Growing it is a decision: write the new name here, in order.
 const SURFACE = [
   'class Embedding',
+  'class KVCache',
   'class LayerNorm',
   'class Linear',
   'class Matrix',
@@ -44,6 +45,8 @@ const SURFACE = [
   'type GeluOptions',
   'type HeatmapAnsiOptions',
   'type HeatmapSvgOptions',
+  'type KVCacheAttendOptions',
+  'type KVCacheOptions',
   'type KernelChoice',
   'type LinearOptions',
   'type Mask',
