@@ -56,7 +56,7 @@ export interface Problems {
   softmax: SoftmaxProblem;
   attention: AttentionProblem;
   layer: LayerProblem;
-  /** One query; the last row of k and v is new in every call, the rows before stay. */
+  /** One query; the last row of k and v is new in every call and is stored first where that is possible, the rest stay. */
   decode: AttentionProblem;
 }
 

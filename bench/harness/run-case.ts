@@ -1,7 +1,7 @@
 import { preparePeak } from '../contenders/peak.js';
 import type { BenchCase, CaseResult, Timing, Yardstick } from './case.js';
 import type { Implementation, Prepared } from './contender.js';
-import { type Pace, type Runner, sink, timeRounds } from './rounds.js';
+import { type Pace, type Runner, timeRounds } from './rounds.js';
 import { median, ratioOf } from './statistics.js';
 import { problemOf } from './verify.js';
 
@@ -31,6 +31,7 @@ export async function runCase(
   pace: Pace,
 ): Promise<CaseResult> {
   const { prepare, resultRows, sample } = bench.build();
+  const check = (result: Float32Array) => problemOf(result, resultRows, sample);
   const entries: Entry[] = [];
   const skipped: string[] = [];
   const wrong: string[] = [];
@@ -45,7 +46,7 @@ export async function runCase(
     const prepared = await prepare(implementation);
     if (prepared === undefined) continue;
     activate?.();
-    const problem = await problemOfCall(prepared, (result) => problemOf(result, resultRows, sample));
+    const problem = await problemOfCall(prepared, check);
     if (problem === undefined) entries.push({ contender: name, kind, prepared, activate, amounts });
     else {
       wrong.push(`${name}: ${problem}`);
@@ -56,8 +57,14 @@ export async function runCase(
     for (const name of bench.yardsticks) entries.push(yardstick(name, implementations[0], yardsticks));
   }
   const times = await timeRounds(entries, pace);
-  for (const { prepared } of entries) prepared.dispose?.();
-  if (Number.isNaN(sink.sum)) throw new Error(`${bench.name}: a result turned NaN while it was timed`);
+  for (const { contender, kind, prepared, activate } of entries) {
+    // Once more: by now the engine has compiled the call anew, perhaps more than once.
+    activate?.();
+    const problem = kind === 'yardstick' ? undefined : await problemOfCall(prepared, check);
+    if (problem !== undefined)
+      throw new Error(`${bench.name}: ${contender} turned wrong while it was timed: ${problem}`);
+    prepared.dispose?.();
+  }
   const units = bench.work.map(({ unit }) => unit);
   return {
     case: bench.name,

@@ -5,7 +5,8 @@ import type { Results } from './results.js';
 /** Three digits that count: 0.0123, 1.23, 12.3, 123, 1234. */
 export function number(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return String(value);
-  const digits = 2 - Math.floor(Math.log10(Math.abs(value)));
+  const rounded = Number(value.toPrecision(3)); // 9.999 is 10.0
+  const digits = 2 - Math.floor(Math.log10(Math.abs(rounded)));
   return value.toFixed(Math.min(Math.max(digits, 0), 6));
 }
 
