@@ -302,6 +302,15 @@ forEachTwin(({ name: twin, tolerance }) => {
       );
     });
 
+    it('in a query shows in its whole row, and in no other', () => {
+      const q2 = q.clone();
+      q2.row(4).fill(Number.NaN);
+      const [out, lse] = [scaledDotProductAttention(q2, k, v, heads), attentionLogSumExp(q2, k, heads)];
+      expect([...out.row(4), ...lse.row(4)].every(Number.isNaN)).toBe(true);
+      expectSame(out.sliceRows(5).data, attend().sliceRows(5).data);
+      expectSame(out.sliceRows(0, 4).data, attend().sliceRows(0, 4).data);
+    });
+
     it('in a bias counts only where it may be attended; −∞ there means it may not', () => {
       const bias = normal(lq, lk, 5);
       bias.set(2, 3, -Infinity);

@@ -33,7 +33,6 @@ export function emitSoftmaxRows(m: binaryen.Module): void {
       end.set(row.plus(p.count.shl(2)));
     };
     const [m0, m1] = [f.vectorVariable('m0'), f.vectorVariable('m1')];
-    const tileMax = f.floatVariable('tileMax');
     each(1, () => {
       startRow();
       m0.set(row.vector(0));
@@ -43,10 +42,8 @@ export function emitSoftmaxRows(m: binaryen.Module): void {
         m1.set(m1.pmax(at.vector(16)));
       });
       m0.set(m0.pmax(m1));
-      tileMax.set(horizontalMax(f, m0));
-      // pmax drops NaN; e^{NaN} in the third sweep brings it back, unless the row looks empty.
-      f.if(tileMax.eq(Number.NEGATIVE_INFINITY), () => nanShows(f, row, end, tileMax));
-      p.factors.plus(r.shl(2)).store(tileMax);
+      // pmax drops NaN; e^{NaN} in the third sweep brings it back.
+      p.factors.plus(r.shl(2)).store(horizontalMax(f, m0));
     });
 
     const [old, tile, next, factor] = ['old', 'tile', 'next', 'factor'].map((name) => f.vectorVariable(name));
@@ -94,12 +91,4 @@ export function emitSoftmaxRows(m: binaryen.Module): void {
 /** x·log2(e), only after the maximum was subtracted: before, a logit above 2.3e38 would overflow. */
 export function toBase2(f: FunctionBuilder, x: Vector): Vector {
   return x.times(f.floats(Math.LOG2E));
-}
-
-/** Sets tileMax to NaN if the row holds one. */
-function nanShows(f: FunctionBuilder, from: Int, end: Int, tileMax: { set(value: number): void }): void {
-  const at = f.intVariable('nanAt');
-  const found = f.vectorVariable('nanFound', f.floats(0));
-  f.for(at, from, end, 16, () => found.set(found.or(at.vector().ne(at.vector()))));
-  f.if(found.any(), () => tileMax.set(Number.NaN));
 }
