@@ -34,6 +34,8 @@ describe('Random', () => {
     const later = new Random(5);
     later.position = 7;
     expect(draw(later, 13)).toEqual(first.slice(7));
+    later.position = 4 * (2 ** 32 + 3); // the number of its block takes two words of the counter
+    expect(draw(later, 4)).toEqual(words(3, 1, 0, 0, 5, 0));
   });
 
   it('draws uniform numbers: mean ½, variance 1/12, inside the range, exact in float32', () => {
@@ -46,6 +48,8 @@ describe('Random', () => {
     expect(Math.abs(mean - 0.5)).toBeLessThan(5 * Math.sqrt(1 / 12 / n));
     expect(Math.abs(variance - 1 / 12)).toBeLessThan(5 * Math.sqrt(1 / 180 / n));
     expect(drawn.every((x) => x >= 0 && x < 1 && Math.fround(x) === x)).toBe(true);
+    expect(drawn.every((x) => Number.isInteger(x * 2 ** 24))).toBe(true);
+    expect(drawn.some((x) => x * 2 ** 23 !== Math.floor(x * 2 ** 23))).toBe(true); // 24 bits, not fewer
     expect(Array.from({ length: 1000 }, () => random.uniform(-3, -2)).every((x) => x >= -3 && x < -2)).toBe(true);
   });
 
@@ -61,6 +65,15 @@ describe('Random', () => {
     });
     expect(drawn.every(Number.isFinite)).toBe(true);
     expect(random.position).toBe(2 * n);
+  });
+
+  it('draws finite normal numbers where the uniform one is 0', () => {
+    const random = new Random(1);
+    const atZero = 41_841_907; // the first word of this seed whose upper 24 bits are all 0
+    random.position = atZero;
+    expect(random.uniform()).toBe(0);
+    random.position = atZero;
+    expect(random.normal(3, 2)).toBe(3); // radius √(−2·log 1)
   });
 
   it('draws seeds of 53 bits that are seeds', () => {

@@ -100,12 +100,17 @@ export class KernelMemory {
     for (const block of this.#arena) this.#heap.free(block.start);
     this.#arena = [];
     this.#arenaBytes = 0;
-    if (!tooLarge) this.#addBlock(total);
+    if (tooLarge) return;
+    // Where parameters lie between the old blocks there may be no room for all in one: the call asks for what it needs.
+    const start = this.#heap.allocate(total);
+    if (start === undefined) return;
+    this.#arena.push({ start, bytes: total });
+    this.#arenaBytes = total;
   }
 
   /** Bytes for this call, not cleared; at least 64 readable bytes follow. */
   reserve(bytes: number): number {
-    const size = (bytes + 127) & -64 || 64;
+    const size = Math.floor((bytes + 127) / 64) * 64; // no 32-bit operator: bytes may pass 2^31
     const block = this.#arena[this.#arena.length - 1];
     if (block === undefined || this.#top + size > block.bytes) {
       this.#addBlock(Math.max(size, 1 << 20));

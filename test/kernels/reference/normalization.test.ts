@@ -8,11 +8,11 @@ const x = Float64Array.of(1, 2, 3, 6, 0, 0, 0, 4);
 describe('layerNorm', () => {
   it('is (x − mean) / √(variance + ε) ∘ gain + bias with the biased variance', () => {
     const gain = Float64Array.of(1, 2, 1, 1);
-    const bias = Float64Array.of(0, 0, 5, 0);
+    const bias = Float64Array.of(0, 3, 5, 0);
     const got = layerNorm(allocate, { x, rows: 2, cols: 4, gain, bias, epsilon: 0.5 });
     // Row 0: mean 3, variance (4 + 1 + 0 + 9) / 4 = 3.5, √4 = 2. Row 1: mean 1, variance 3, √3.5.
     const s = Math.sqrt(3.5);
-    expectClose(got.out, [-1, -1, 5, 1.5, -1 / s, -2 / s, 5 - 1 / s, 3 / s], 1e-14);
+    expectClose(got.out, [-1, 2, 5, 1.5, -1 / s, 3 - 2 / s, 5 - 1 / s, 3 / s], 1e-14);
     expectClose(got.mean, [3, 1], 1e-15);
     expectClose(got.inverseStd, [0.5, 1 / s], 1e-15);
   });

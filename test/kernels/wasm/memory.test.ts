@@ -46,6 +46,9 @@ describe('KernelMemory', () => {
     expect(memory.isResident(resident)).toBe(true);
     expect([...memory.copyOut(held, 2)]).toEqual([4, 5]);
     expect(memory.copyIn(resident)).toBe(resident.byteOffset);
+    const later = memory.residentArray(3);
+    expect(later.buffer).not.toBe(resident.buffer);
+    expect(memory.copyIn(later)).toBe(later.byteOffset);
   });
 
   it('copies out into ordinary memory', () => {
@@ -66,6 +69,37 @@ describe('KernelMemory', () => {
     memory.enter();
     expect([...memory.copyOut(memory.copyIn(Float32Array.of(7)), 1)]).toEqual([7]);
     expect(memory.residentArray(4).length).toBe(4);
+  });
+
+  it('refuses what passes 32 bits, and leaves the parameters alone', () => {
+    const memory = new KernelMemory(400);
+    memory.enter();
+    memory.reserve(64);
+    for (const bytes of [2 ** 31 - 127, 2 ** 31, 2 ** 32 - 64, 2 ** 32, 2 ** 32 + 1000, 2 ** 33]) {
+      expect(() => memory.reserve(bytes), String(bytes)).toThrow('kernels: kernel memory must have room for');
+    }
+  });
+
+  it('starts a call where parameters lie between the blocks of the last one', () => {
+    const memory = new KernelMemory(200); // 12.5 MiB: blocks of 3 and 4 MiB fit, 7 in one piece do not
+    memory.enter();
+    memory.reserve(3 << 20);
+    memory.residentArray((3 << 20) / 4);
+    memory.reserve((4 << 20) - 1000);
+    memory.residentArray((3 << 19) / 4);
+    memory.enter();
+    expect(memory.reserve(64)).toBeGreaterThan(0);
+  });
+
+  it('gives zeros where a call has written before', () => {
+    const memory = new KernelMemory();
+    memory.enter();
+    const huge = new Float32Array(20 << 20).fill(Number.NaN);
+    memory.copyIn(huge);
+    memory.enter(); // the call before used it all: kept
+    memory.enter(); // this one used nothing: given back
+    const resident = memory.residentArray(1000);
+    expect(resident.every((value) => value === 0)).toBe(true);
   });
 
   it('uses one arena again and again, and gives back a huge one that is no longer needed', () => {
