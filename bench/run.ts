@@ -15,7 +15,7 @@ import type { Pace } from './harness/rounds.js';
 import { runCase, type Yardsticks } from './harness/run-case.js';
 import { runPeak } from './harness/run-peak.js';
 import { loadPeers } from './peers/load.js';
-import { environment, environmentText, loadNow } from './report/environment.js';
+import { environment, loadNow, placeText } from './report/environment.js';
 import type { Results } from './report/results.js';
 import { caseText, memoryText } from './report/tables.js';
 
@@ -27,6 +27,9 @@ export interface Surroundings {
 }
 
 const PEAK = 'peak of 128-bit WASM SIMD';
+
+/** Other work than this, on average, that still leaves a core to the benchmark. */
+const QUIET_LOAD = 0.5;
 
 /** A call of minutes, in the memory cases. */
 const SLOWEST_MEMORY_CALL_MS = 30_000;
@@ -50,7 +53,8 @@ export async function runBenchmark(settings: Settings, { root, program, say }: S
   const peersFolder = join(root, 'bench');
   const peers = settings.peers ? await loadPeers(peersFolder) : [];
   const implementations: Implementation[] = [...own, naive, ...peers];
-  say(environmentText(environment(root, loadBefore, rounds, {})));
+  say(placeText(environment(root, loadBefore, rounds, {})));
+  if (loadBefore > QUIET_LOAD) say(`The machine is busy (load ${loadBefore}): the numbers will be noisy.`);
 
   const cases: CaseResult[] = [];
   const record = (result: CaseResult) => {

@@ -16,7 +16,9 @@ const timeOf = (path) => (existsSync(join(root, path)) ? statSync(join(root, pat
 function pathsUnder(path) {
   if (!existsSync(join(root, path))) return [];
   if (!statSync(join(root, path)).isDirectory()) return [path];
-  return [path, ...readdirSync(join(root, path)).flatMap((name) => pathsUnder(`${path}/${name}`))];
+  // Not sources: the benchmarks' own packages and results.
+  const names = readdirSync(join(root, path)).filter((name) => name !== 'node_modules' && name !== 'results');
+  return [path, ...names.flatMap((name) => pathsUnder(`${path}/${name}`))];
 }
 
 /** What the build writes: the library, and a program for every entry file (as tsup.config.ts chooses them). */

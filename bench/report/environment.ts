@@ -52,8 +52,13 @@ function commitOf(root: string): string {
   return `${stdout.trim()}${changes.status === 0 && changes.stdout === '' ? '' : '+'}`;
 }
 
-/** One line for a page's head. */
-export function environmentText({ cpu, cpus: count, node, commit, date, loadBefore, loadAfter }: Environment): string {
-  const load = `load ${loadBefore} before, ${loadAfter} after`;
-  return `${cpu} (${count} CPUs), Node ${node}, commit ${commit}, ${date.slice(0, 10)}, ${load}`;
+/** Where and when, in one line. */
+export function placeText({ cpu, cpus: count, node, commit, date }: Environment): string {
+  return `${cpu} (${count} CPUs), Node ${node}, commit ${commit}, ${date.slice(0, 10)}`;
+}
+
+/** The same with how busy the machine was; the benchmark itself is 1 of the load after it. */
+export function environmentText(environment: Environment): string {
+  const { loadBefore, loadAfter } = environment;
+  return `${placeText(environment)}, load ${loadBefore} before, ${loadAfter} after`;
 }

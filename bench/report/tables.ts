@@ -53,9 +53,17 @@ const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
 
+/** Every contender once, as they appear, the yardsticks last. */
+function columns(cases: readonly CaseResult[]): string[] {
+  const all = cases.flatMap(({ timings }) => timings);
+  const isYardstick = ({ kind }: Timing) => kind === 'yardstick';
+  const ordered = [...all.filter((timing) => !isYardstick(timing)), ...all.filter(isYardstick)];
+  return [...new Set(ordered.map(({ contender }) => contender))];
+}
+
 /** A case a line, a contender a column: its rate, and in brackets how many times faster the first one is. */
 export function overview({ cases, memory }: Results): string {
-  const contenders = [...new Set(cases.flatMap(({ timings }) => timings.map(({ contender }) => contender)))];
+  const contenders = columns(cases);
   const timed = cases.map(({ case: name, unit, timings }) => [
     name,
     unit,
