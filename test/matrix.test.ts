@@ -212,6 +212,37 @@ forEachTwin(({ name: twin, tolerance }) => {
   });
 });
 
+forEachTwin(() => {
+  it('matmul errs at most γ_k·(|A||B|), γ_k = k·u / (1 − k·u), u = 2^−24', () => {
+    for (const [m, k, n, seed] of [
+      [1, 1, 1, 1],
+      [1, 300, 17, 2],
+      [33, 127, 9, 3],
+      [7, 600, 70, 4],
+      [70, 31, 33, 5],
+    ]) {
+      const x = Matrix.randomNormal(m, k, { seed });
+      const y = Matrix.randomNormal(k, n, { seed: seed + 10, mean: 0.5 });
+      const [straight, turned] = [
+        x.matmul(y),
+        x.transpose().matmul(y.transpose(), { transposeA: true, transposeB: true }),
+      ];
+      const gamma = (k * 2 ** -24) / (1 - k * 2 ** -24);
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          let [exact, size] = [0, 0];
+          for (let p = 0; p < k; p++) {
+            exact += x.get(i, p) * y.get(p, j);
+            size += Math.abs(x.get(i, p) * y.get(p, j));
+          }
+          const worst = Math.max(Math.abs(straight.get(i, j) - exact), Math.abs(turned.get(i, j) - exact));
+          expect(worst, `${m}×${k}×${n} at ${i}, ${j}`).toBeLessThanOrEqual(gamma * size);
+        }
+      }
+    }
+  });
+});
+
 describe('Matrix', () => {
   it('keeps the array it is given, and makes zeros without one', () => {
     const data = Float32Array.of(1, 2);

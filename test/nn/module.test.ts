@@ -24,6 +24,16 @@ describe('Module', () => {
     expect(model.parameters()).toHaveLength(7);
   });
 
+  it('looks into arrays of arrays, and past whatever else they hold', () => {
+    class Grid extends Module {
+      readonly rows = [[new LayerNorm(2)], [null, 'words', new Parameter(1, 1)]];
+    }
+    const grid = new Grid();
+    expect([...grid.namedParameters().keys()]).toEqual(['rows.0.0.gain', 'rows.0.0.bias', 'rows.1.2']);
+    grid.eval();
+    expect((grid.rows[0][0] as LayerNorm).training).toBe(false);
+  });
+
   it('survives modules that know each other', () => {
     const [a, b] = [new Model() as Model & { other?: Module }, new Model() as Model & { other?: Module }];
     a.other = b;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Matrix } from '../../src/matrix.js';
 import { MultiHeadAttention } from '../../src/nn/multi-head-attention.js';
-import { scaledDotProductAttention } from '../../src/ops/attention.js';
+import { attentionWeights, scaledDotProductAttention } from '../../src/ops/attention.js';
 import { pack } from '../../src/ops/packing.js';
 import { rotary } from '../../src/ops/rotary.js';
 import { expectClose, expectSame } from '../support/compare.js';
@@ -12,21 +12,23 @@ const x = normal(6, 16, 1);
 
 forEachTwin(({ tolerance }) => {
   describe('MultiHeadAttention', () => {
-    it('is heads of attention side by side, times W_O, plus b_O', () => {
+    it.each([2, 4])('is heads of attention side by side, times W_O, plus b_O, %i of K and V', (numKvHeads) => {
       const layer = new MultiHeadAttention({
         dModel: 16,
         numHeads: 4,
-        numKvHeads: 2,
+        numKvHeads,
         bias: true,
         causal: true,
         sinks: true,
         seed: 1,
       });
       layer.sinks?.data.set([0.5, -1, 2, 0]);
-      for (const b of [layer.b_Q, layer.b_K, layer.b_V, layer.b_O]) b?.data.fill(0.2);
+      [layer.b_Q, layer.b_K, layer.b_V, layer.b_O].forEach((b, s) => {
+        b?.data.set(normal(1, b.cols, 20 + s).data);
+      });
       const project = (w: Matrix, b?: Matrix) => (b ? x.matmul(w).add(b) : x.matmul(w));
       const [q, k, v] = [project(layer.W_Q, layer.b_Q), project(layer.W_K, layer.b_K), project(layer.W_V, layer.b_V)];
-      const z = scaledDotProductAttention(q, k, v, { numHeads: 4, numKvHeads: 2, causal: true, sinks: layer.sinks });
+      const z = scaledDotProductAttention(q, k, v, { numHeads: 4, numKvHeads, causal: true, sinks: layer.sinks });
       expectSame(layer.forward(x).data, z.matmul(layer.W_O).add(layer.b_O ?? x).data);
     });
 
@@ -72,6 +74,66 @@ forEachTwin(({ tolerance }) => {
       expectSame(layer.forward(packed, { cuSeqlens }).data, Matrix.concatRows(alone).data);
       const cut = { cuSeqlens: [0, 3, 6], cuSeqlensK: [0, 1, 6] };
       expectSame(layer.forward(x, cut).data, layer.forward(x, { ...cut, context: x }).data);
+    });
+
+    it('passes every option of the layer and of the call to the attention', () => {
+      const layer = new MultiHeadAttention({
+        dModel: 16,
+        numHeads: 4,
+        numKvHeads: 2,
+        dV: 3,
+        kDim: 6,
+        vDim: 6,
+        alibi: true,
+        softcap: 2,
+        window: [2, 1],
+        rope: { interleaved: true },
+        seed: 1,
+      });
+      const context = { key: normal(9, 6, 2), value: normal(9, 6, 3) };
+      const flags = (length: number, every: number) => Uint8Array.from({ length }, (_, at) => (at % every ? 1 : 0));
+      const call = {
+        mask: flags(4 * 6 * 5, 7),
+        keyMask: flags(9, 5),
+        bias: normal(6, 5, 4),
+        cuSeqlens: [0, 2, 6],
+        cuSeqlensK: [0, 4, 9],
+      };
+      const turn = (m: Matrix, numHeads: number, positions: number[]) =>
+        rotary(m, { numHeads, interleaved: true, positions });
+      const q = turn(x.matmul(layer.W_Q), 4, [0, 1, 0, 1, 2, 3]);
+      const k = turn(context.key.matmul(layer.W_K), 2, [0, 1, 2, 3, 0, 1, 2, 3, 4]);
+      const heads = { numHeads: 4, numKvHeads: 2, alibi: true, softcap: 2, window: [2, 1] as const };
+      const z = scaledDotProductAttention(q, k, context.value.matmul(layer.W_V), { ...heads, ...call });
+      expectSame(layer.forward(x, { context, ...call }).data, z.matmul(layer.W_O).data);
+      layer.attentionWeights(x, { context, ...call }).forEach((w, at) => {
+        expectSame(w.data, attentionWeights(q, k, { ...heads, ...call })[at].data);
+      });
+    });
+
+    it('rotates the keys of a context by their own positions, where the rows are as many too', () => {
+      const layer = new MultiHeadAttention({ dModel: 16, numHeads: 2, rope: true, seed: 1 });
+      const context = normal(6, 16, 4);
+      const positions = [5, 3, 8, 0, 1, 2];
+      const q = rotary(x.matmul(layer.W_Q), { numHeads: 2, positions });
+      const k = rotary(context.matmul(layer.W_K), { numHeads: 2 });
+      const z = scaledDotProductAttention(q, k, context.matmul(layer.W_V), { numHeads: 2 });
+      expectSame(layer.forward(x, { context, positions }).data, z.matmul(layer.W_O).data);
+    });
+
+    it('attends to its learned key and value, and to a key and value of zeros', () => {
+      const layer = new MultiHeadAttention({
+        dModel: 16,
+        numHeads: 2,
+        addBiasKeyValue: true,
+        addZeroAttention: true,
+        seed: 1,
+      });
+      const nothing = new Matrix(1, 16);
+      const k = Matrix.concatRows([x.matmul(layer.W_K), layer.bias_K ?? nothing, nothing]);
+      const v = Matrix.concatRows([x.matmul(layer.W_V), layer.bias_V ?? nothing, nothing]);
+      const z = scaledDotProductAttention(x.matmul(layer.W_Q), k, v, { numHeads: 2 });
+      expectClose(layer.forward(x).data, z.matmul(layer.W_O).data, tolerance);
     });
 
     it('composes causal of the layer with the mask of a call', () => {

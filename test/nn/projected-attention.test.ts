@@ -40,6 +40,12 @@ describe('the projections of an attention layer', () => {
     expect(largest(torch.W_O)).toBeLessThan(1 / 8);
     const apart = new MultiHeadAttention({ ...options, kDim: 8, init: 'torch' });
     expect(largest(apart.W_K)).toBeGreaterThan(0.98 * xavierBound(8, 64));
+    const extra = new MultiHeadAttention({ dModel: 400, numHeads: 4, addBiasKeyValue: true, seed: 1 });
+    for (const bias of [extra.bias_K, extra.bias_V]) {
+      // Xavier normal as torch has it: variance 1/400. The square of 400 draws has the standard error √(2/400).
+      const share = Array.from(bias?.data ?? []).reduce((sum, value) => sum + value * value, 0);
+      expect(Math.abs(share - 1)).toBeLessThanOrEqual(5 * Math.sqrt(2 / 400));
+    }
   });
 
   it('draw from the seed, or from the stream: two layers differ', () => {
@@ -69,5 +75,18 @@ describe('the projections of an attention layer', () => {
       expect(layer.dropoutCalls).toBe(1);
       expect(quiet).not.toEqual(first);
     }
+  });
+
+  it('drop other weights in a layer of another seed', () => {
+    const layers = [3, 4].map((seed) => new SelfAttention({ dModel: 8, dropout: 0.5, seed }));
+    layers[1].loadStateDict(layers[0].stateDict());
+    expect([...layers[0].eval().forward(x).data]).toEqual([...layers[1].eval().forward(x).data]);
+    expect([...layers[0].train().forward(x).data]).not.toEqual([...layers[1].train().forward(x).data]);
+  });
+
+  it('count no call that throws', () => {
+    const layer = new MultiHeadAttention({ dModel: 8, numHeads: 2, dropout: 0.5, seed: 3 });
+    expect(() => layer.forward(x, { mask: new Uint8Array(1) })).toThrow();
+    expect(layer.dropoutCalls).toBe(0);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Matrix } from '../../src/matrix.js';
 import { SelfAttention } from '../../src/nn/self-attention.js';
 import { attentionWeights, scaledDotProductAttention } from '../../src/ops/attention.js';
+import type { AttentionOptions } from '../../src/ops/attention-options.js';
 import { pack } from '../../src/ops/packing.js';
 import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
@@ -53,6 +54,21 @@ forEachTwin(({ tolerance }) => {
         expect(rows(weights).get(0, 1)).toBe(0);
       }
       expectSame(output.data, layer.eval().forward(x).data);
+    });
+
+    it('drops as the function does, with its own seed or that of the call', () => {
+      const layer = new SelfAttention({ dModel: 12, dropout: 0.5, seed: 2 });
+      const { q, k, v } = layer.trace(x);
+      const expected = (options: AttentionOptions) => scaledDotProductAttention(q, k, v, options).data;
+      expectSame(layer.forward(x).data, expected({ dropout: 0.5, seed: layer.dropoutSeed }));
+      for (let repeat = 0; repeat < 2; repeat++) {
+        expectSame(layer.forward(x, { seed: 9, dropout: 0.2 }).data, expected({ dropout: 0.2, seed: 9 }));
+      }
+      expect(layer.dropoutCalls).toBe(1); // a seed of the call starts a sequence of its own
+      expectSame(layer.trace(x).output.data, expected({}));
+      expectSame(layer.eval().forward(x, { seed: 9, dropout: 0.2 }).data, expected({}));
+      const quiet = new SelfAttention({ dModel: 12, seed: 2 });
+      expectSame(quiet.forward(x, { seed: 9, dropout: 0.2 }).data, expected({ dropout: 0.2, seed: 9 }));
     });
 
     it('computes packed sequences as each alone', () => {

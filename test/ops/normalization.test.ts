@@ -32,6 +32,7 @@ forEachTwin(({ tolerance }) => {
     expectSame(layerNorm(new Matrix(2, 3)).data, new Float32Array(6));
     expectSame(rmsNorm(new Matrix(2, 3)).data, new Float32Array(6));
     expectClose(rmsNorm(Matrix.from([[3, 3]]), undefined, { epsilon: 7 }).data, [0.75, 0.75], tolerance);
+    expectClose(layerNorm(Matrix.from([[4, 6]]), undefined, undefined, { epsilon: 3 }).data, [-0.5, 0.5], tolerance);
   });
 
   it('normalises each row alone', () => {

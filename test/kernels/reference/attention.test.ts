@@ -1,141 +1,207 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { philox } from '../../../src/core/random.js';
+import { cuSeqlensFromLengths } from '../../../src/core/sequences.js';
+import type { AttentionStage } from '../../../src/kernels/contract.js';
 import { float64 } from '../../../src/kernels/reference/kernels.js';
+import { kernels } from '../../../src/kernels/state.js';
 import { Matrix } from '../../../src/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../src/ops/attention-options.js';
 import { expectClose, expectSame } from '../../support/compare.js';
+import { forEachTwin } from '../../support/twins.js';
 
-// The formulas of the specification once more, on whole matrices, for one sequence: an oracle that shares no line with it.
+// The formulas of the specification once more, on whole matrices, a sequence at a time: an oracle that shares no line with it.
 
 interface Case {
-  lq: number;
-  lk: number;
+  /** Query and key rows of every sequence. */
+  lengths: { lq: number; lk: number }[];
   numHeads: number;
   numKvHeads: number;
   dK: number;
   dV: number;
+  mask: 'none' | 'shared' | 'per head';
+  bias: 'none' | 'shared' | 'per head';
+  keyMask: boolean;
   options: AttentionOptions;
 }
 
+/** What a sequence sees of the masks of its batch. */
+interface Seen {
+  mask: (h: number, i: number, j: number) => boolean;
+  bias: (h: number, i: number, j: number) => number;
+}
+
+interface Expected {
+  out: number[];
+  logSumExp: number[];
+  /** One (lq × lk) list a head. */
+  stages: Record<AttentionStage, number[][]>;
+}
+
+const STAGES = ['scaledScores', 'softcapped', 'masked', 'weights'] as const;
+const CALL = 4;
 const normal = (rows: number, cols: number, seed: number) => Matrix.randomNormal(rows, cols, { seed });
 
-/** O, log-sum-exp and weights by hand; masks and biases are shared by the heads or one a head. */
-function oracle(
-  { lq, lk, numHeads, numKvHeads, dK, dV, options }: Case,
-  q: Matrix,
-  k: Matrix,
-  v: Matrix,
-  call: number,
-) {
-  const { scale = 1 / Math.sqrt(dK), softcap = 0, causal = false, window, mask, keyMask, bias, sinks } = options;
-  const { alibi, dropout = 0, seed = 0 } = options;
+/** Everything by hand for sequence s of a batch. */
+function oracle(c: Case, s: number, q: Matrix, k: Matrix, v: Matrix, seen: Seen): Expected {
+  const { numHeads, numKvHeads, dK, dV, options } = c;
+  const [lq, lk] = [q.rows, k.rows];
+  const { scale = 1 / Math.sqrt(dK), softcap = 0, causal = false, window, sinks, alibi } = options;
+  const { dropout = 0, seed = 0 } = options;
   const offset = causal === 'top-left' ? 0 : (options.causalOffset ?? lk - lq);
   const [left, right] =
     window === undefined ? [Infinity, Infinity] : typeof window === 'number' ? [window, causal ? 0 : window] : window;
-  const out = new Float64Array(lq * numHeads * dV);
-  const logSumExp = new Float64Array(lq * numHeads);
+  const out = new Array<number>(lq * numHeads * dV).fill(0);
+  const logSumExp = new Array<number>(lq * numHeads);
+  const stages: Expected['stages'] = { scaledScores: [], softcapped: [], masked: [], weights: [] };
   for (let h = 0; h < numHeads; h++) {
     const g = Math.floor((h * numKvHeads) / numHeads);
     const slope = alibi === true ? 2 ** ((-8 * (h + 1)) / numHeads) : alibi instanceof Float32Array ? alibi[h] : 0;
+    for (const stage of STAGES) stages[stage].push([]);
     for (let i = 0; i < lq; i++) {
       const position = offset + i;
       const z = Array.from({ length: lk }, (_, j) => {
-        const row = (rows: number) => (rows === lq ? i : h * lq + i);
-        const maskBytes = mask as Uint8Array | undefined;
+        let score = 0;
+        for (let p = 0; p < dK; p++) score += scale * q.get(i, h * dK + p) * k.get(j, g * dK + p);
+        stages.scaledScores[h].push(score);
+        if (softcap > 0) score = softcap * Math.tanh(score / softcap);
+        stages.softcapped[h].push(score);
         if (causal !== false && j > position) return -Infinity;
         if (j < position - left || j > position + right) return -Infinity;
-        if (maskBytes && !maskBytes[row(maskBytes.length / lk) * lk + j]) return -Infinity;
-        if (keyMask && !keyMask[j]) return -Infinity;
-        let score = 0;
-        for (let c = 0; c < dK; c++) score += scale * q.get(i, h * dK + c) * k.get(j, g * dK + c);
-        if (softcap > 0) score = softcap * Math.tanh(score / softcap);
-        return score - slope * Math.abs(position - j) + (bias ? bias.get(row(bias.rows), j) : 0);
+        if (!seen.mask(h, i, j)) return -Infinity;
+        return score - slope * Math.abs(position - j) + seen.bias(h, i, j);
       });
+      stages.masked[h].push(...z);
       const sink = sinks ? sinks.get(0, h) : -Infinity;
       const max = Math.max(sink, ...z);
       const sum = max === -Infinity ? 0 : z.reduce((total, x) => total + Math.exp(x - max), Math.exp(sink - max));
       logSumExp[i * numHeads + h] = max + Math.log(sum);
       z.forEach((x, j) => {
-        if (x === -Infinity) return;
+        const weight = x === -Infinity ? 0 : Math.exp(x - max) / sum;
+        stages.weights[h].push(weight);
         const words = new Uint32Array(4);
-        philox(j >> 2, i, h, call, seed, 0, words);
+        philox(j >> 2, i, s * numHeads + h, CALL, seed % 2 ** 32, Math.floor(seed / 2 ** 32), words);
         const kept = dropout === 0 ? 1 : words[j % 4] / 2 ** 32 >= dropout ? 1 / (1 - dropout) : 0;
-        for (let c = 0; c < dV; c++) {
-          out[(i * numHeads + h) * dV + c] += (Math.exp(x - max) / sum) * kept * v.get(j, g * dV + c);
-        }
+        for (let d = 0; d < dV; d++) out[(i * numHeads + h) * dV + d] += weight * kept * v.get(j, g * dV + d);
       });
     }
   }
-  return { out, logSumExp };
+  return { out, logSumExp, stages };
 }
 
-const flag = fc.integer({ min: 0, max: 3 }).map((n) => (n === 0 ? 0 : 1));
-const bytes = (length: number) =>
-  fc.array(flag, { minLength: length, maxLength: length }).map((list) => Uint8Array.from(list));
+const kinds = fc.constantFrom<'none' | 'shared' | 'per head'>('none', 'shared', 'per head');
+const row = fc.record({ lq: fc.integer({ min: 0, max: 5 }), lk: fc.integer({ min: 0, max: 9 }) });
 
 const cases: fc.Arbitrary<Case> = fc
   .record({
-    lq: fc.integer({ min: 1, max: 6 }),
-    lk: fc.integer({ min: 1, max: 9 }),
+    lengths: fc.array(row, { minLength: 1, maxLength: 3 }),
     numKvHeads: fc.integer({ min: 1, max: 2 }),
-    group: fc.integer({ min: 1, max: 2 }),
+    group: fc.constantFrom(1, 2, 4),
     dK: fc.integer({ min: 1, max: 5 }),
     dV: fc.integer({ min: 1, max: 5 }),
+    mask: kinds,
+    bias: kinds,
+    keyMask: fc.boolean(),
   })
-  .chain(({ lq, lk, numKvHeads, group, dK, dV }) => {
-    const numHeads = numKvHeads * group;
+  .chain(({ group, ...shape }) => {
+    const numHeads = shape.numKvHeads * group;
+    const heads = { numHeads, numKvHeads: shape.numKvHeads };
     const options = fc.record<AttentionOptions>(
       {
         scale: fc.constantFrom(0.3, -1, 2),
         causal: fc.constantFrom<boolean | 'top-left'>(true, false, 'top-left'),
-        window: fc.constantFrom<number | [number, number]>(0, 2, [1, 3], [Infinity, 1]),
+        window: fc.constantFrom<number | [number, number]>(0, 2, [1, 3], [Infinity, 1], [2, Infinity]),
         softcap: fc.constantFrom(0, 0.7, 5),
-        alibi: fc.constantFrom(true, false),
-        mask: fc.oneof(bytes(lq * lk), bytes(numHeads * lq * lk)),
-        keyMask: bytes(lk),
-        bias: fc.constantFrom(normal(lq, lk, 4), normal(numHeads * lq, lk, 5)),
+        alibi: fc.constantFrom<boolean | Float32Array>(true, false, normal(1, numHeads, 8).data),
         sinks: fc.constant(normal(1, numHeads, 6)),
         dropout: fc.constantFrom(0, 0.4),
-        seed: fc.constant(77),
+        seed: fc.constant(77 + 3 * 2 ** 32),
       },
       { requiredKeys: ['seed'] },
     );
-    return options.map((given) => ({
-      lq,
-      lk,
+    return fc.tuple(options, fc.option(fc.integer({ min: -3, max: 8 }), { nil: undefined })).map(([given, offset]) => ({
+      ...shape,
       numHeads,
-      numKvHeads,
-      dK,
-      dV,
-      options: { ...given, numHeads, numKvHeads },
+      options: { ...given, ...heads, causalOffset: given.causal === 'top-left' ? undefined : offset },
     }));
   });
 
-describe('attention, the specification', () => {
-  it('is the formulas, for any options together', () => {
+/** The whole batch, and every sequence of it by hand. */
+function packed(c: Case) {
+  const { numHeads, numKvHeads, dK, dV, lengths } = c;
+  const cuSeqlens = cuSeqlensFromLengths(lengths.map(({ lq }) => lq));
+  const cuSeqlensK = cuSeqlensFromLengths(lengths.map(({ lk }) => lk));
+  const [rows, keys] = [cuSeqlens[lengths.length], cuSeqlensK[lengths.length]];
+  const columns = Math.max(...lengths.map(({ lk }) => lk));
+  const q = normal(rows, numHeads * dK, 1);
+  const [k, v] = [normal(keys, numKvHeads * dK, 2), normal(keys, numKvHeads * dV, 3)];
+  const tall = (kind: Case['mask']) => (kind === 'per head' ? numHeads * rows : rows);
+  const flags = (length: number, seed: number) =>
+    Uint8Array.from(Matrix.randomUniform(1, length, { seed }).data, (x) => (x < 0.25 ? 0 : 1));
+  const mask = c.mask === 'none' ? undefined : flags(tall(c.mask) * columns, 4);
+  const keyMask = c.keyMask ? flags(keys, 5) : undefined;
+  const bias = c.bias === 'none' ? undefined : normal(tall(c.bias), columns, 7);
+  bias?.data.forEach((x, at) => {
+    if (x < -1.5) bias.data[at] = -Infinity;
+  });
+  const options = { ...c.options, mask, keyMask, bias, cuSeqlens, cuSeqlensK };
+  const expected = lengths.map((_, s) => {
+    const [at, keysAt] = [cuSeqlens[s], cuSeqlensK[s]];
+    const line = (kind: Case['mask'], h: number, i: number) => (kind === 'per head' ? h * rows : 0) + at + i;
+    const seen: Seen = {
+      mask: (h, i, j) => mask?.[line(c.mask, h, i) * columns + j] !== 0 && keyMask?.[keysAt + j] !== 0,
+      bias: (h, i, j) => bias?.get(line(c.bias, h, i), j) ?? 0,
+    };
+    const [kS, vS] = [k.sliceRows(keysAt, cuSeqlensK[s + 1]), v.sliceRows(keysAt, cuSeqlensK[s + 1])];
+    return oracle(c, s, q.sliceRows(at, cuSeqlens[s + 1]), kS, vS, seen);
+  });
+  return { problem: attentionProblem('test', q, k, options), options, v, expected };
+}
+
+forEachTwin(({ name: twin }) => {
+  // Float64 on both sides is a rounding or two apart: the oracle multiplies by scale after q. A float32 logit of 5 products
+  // and a bias errs by 8 roundings of the largest, about 50 here: 8·6e-8·50 = 2.4e-5 of its weight, and as much of the sum.
+  const tolerance = twin === 'float64' ? 1e-12 : 5e-5;
+
+  it('attention is the formulas, for any options together, one sequence or several, empty ones too', () => {
     fc.assert(
       fc.property(cases, (c) => {
-        const [q, k, v] = [
-          normal(c.lq, c.numHeads * c.dK, 1),
-          normal(c.lk, c.numKvHeads * c.dK, 2),
-          normal(c.lk, c.numKvHeads * c.dV, 3),
-        ];
-        const problem = attentionProblem('test', q, k, c.options);
-        const got = float64.attention({ ...problem, v: v.data, dV: c.dV, ...dropoutOf(c.options, 4) });
-        const expected = oracle(c, q, k, v, 4);
-        // Float64 on both sides; the oracle multiplies by scale after q, a rounding or two apart.
-        expectClose(got.out, expected.out, 1e-12);
+        const { problem, options, v, expected } = packed(c);
+        const got = kernels().attention({ ...problem, v: v.data, dV: c.dV, ...dropoutOf(options, CALL) });
         expectClose(
-          got.max.map((m, i) => m + Math.log(got.sum[i])),
-          expected.logSumExp,
-          1e-12,
+          got.out,
+          expected.flatMap(({ out }) => out),
+          tolerance,
+        );
+        const logSumExp = Float64Array.from(got.max, (m, i) => m + Math.log(got.sum[i]));
+        expectClose(
+          logSumExp,
+          expected.flatMap((e) => e.logSumExp),
+          tolerance,
         );
       }),
-      { numRuns: 400 },
+      { numRuns: 300 },
     );
   });
 
+  it('attentionStage shows every stage: before softcap, after it, masked, weights', () => {
+    fc.assert(
+      fc.property(cases, (c) => {
+        const { problem, expected } = packed(c);
+        expected.forEach(({ stages }, s) => {
+          for (const stage of STAGES) {
+            stages[stage].forEach((list, h) => {
+              expectClose(kernels().attentionStage(problem, stage, s, h), list, tolerance, `${stage}, head ${h}`);
+            });
+          }
+        });
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe('attention, the specification', () => {
   it('treats packed sequences as each alone, positions and columns from their own start', () => {
     const [q, k, v] = [normal(7, 4, 1), normal(9, 4, 2), normal(9, 4, 3)];
     const bias = normal(7, 5, 4);

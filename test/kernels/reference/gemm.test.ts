@@ -40,6 +40,13 @@ describe.each(Object.entries(gemms))('gemm, %s', (_, gemm) => {
     );
   });
 
+  it('sums k ascending', () => {
+    // 1e20 swallows a 1 that is added to it: only in this order does the 1 survive.
+    const b = Float64Array.of(1, 1, 1);
+    const sum = (...a: number[]) => [...gemm(allocate, { m: 1, n: 1, k: 3, a: Float64Array.from(a), b })];
+    expect([sum(1e20, -1e20, 1), sum(1, 1e20, -1e20)]).toEqual([[1], [0]]);
+  });
+
   it('overwrites NaN with beta = 0, multiplies it otherwise', () => {
     const problem = { m: 1, n: 1, k: 1, a: Float32Array.of(2), b: Float32Array.of(3) };
     expect([...gemm(allocate, { ...problem, c: Float32Array.of(Number.NaN) })]).toEqual([6]);

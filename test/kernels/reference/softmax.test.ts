@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Matrix } from '../../../src/matrix.js';
-import { expectClose, expectSame } from '../../support/compare.js';
+import { expectClose, expectRelative, expectSame } from '../../support/compare.js';
 import { forEachTwin } from '../../support/twins.js';
 
 const { NEGATIVE_INFINITY, POSITIVE_INFINITY } = Number;
@@ -36,6 +36,15 @@ forEachTwin(({ tolerance }) => {
       expect(softmax(1e30, 1e30, -1e30)).toEqual([0.5, 0.5, 0]);
       expect(softmax(3e38, -3e38)).toEqual([1, 0]);
       expect(softmax(-1e4)).toEqual([1]);
+    });
+
+    it('keeps the relative accuracy of small weights, and takes denormal logits', () => {
+      const row = [0, -20, -40, -60, -80];
+      const sum = row.reduce((total, x) => total + Math.exp(x), 0);
+      // e^{−80} is 2e-35: only a relative tolerance sees it; 80 costs its exponent 7 of 24 bits in a float32 kernel.
+      const expected = row.map((x) => Math.exp(x) / sum);
+      expectRelative(softmax(...row), expected, 10 * tolerance, 0);
+      expect(softmax(1e-45, 0, -1e-45, -0)).toEqual([0.25, 0.25, 0.25, 0.25]);
     });
 
     it('treats −∞ as weight 0, a row of them as zeros, NaN and +∞ as NaN of their row', () => {
