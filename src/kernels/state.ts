@@ -46,6 +46,8 @@ function tryWasm(): Kernels | undefined {
   try {
     wasm = { ...reference, ...wasmKernels(loadKernels(room), reference.unary), name: 'wasm-simd' };
   } catch (error) {
+    // Its readers will not come: later parameters are ordinary arrays.
+    memory = undefined;
     refusal = `WebAssembly is refused here: ${error instanceof Error ? error.message : String(error)}`;
   }
   return wasm;
@@ -72,9 +74,7 @@ export function parameterArray(length: number): Float32Array {
 
 /** Entries [start, end) of a matrix's array as a view that keeps the array alive. */
 export function viewOf(array: Float32Array, start: number, end: number): Float32Array {
-  const view = array.subarray(start, end);
-  memory?.keepOwner(view, array);
-  return view;
+  return array.subarray(start, end);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   capabilities,
   drawSeed,
@@ -45,6 +45,63 @@ describe('arrays of parameters', () => {
     const array = parameterArray(4);
     viewOf(array, 1, 3).fill(5);
     expect([...array]).toEqual([0, 5, 5, 0]);
+  });
+});
+
+/** What the module says when it first looks at an engine that lacks something; `body` runs in that engine. */
+async function without<T>(
+  missing: 'all' | 'simd' | 'memory' | 'compiling',
+  body: (state: typeof import('../../src/kernels/state.js')) => T,
+): Promise<T> {
+  vi.resetModules();
+  const state = await import('../../src/kernels/state.js');
+  const refuse = (message: string) =>
+    class {
+      constructor() {
+        throw new Error(message);
+      }
+    };
+  const changed = {
+    all: undefined,
+    simd: { ...members, validate: () => false },
+    memory: { ...members, Memory: refuse('out of memory') },
+    compiling: { ...members, Module: refuse('blocked by the content security policy') },
+  };
+  vi.stubGlobal('WebAssembly', changed[missing]);
+  try {
+    return body(state);
+  } finally {
+    vi.unstubAllGlobals();
+  }
+}
+const { Memory, Module, Instance, validate } = WebAssembly;
+const members = { Memory, Module, Instance, validate };
+
+describe('where the WASM kernels cannot run', () => {
+  it.each([
+    ['all', 'WebAssembly does not exist here'],
+    ['simd', 'WebAssembly has no 128-bit SIMD here'],
+    ['memory', 'WebAssembly memory is refused here: out of memory'],
+    ['compiling', 'WebAssembly is refused here: blocked by the content security policy'],
+  ] as const)('(%s missing) JavaScript computes, and the reason is told', async (missing, reason) => {
+    await without(missing, (state) => {
+      expect(state.capabilities()).toEqual({ kernels: 'javascript', threads: 1, reasons: [reason] });
+      expect(() => state.setKernels('wasm-simd')).toThrow(
+        `setKernels: kernels 'wasm-simd' must be possible here: ${reason} (use 'auto')`,
+      );
+      expect(state.kernels().name).toBe('javascript');
+      expect(state.parameterArray(3).buffer).toBeInstanceOf(ArrayBuffer);
+      const identity = Float32Array.of(1, 0, 0, 1);
+      expect([...state.kernels().gemm({ m: 2, n: 2, k: 2, a: identity, b: identity })]).toEqual([1, 0, 0, 1]);
+    });
+  });
+
+  it('a parameter made before that was known serves JavaScript', async () => {
+    await without('compiling', (state) => {
+      const early = state.parameterArray(1);
+      early[0] = 3;
+      expect([...state.kernels().gemm({ m: 1, n: 1, k: 1, a: early, b: early })]).toEqual([9]);
+    });
   });
 });
 

@@ -1,6 +1,7 @@
 import { memoryError } from '../../core/errors.js';
 import type { Floats } from '../contract.js';
 import { Heap } from './heap.js';
+import { ResidentArray } from './resident-array.js';
 
 // The memory of the kernels: one WebAssembly.Memory with a heap in it. Parameters live there (resident); what a call
 // needs beside them is copied into the arena, one block of the same heap that every call uses anew.
@@ -15,6 +16,8 @@ const MAXIMUM_PAGES = [32767, 16384, 8192, 4096];
 const FIXED_PAGES = [8192, 4096, 2048, 1024];
 /** Growth goes in steps of 4 MiB at least: a step costs 6 ms a GiB, and a new view of the whole. */
 const GROWTH_PAGES = 64;
+/** The arena grows by blocks of at least so much, so that small calls need no second one. */
+const BLOCK_BYTES = 1 << 20;
 /** An arena above this that a call used to less than a quarter is given back. */
 const ARENA_KEEP_BYTES = 64 << 20;
 
@@ -27,8 +30,6 @@ export class KernelMemory {
   readonly #heap: Heap;
   readonly #buffers = new WeakSet<ArrayBufferLike>();
   readonly #parameters = new Map<number, number>();
-  readonly #ballast = new WeakMap<Float32Array, ArrayBuffer>();
-  readonly #owners = new WeakMap<Float32Array, Float32Array>();
   readonly #dropped: FinalizationRegistry<number>;
   #floats!: Float32Array;
   #ints!: Int32Array;
@@ -64,25 +65,24 @@ export class KernelMemory {
     return this.#heap.liveBytes;
   }
 
-  /** A new array of zeros in kernel memory; freed when it and all its kept views are collected. */
-  residentArray(length: number): Float32Array {
-    const address = this.#heap.allocate(length * 4);
+  /** A new array of zeros in kernel memory; freed when it and all its views are collected. Not within a call. */
+  residentArray(length: number): ResidentArray {
+    const address = this.#heap.allocate(length * 4) ?? this.#allocateWithoutArena(length * 4);
     if (address === undefined) throw this.#full('Parameter', length * 4);
-    const array = new Float32Array(this.memory.buffer, address, length).fill(0);
+    const array = new ResidentArray(this.memory.buffer, address, length).fill(0);
     this.#parameters.set(address, length * 4);
     this.#dropped.register(array, address);
-    // The collector does not see kernel memory; an untouched buffer of the same size makes it feel the weight.
-    this.#ballast.set(array, new ArrayBuffer(length * 4));
     return array;
+  }
+
+  /** Between calls the arena holds nothing that anyone needs. */
+  #allocateWithoutArena(bytes: number): number | undefined {
+    this.#releaseArena();
+    return this.#heap.allocate(bytes);
   }
 
   isResident(array: Floats): array is Float32Array {
     return this.#buffers.has(array.buffer);
-  }
-
-  /** Keeps a resident array alive as long as this view of it. */
-  keepOwner(view: Float32Array, owner: Float32Array): void {
-    if (this.isResident(owner)) this.#owners.set(view, owner);
   }
 
   /** Starts a call: all that was reserved before is free again. */
@@ -97,37 +97,39 @@ export class KernelMemory {
     const total = this.#arenaBytes;
     const tooLarge = total > ARENA_KEEP_BYTES && this.#used < total / 4;
     if (this.#arena.length === 1 && !tooLarge) return;
+    this.#releaseArena();
+    // Where parameters lie between the old blocks there may be no room for all in one: the call asks for what it needs.
+    if (!tooLarge) this.#addBlock(total);
+  }
+
+  #releaseArena(): void {
     for (const block of this.#arena) this.#heap.free(block.start);
     this.#arena = [];
     this.#arenaBytes = 0;
-    if (tooLarge) return;
-    // Where parameters lie between the old blocks there may be no room for all in one: the call asks for what it needs.
-    const start = this.#heap.allocate(total);
-    if (start === undefined) return;
-    this.#arena.push({ start, bytes: total });
-    this.#arenaBytes = total;
   }
 
   /** Bytes for this call, not cleared; at least 64 readable bytes follow. */
   reserve(bytes: number): number {
     const size = Math.floor((bytes + 127) / 64) * 64; // no 32-bit operator: bytes may pass 2^31
-    const block = this.#arena[this.#arena.length - 1];
-    if (block === undefined || this.#top + size > block.bytes) {
-      this.#addBlock(Math.max(size, 1 << 20));
-      return this.reserve(bytes);
+    const last = this.#arena[this.#arena.length - 1];
+    if (last === undefined || this.#top + size > last.bytes) {
+      // A block this call has nothing in yet may lie where the larger one must.
+      if (this.#used === 0) this.#releaseArena();
+      if (!this.#addBlock(Math.max(size, BLOCK_BYTES))) throw this.#full('kernels', size);
     }
-    const address = block.start + this.#top;
+    const address = this.#arena[this.#arena.length - 1].start + this.#top;
     this.#top += size;
     this.#used += size;
     return address;
   }
 
-  #addBlock(bytes: number): void {
+  #addBlock(bytes: number): boolean {
     const start = this.#heap.allocate(bytes);
-    if (start === undefined) throw this.#full('kernels', bytes);
+    if (start === undefined) return false;
     this.#arena.push({ start, bytes });
     this.#arenaBytes += bytes;
     this.#top = 0;
+    return true;
   }
 
   /** The address of an array's entries as 4-byte floats, 4-byte integers or bytes: its own if resident, else of a copy. */

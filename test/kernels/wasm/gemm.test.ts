@@ -61,21 +61,47 @@ describe('gemm on WASM', () => {
     expect([...gemm(runtime, { m: 3, n: 7, k: 5, a, b, c })].some(Number.isNaN)).toBe(false);
   });
 
+  it('lets no NaN in from beside its operands, nor from what the arena held', () => {
+    const { memory } = runtime;
+    const sizes = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 20, 21, 31, 33, 63, 64, 65, 70];
+    const room = memory.residentArray(3 * 80 * 80).fill(Number.NaN);
+    const shape = fc.tuple(...Array.from({ length: 3 }, () => fc.constantFrom(...sizes)));
+    fc.assert(
+      fc.property(shape, fc.boolean(), fc.boolean(), ([m, n, k], transposeA, transposeB) => {
+        const [a, b] = [random(m * k, 1), random(k * n, 2)];
+        const clean = gemm(runtime, { m, n, k, a, b, transposeA, transposeB });
+        room.fill(Number.NaN);
+        const inRoom = (x: Float32Array, at: number) => {
+          room.set(x, at);
+          return room.subarray(at, at + x.length);
+        };
+        const operands = { a: inRoom(a, 11), b: inRoom(b, 80 * 80 + 21) };
+        memory.enter();
+        new Float32Array(memory.memory.buffer, memory.reserve(1 << 19), 1 << 17).fill(Number.NaN);
+        const c = gemm(runtime, { m, n, k, ...operands, transposeA, transposeB });
+        expect(c.some(Number.isNaN)).toBe(false);
+        expectSame(c, clean);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
   it('gives a row the same bits alone and among any number of others, from plain and resident operands', () => {
+    const rows = 70; // past the packing of B, and one block of 64 rows of A
     for (const [n, k] of [
       [70, 300],
       [13, 5],
       [8, 256],
       [1, 600],
     ]) {
-      const [a, b] = [random(40 * k, 4), random(k * n, 5)];
+      const [a, b] = [random(rows * k, 4), random(k * n, 5)];
       const resident = runtime.memory.residentArray(k * n);
       resident.set(b);
-      const whole = gemm(runtime, { m: 40, n, k, a, b });
-      for (let m = 1; m <= 40; m++) {
+      const whole = gemm(runtime, { m: rows, n, k, a, b });
+      for (let m = 1; m <= rows; m++) {
         for (const operand of [b, resident]) {
-          const last = gemm(runtime, { m, n, k, a: a.subarray((40 - m) * k), b: operand });
-          expectSame(last, whole.subarray((40 - m) * n), `${m} rows, n = ${n}, k = ${k}`);
+          const last = gemm(runtime, { m, n, k, a: a.subarray((rows - m) * k), b: operand });
+          expectSame(last, whole.subarray((rows - m) * n), `${m} rows, n = ${n}, k = ${k}`);
         }
       }
     }
@@ -100,22 +126,66 @@ describe('gemm on WASM', () => {
     for (let repeat = 0; repeat < 100; repeat++) expectSame(gemm(runtime, problem), first);
   });
 
-  it('computes a range of rows as the whole does', () => {
+  it('computes a range of rows as the whole does, and writes no other', () => {
     const { memory, exports } = runtime;
     const [m, n, k] = [50, 21, 40];
     memory.enter();
     const [a, b] = [memory.copyIn(random(m * k, 1)), memory.copyIn(random(k * n, 2))];
-    const packed = memory.reserve(24 * k * 4);
-    const [whole, parts, scratch] = [m * n * 4, m * n * 4, 128].map((bytes) => memory.reserve(bytes));
+    const [packed, c, scratch] = [24 * k * 4, m * n * 4, 128].map((bytes) => memory.reserve(bytes));
     exports.pack_rows(b, n * 4, packed, n, k, 0, 3);
-    exports.gemm_rows_packed(a, k * 4, packed, k, whole, n * 4, 0, m, n, k, 0, scratch);
-    for (const [from, to] of [
-      [0, 7],
-      [7, 8],
-      [8, 50],
-    ]) {
-      exports.gemm_rows_packed(a, k * 4, packed, k, parts, n * 4, from, to, n, k, 0, scratch);
+    const entries = [
+      ['gemm_rows_packed', packed, k],
+      ['gemm_rows_rows', b, n * 4],
+    ] as const;
+    for (const [entry, operand, ldb] of entries) {
+      const rows = (from: number, to: number): Float32Array => {
+        untouched(c, m * n);
+        exports[entry](a, k * 4, operand, ldb, c, n * 4, from, to, n, k, 0, scratch);
+        return memory.copyOut(c, m * n);
+      };
+      const whole = rows(0, m);
+      for (const [from, to] of ranges(m)) {
+        const expected = whole.map((value, at) => (at >= from * n && at < to * n ? value : UNTOUCHED));
+        expectSame(rows(from, to), expected, `${entry}, rows ${from} to ${to}`);
+      }
     }
-    expectSame(memory.copyOut(parts, m * n), memory.copyOut(whole, m * n));
   });
+
+  it.each(['pack_rows', 'pack_columns'] as const)(
+    '%s packs a range of panels as the whole does, and writes no other',
+    (entry) => {
+      const { memory, exports } = runtime;
+      const [n, k, block] = [61, 300, 256]; // 8 panels of 8 columns, the last of 5; two blocks of k
+      memory.enter();
+      const b = memory.copyIn(random(k * n, 3));
+      const out = memory.reserve(64 * k * 4);
+      const panels = (from: number, to: number): Float32Array => {
+        untouched(out, 64 * k);
+        exports[entry](b, (entry === 'pack_rows' ? n : k) * 4, out, n, k, from, to);
+        return memory.copyOut(out, 64 * k);
+      };
+      const panelOf = (at: number) => {
+        const second = at >= 64 * block;
+        return Math.floor((second ? at - 64 * block : at) / (8 * (second ? k - block : block)));
+      };
+      const whole = panels(0, 8);
+      for (const [from, to] of ranges(8)) {
+        const expected = whole.map((value, at) => (panelOf(at) >= from && panelOf(at) < to ? value : UNTOUCHED));
+        expectSame(panels(from, to), expected, `panels ${from} to ${to}`);
+      }
+    },
+  );
 });
+
+/** No sum and no entry of the operands here. */
+const UNTOUCHED = 12345;
+const ranges = (n: number): [number, number][] => [
+  [0, 1],
+  [1, n - 1],
+  [n - 3, n],
+  [2, 2],
+];
+
+function untouched(address: number, length: number): void {
+  new Float32Array(runtime.memory.memory.buffer, address, length).fill(UNTOUCHED);
+}

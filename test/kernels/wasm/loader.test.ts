@@ -3,6 +3,7 @@ import { gemm } from '../../../src/kernels/wasm/gemm.js';
 import { loadKernels, whyNoWasm } from '../../../src/kernels/wasm/loader.js';
 import { KernelMemory } from '../../../src/kernels/wasm/memory.js';
 import { expectSame } from '../../support/compare.js';
+import { replacing } from '../../support/replacing.js';
 
 const problem = () => ({
   m: 9,
@@ -11,18 +12,6 @@ const problem = () => ({
   a: Float32Array.from({ length: 99 }, (_, i) => Math.sin(i)),
   b: Float32Array.from({ length: 110 }, (_, i) => Math.cos(i)),
 });
-
-/** Runs with a part of the global WebAssembly replaced. */
-function replacing<T>(part: 'Memory' | 'validate', value: unknown, body: () => T): T {
-  const holder = WebAssembly as unknown as Record<string, unknown>;
-  const before = holder[part];
-  holder[part] = value;
-  try {
-    return body();
-  } finally {
-    holder[part] = before;
-  }
-}
 
 describe('loadKernels', () => {
   it('links to shared memory here', () => {

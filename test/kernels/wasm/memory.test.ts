@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import { setKernels } from 'qkv';
 import { afterEach, describe, expect, it } from 'vitest';
+import { gemm } from '../../../src/kernels/wasm/gemm.js';
+import { loadKernels } from '../../../src/kernels/wasm/loader.js';
 import { KernelMemory } from '../../../src/kernels/wasm/memory.js';
 import { Matrix } from '../../../src/matrix.js';
 import { Linear } from '../../../src/nn/linear.js';
 import { Parameter } from '../../../src/parameter.js';
 import { requireBuilt } from '../../support/built.js';
 import { node } from '../../support/processes.js';
+import { replacing } from '../../support/replacing.js';
 import { projectRoot } from '../../support/source-modules.js';
 
 afterEach(() => setKernels('auto'));
@@ -102,6 +105,47 @@ describe('KernelMemory', () => {
     expect(resident.every((value) => value === 0)).toBe(true);
   });
 
+  it('keeps parameters whole when a call asks for more than there is', () => {
+    const runtime = loadKernels(new KernelMemory(1000));
+    runtime.memory.enter();
+    runtime.memory.reserve(4); // so that the arena lies before the parameter
+    const parameter = runtime.memory.residentArray(1 << 20).fill(3);
+    const side = new Float32Array(32768).fill(7);
+    // 32768² floats: 4 GiB, 2^32 bytes.
+    expect(() => gemm(runtime, { m: 32768, n: 32768, k: 1, a: side, b: side })).toThrow('must have room');
+    expect(parameter.every((x) => x === 3)).toBe(true);
+  });
+
+  it('gives the room of an arena nobody uses to a parameter, or to a larger block', () => {
+    const memory = new KernelMemory(2048); // 128 MiB
+    memory.enter();
+    memory.reserve(60 << 20);
+    memory.enter();
+    memory.reserve(100 << 20);
+    expect(memory.residentArray(20 << 20).length).toBe(20 << 20); // 80 MiB
+    memory.enter();
+    memory.reserve(30 << 20);
+    expect(memory.liveBytes).toBeLessThan(111 << 20);
+  });
+
+  it('reserves less where the engine refuses so much, and grows within it', () => {
+    const { Memory } = WebAssembly;
+    const asked: unknown[] = [];
+    class Narrow extends Memory {
+      constructor(descriptor: { initial: number; maximum?: number; shared?: boolean }) {
+        asked.push(descriptor.maximum);
+        if (Number(descriptor.maximum) > 8192) throw new RangeError('could not allocate memory');
+        super(descriptor);
+      }
+    }
+    const memory = replacing('Memory', Narrow, () => new KernelMemory());
+    expect(asked).toEqual([32767, 16384, 8192]);
+    expect(memory.shared).toBe(true);
+    memory.enter();
+    memory.reserve(100 << 20);
+    expect(() => memory.reserve(500 << 20)).toThrow('must have room');
+  });
+
   it('uses one arena again and again, and gives back a huge one that is no longer needed', () => {
     const memory = new KernelMemory();
     for (let call = 0; call < 100; call++) {
@@ -176,14 +220,26 @@ describe('a Parameter in kernel memory', () => {
     expect(out).toBe('0 1');
   });
 
-  it('stays while a view of a row is held, and goes when nothing is', { timeout: 60_000 }, () => {
+  it.each([
+    'parameter.data',
+    'parameter.row(1)',
+    'parameter.data.subarray(5, 100)',
+    'parameter.row(1).subarray(3)',
+    'new Matrix(1, 8, parameter.data.subarray(8, 16)).data',
+    'parameter.data.slice()',
+  ])('stays while %s is held, and goes when nothing is', { timeout: 60_000 }, (held) => {
     requireBuilt();
     const out = withCollector(`
-      const make = () => { const p = new Parameter(2, 1 << 16); p.data.fill(5); return p.row(1); };
-      const row = make();
+      const make = () => { const parameter = new Parameter(2, 1 << 16); parameter.data.fill(5); return ${held}; };
+      let view = make();
       for (let i = 0; i < 20; i++) { globalThis.gc(); await turn(); new Parameter(2, 1 << 16); }
-      console.log(row.every((x) => x === 5));`);
-    expect(out).toBe('true');
+      const whole = view.every((x) => x === 5);
+      view = undefined;
+      const bytes = new Parameter(1, 1).data.buffer.byteLength;
+      // 100 MB of them fit into less than half as much, so most were freed.
+      for (let i = 0; i < 200; i++) { globalThis.gc(); await turn(); new Parameter(2, 1 << 16); }
+      console.log(whole, new Parameter(1, 1).data.buffer.byteLength - bytes < 50e6);`);
+    expect(out).toBe('true true');
   });
 
   it('lets 10 000 layers come and go in flat memory', { timeout: 120_000 }, () => {

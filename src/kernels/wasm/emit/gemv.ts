@@ -6,11 +6,14 @@ import { define, type FunctionBuilder, type IntVariable, range, type VectorVaria
 // one add a term: the bits of gemm.ts.
 
 /**
- * The most rows these kernels take, and how many rows of B a pass reads for 1 and 2 of them. On 768×768: 1 row 49 µs
- * against 69 µs with the register tile of gemm.ts, 2 rows 63 against 87; 3 rows gain nothing.
+ * The most rows these kernels take. On 768×768: 1 row 41 µs against 78 with the register tile of gemm.ts, 2 rows 64
+ * against 90; 3 rows gain nothing.
  */
 export const GEMV_ROWS = 2;
-const PASS = [8, 4];
+/** Rows of B a pass. With 1 row 3 read 53 GB/s, 4 to 6 read 55 to 58, 8 read 52 (on 3072×768 54 against 42). */
+const PASS = 4;
+/** Vectors of a row a step, for 1 and 2 rows: two share an address (1 row: 55 GB/s against 51), 2 rows would spill. */
+const WIDTH = [2, 1];
 
 /** C[rows × n] = A[rows × k] · B[k × n] (+ C with accumulate); lda, ldb, ldc in bytes; n, k ≥ 0. */
 function gemv(m: binaryen.Module, rows: number): void {
@@ -26,18 +29,18 @@ function gemv(m: binaryen.Module, rows: number): void {
     accumulate: 'int',
   } as const;
   const build = (f: FunctionBuilder, p: Record<keyof typeof parameters, IntVariable>) => {
-    const [left, column] = ['left', 'column'].map((name) => f.intVariable(name));
+    const [left, column, at] = ['left', 'column', 'at'].map((name) => f.intVariable(name));
     const cRows = range(rows).map((r) => f.intVariable(`c${r}`, p.c.plus(p.ldc.times(r))));
     const bytes = f.intVariable('bytes', p.n.shl(2));
     f.if(p.accumulate.not(), () => {
       for (const row of cRows) f.fill(row, 0, bytes);
     });
-    const bRows = range(PASS[rows - 1]).map((q) => f.intVariable(`b${q}`));
+    const bRows = range(PASS).map((q) => f.intVariable(`b${q}`));
     const factors = range(rows).map((r) => bRows.map((_, q) => f.vectorVariable(`a${r}${q}`)));
-    const sum = f.vectorVariable('sum');
+    const sums = range(WIDTH[rows - 1]).map((v) => f.vectorVariable(`sum${v}`));
     const bv = bRows.map((_, q) => f.vectorVariable(`bv${q}`));
     left.set(p.k);
-    for (const pass of new Set([PASS[rows - 1], 1])) {
+    for (const pass of [PASS, 1]) {
       f.while(
         () => left.ge(pass),
         () => {
@@ -47,7 +50,7 @@ function gemv(m: binaryen.Module, rows: number): void {
           factors.forEach((row, r) => {
             for (let q = 0; q < pass; q++) row[q].set(p.a.plus(p.lda.times(r)).splatAt(q * 4));
           });
-          onePass(f, { cRows, bRows, factors, bv, sum, column, bytes, pass });
+          onePass(f, { cRows, bRows: bRows.slice(0, pass), factors, bv, sums, at, column, bytes });
           p.a.add(pass * 4);
           p.b.set(bRows[pass - 1].plus(p.ldb));
           left.add(-pass);
@@ -63,31 +66,35 @@ interface Pass {
   bRows: IntVariable[];
   factors: VectorVariable[][];
   bv: VectorVariable[];
-  sum: VectorVariable;
+  sums: VectorVariable[];
+  at: IntVariable;
   column: IntVariable;
   bytes: IntVariable;
-  pass: number;
 }
 
-/** Adds `pass` terms to every sum: sum[r][j] += Σ_q factor[r][q] · b[q][j]. */
-function onePass(f: FunctionBuilder, { cRows, bRows, factors, bv, sum, column, bytes, pass }: Pass): void {
-  f.for(column, 0, bytes.minus(15), 16, () => {
-    if (cRows.length > 1) for (let q = 0; q < pass; q++) bv[q].set(bRows[q].plus(column).vector());
-    cRows.forEach((row, r) => {
-      const at = row.plus(column);
-      sum.set(at.vector());
-      for (let q = 0; q < pass; q++) {
-        sum.set(sum.plus(factors[r][q].times(cRows.length > 1 ? bv[q] : bRows[q].plus(column).vector())));
-      }
-      at.store(sum);
+/** Adds a term a row of B to every sum: sum[r][j] += Σ_q factor[r][q] · b[q][j]. */
+function onePass(f: FunctionBuilder, { cRows, bRows, factors, bv, sums, at, column, bytes }: Pass): void {
+  const several = cRows.length > 1;
+  column.set(0);
+  for (const width of new Set([sums.length, 1])) {
+    f.for(column, column, bytes.minus(16 * width - 1), 16 * width, () => {
+      if (several) for (const [q, bRow] of bRows.entries()) bv[q].set(bRow.plus(column).vector());
+      cRows.forEach((row, r) => {
+        const own = sums.slice(0, width);
+        const c = row.plus(column);
+        own.forEach((sum, v) => sum.set(c.vector(16 * v)));
+        bRows.forEach((bRow, q) => {
+          if (!several) at.set(bRow.plus(column));
+          own.forEach((sum, v) => sum.set(sum.plus(factors[r][q].times(several ? bv[q] : at.vector(16 * v)))));
+        });
+        own.forEach((sum, v) => c.store(sum, 16 * v));
+      });
     });
-  });
+  }
   f.for(column, column, bytes, 4, () => {
     cRows.forEach((row, r) => {
-      const at = row.plus(column);
-      for (let q = 0; q < pass; q++) {
-        at.store(at.float().plus(factors[r][q].lane(0).times(bRows[q].plus(column).float())));
-      }
+      const c = row.plus(column);
+      bRows.forEach((bRow, q) => c.store(c.float().plus(factors[r][q].lane(0).times(bRow.plus(column).float()))));
     });
   });
 }

@@ -1,12 +1,13 @@
 // npm run kernels: writes module.generated.ts, the WASM kernels as hex, if a generator is newer than it.
 // npm run kernels -- --text: prints their text form for review.
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const emit = dirname(fileURLToPath(import.meta.url));
 const wasm = dirname(emit);
+const scratch = join(wasm, '../../../build');
 const target = join(wasm, 'module.generated.ts');
 const sources = [...readdirSync(emit).map((name) => join(emit, name)), join(wasm, 'attention-record.ts')];
 
@@ -19,8 +20,9 @@ if (unknown.length > 0) {
 }
 
 if (wantsText || sources.some((path) => time(path) > time(target))) {
-  // Beside the sources, so that `binaryen` is found as they find it.
-  const folder = mkdtempSync(join(emit, '.generate-'));
+  // Inside the project, so that `binaryen` is found as the sources find it.
+  mkdirSync(scratch, { recursive: true });
+  const folder = mkdtempSync(join(scratch, 'kernels-'));
   try {
     const bundle = join(folder, 'module.mjs');
     await build({
@@ -35,11 +37,13 @@ if (wantsText || sources.some((path) => time(path) > time(target))) {
     const { buildModule } = await import(pathToFileURL(bundle));
     const { bytes, text } = buildModule();
     if (wantsText) process.stdout.write(text());
-    else
-      writeFileSync(
-        target,
-        `// Written by npm run kernels.\nexport const moduleHex =\n  '${Buffer.from(bytes).toString('hex')}';\n`,
-      );
+    else {
+      // Renamed when complete: whoever reads it meanwhile sees the old one whole.
+      const written = join(folder, 'module.generated.ts');
+      const hex = Buffer.from(bytes).toString('hex');
+      writeFileSync(written, `// Written by npm run kernels.\nexport const moduleHex =\n  '${hex}';\n`);
+      renameSync(written, target);
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
