@@ -26,7 +26,7 @@ export function withExtraKeys(
     ...options,
     cuSeqlens,
     cuSeqlensK: cuSeqlensK.map((offset, s) => offset + s * count),
-    mask: mask && prependFlags(mask, count, rowStarts(mask.length, columns)),
+    mask: mask && columns > 0 ? prependFlags(mask, count, rowStarts(mask.length, columns)) : undefined,
     keyMask: keyMask && prependFlags(keyMask, count, cuSeqlensK),
     bias: bias && Matrix.concatColumns([new Matrix(bias.rows, count), bias]),
     ...(causal === 'top-left' ? { causal: true, causalOffset: count } : {}),
@@ -58,5 +58,5 @@ function prependFlags(flags: Uint8Array, count: number, starts: Int32Array): Uin
 }
 
 function rowStarts(length: number, columns: number): Int32Array {
-  return Int32Array.from({ length: columns === 0 ? 1 : length / columns + 1 }, (_, r) => r * columns);
+  return Int32Array.from({ length: length / columns + 1 }, (_, r) => r * columns);
 }

@@ -34,6 +34,7 @@ export function emitStage(m: binaryen.Module, fieldsOf: (record: Int) => Field):
       const [query, tile, valid, count, queryRow, position, c, at] = names.map((name) => f.intVariable(name));
       const row: ScoreRow = { scores, count, firstKey: tile, numKeys, keyRow, queryRow, position, head: p.head };
       const v = f.vectorVariable('v');
+      const forbidden = f.vectorVariable('forbidden');
       f.for(query, 0, numQueries, 1, () => {
         queryRow.set(firstQuery.plus(query));
         position.set(field('offsets').plus(p.sequence.shl(2)).int().plus(query));
@@ -60,12 +61,13 @@ export function emitStage(m: binaryen.Module, fieldsOf: (record: Int) => Field):
               () => f.fill(scores, 0, count.shl(2)),
               () =>
                 f.for(c, 0, count.shl(2), 16, () => {
+                  forbidden.set(scores.plus(c).vector().eq(f.floats(Number.NEGATIVE_INFINITY)));
                   exp2Vector(
                     f,
                     v,
                     scores.plus(c).vector().minus(field('max').plus(statistic).splatAt()).times(f.floats(Math.LOG2E)),
                   );
-                  scores.plus(c).store(v.dividedBy(sum.splatAt()));
+                  scores.plus(c).store(v.dividedBy(sum.splatAt()).andNot(forbidden)); // also where m or s is NaN
                 }),
             );
           });
