@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Matrix } from '../../src/matrix.js';
 import { extraKeysLast, withExtraKeys } from '../../src/nn/extra-keys.js';
+import { MultiHeadAttention } from '../../src/nn/multi-head-attention.js';
 import { attentionWeights, scaledDotProductAttention } from '../../src/ops/attention.js';
 import type { AttentionOptions } from '../../src/ops/attention-options.js';
-import { expectClose } from '../support/compare.js';
+import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 
 const normal = (rows: number, cols: number, seed: number) => Matrix.randomNormal(rows, cols, { seed });
@@ -57,6 +58,15 @@ forEachTwin(({ tolerance }) => {
         return scaledDotProductAttention(a, one.k, one.v, one.options);
       };
       expectClose(out.data, Matrix.concatRows([alone(0, 1, 0, 2), alone(1, 3, 2, 5)]).data, 0);
+    });
+
+    it('attends to its extra key alone where the context is empty, whatever mask comes with it', () => {
+      const x = normal(3, 8, 1);
+      const layer = new MultiHeadAttention({ dModel: 8, numHeads: 2, addBiasKeyValue: true, seed: 1 });
+      const context = new Matrix(0, 8);
+      const plain = layer.forward(x, { context });
+      const options = { mask: new Uint8Array(0), keyMask: new Uint8Array(0), bias: new Matrix(3, 0) };
+      expectSame(layer.forward(x, { context, ...options }).data, plain.data);
     });
 
     it('leave the checks to the shapes that the user gave', () => {

@@ -136,6 +136,17 @@ forEachTwin(({ tolerance }) => {
       expectClose(layer.forward(x).data, z.matmul(layer.W_O).data, tolerance);
     });
 
+    it('rotates the keys of a packed context from 0 in its own sequences, where the rows are as many too', () => {
+      const x = normal(6, 16, 1);
+      const layer = new MultiHeadAttention({ dModel: 16, numHeads: 2, rope: true, seed: 1 });
+      const context = normal(6, 16, 4);
+      const call = { cuSeqlens: [0, 2, 6], cuSeqlensK: [0, 4, 6] };
+      const q = rotary(x.matmul(layer.W_Q), { numHeads: 2, positions: [0, 1, 0, 1, 2, 3] });
+      const k = rotary(context.matmul(layer.W_K), { numHeads: 2, positions: [0, 1, 2, 3, 0, 1] });
+      const z = scaledDotProductAttention(q, k, context.matmul(layer.W_V), { numHeads: 2, ...call });
+      expectSame(layer.forward(x, { context, ...call }).data, z.matmul(layer.W_O).data);
+    });
+
     it('composes causal of the layer with the mask of a call', () => {
       const layer = new MultiHeadAttention({ dModel: 16, numHeads: 2, causal: true, seed: 1 });
       const mask = Uint8Array.from({ length: 36 }, (_, at) => (at % 5 === 1 ? 0 : 1));

@@ -90,3 +90,10 @@ describe('the projections of an attention layer', () => {
     expect(layer.dropoutCalls).toBe(0);
   });
 });
+
+it('draws W_O of torch within 1/√(numHeads·dV)', () => {
+  const { data } = new MultiHeadAttention({ dModel: 64, numHeads: 4, dV: 4, init: 'torch', seed: 1 }).W_O;
+  const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  expect(largest).toBeLessThan(1 / 4);
+  expect(largest).toBeGreaterThan(0.98 / 4);
+});

@@ -311,6 +311,18 @@ forEachTwin(({ name: twin, tolerance }) => {
       expectSame(out.sliceRows(0, 4).data, attend().sliceRows(0, 4).data);
     });
 
+    it('of NaN in a value shows wherever it may be attended, though its weight rounds to 0 or is dropped', () => {
+      const v = Matrix.from([[Number.NaN], [1], [2]]);
+      const far = scaledDotProductAttention(Matrix.from([[1]]), Matrix.from([[-1e4], [0], [0]]), v, { scale: 1 });
+      expect(far.get(0, 0)).toBeNaN();
+      for (const dropout of [0.5, 1]) {
+        for (let seed = 0; seed < 8; seed++) {
+          const out = scaledDotProductAttention(new Matrix(1, 1), new Matrix(3, 1), v, { dropout, seed });
+          expect(out.get(0, 0), `dropout ${dropout}, seed ${seed}`).toBeNaN();
+        }
+      }
+    });
+
     it('in a bias counts only where it may be attended; −∞ there means it may not', () => {
       const bias = normal(lq, lk, 5);
       bias.set(2, 3, -Infinity);
