@@ -1,6 +1,6 @@
 import type binaryen from 'binaryen';
 import { KEY_TILE } from '../attention-record.js';
-import { define, type FunctionBuilder, type Int, type IntVariable, range, type VectorVariable } from './builder.js';
+import { define, type Int, type IntVariable, range, type VectorVariable } from './builder.js';
 
 /** Up to so many query rows a key/value head (all its query heads together) read K and V where they lie. */
 export const UNPACKED_ROWS = 8;
@@ -47,65 +47,91 @@ export function emitScoresRows(m: binaryen.Module): void {
   });
 }
 
+/** Groups of four keys a turn, by rows of Q: with fewer, a turn waits for its chains of additions. */
+const GROUPS = [4, 2, 1, 1];
+
 /**
- * Four rows of K at a time are transposed in registers, so that a lane is a key. With few rows of Q a turn takes two
- * such groups: one alone waits for its chain of additions (1 row against 1024 keys of 12×64: NUMBERS).
+ * Four rows of K at a time are transposed in registers, so that a lane is a key; with one row of Q its products are.
+ * 1 row against 64 keys of 64 columns in L1: 2 groups a turn 743 ns, 3 groups 511, 4 groups 478.
  */
 function scoresOf(m: binaryen.Module, rows: number): void {
   const parameters = { q: 'int', k: 'int', ldk: 'int', scores: 'int', count: 'int', stored: 'int', dK: 'int' } as const;
   define(m, `attention_scores_rows${rows}`, parameters, (f, p) => {
-    const [j, c, q] = ['j', 'c', 'qAt'].map((name) => f.intVariable(name));
-    const stride = f.intVariable('stride', p.dK.shl(2));
-    const groups = range(rows <= 2 ? 2 : 1).map((g) => ({
-      keys: range(4).map((i) => f.intVariable(`key${4 * g + i}`)),
-      sums: range(rows).map((r) => f.vectorVariable(`sum${g}${r}`)),
-    }));
-    const v = range(4).map((i) => f.vectorVariable(`v${i}`));
-    const t = range(4).map((i) => f.vectorVariable(`t${i}`));
-    const qRow = (r: number): Int => (r === 0 ? q : q.plus(r === 1 ? stride : stride.times(r)));
-    f.for(j, 0, p.count, 4 * groups.length, () => {
-      groups.forEach(({ keys, sums }, g) => {
-        keys.forEach((key, i) =>
-          key.set(
-            p.k.plus(
-              j
-                .plus(4 * g + i)
-                .min(p.stored.minus(1))
-                .times(p.ldk),
-            ),
+    const [j, left, q] = ['j', 'left', 'qAt'].map((name) => f.intVariable(name));
+    const strides = range(4).map((i) => (i === 0 ? f.int(0) : f.intVariable(`ldk${i}`, p.ldk.times(i))));
+    const [v, t] = ['v', 't'].map((name) => range(4).map((i) => f.vectorVariable(`${name}${i}`)));
+    const qv = f.vectorVariable('qv');
+    const qRow = (r: number): Int => (r === 0 ? q : q.plus(p.dK.shl(2).times(r)));
+
+    /** Scores of four keys a group; key i of a group lies at keys(i) from its base. */
+    const turn = (bases: IntVariable[], key: (base: IntVariable, i: number) => Int) => {
+      const sums = bases.map((_, g) => range(rows).map((r) => f.vectorVariable(`sum${g}${r}`)));
+      for (const sum of sums.flat()) sum.set(f.floats(0));
+      q.set(p.q);
+      const term = (sum: VectorVariable, r: number, i: number) =>
+        sum.set(
+          sum.plus(
+            rows === 1
+              ? t[i]
+              : qRow(r)
+                  .splatAt(i * 4)
+                  .times(t[i]),
           ),
         );
-        for (const sum of sums) sum.set(f.floats(0));
-      });
-      q.set(p.q);
-      f.for(c, 4, p.dK.plus(1), 4, () => {
-        for (const { keys, sums } of groups) {
-          transposeInto(t, v, keys);
-          sums.forEach((sum, r) => {
-            for (let i = 0; i < 4; i++)
-              sum.set(
-                sum.plus(
-                  qRow(r)
-                    .splatAt(i * 4)
-                    .times(t[i]),
-                ),
-              );
+      left.set(p.dK);
+      f.while(
+        () => left.ge(4),
+        () => {
+          if (rows === 1) qv.set(q.vector());
+          bases.forEach((base, g) => {
+            v.forEach((x, i) => {
+              const loaded = key(base, i).vector();
+              x.set(rows === 1 ? loaded.times(qv) : loaded);
+            });
+            transpose(t, v);
+            sums[g].forEach((sum, r) => {
+              for (let i = 0; i < 4; i++) term(sum, r, i);
+            });
           });
-          for (const key of keys) key.add(16);
-        }
-        q.add(16);
+          for (const base of bases) base.add(16);
+          q.add(16);
+          left.add(-4);
+        },
+      );
+      f.while(
+        () => left.gt(0),
+        () => {
+          bases.forEach((base, g) => {
+            t[0].set(f.floats(0));
+            for (let i = 0; i < 4; i++) t[0].set(t[0].withLane(i, key(base, i).float()));
+            if (rows === 1) t[0].set(t[0].times(q.splatAt()));
+            sums[g].forEach((sum, r) => term(sum, r, 0));
+            base.add(4);
+          });
+          q.add(4);
+          left.add(-1);
+        },
+      );
+      sums.forEach((row, g) => {
+        row.forEach((sum, r) => p.scores.plus(j.shl(2)).store(sum, r * KEY_TILE * 4 + g * 16));
       });
-      f.for(c, c.minus(4), p.dK, 1, () => {
-        for (const { keys, sums } of groups) {
-          gather(f, t[0], keys);
-          sums.forEach((sum, r) => sum.set(sum.plus(qRow(r).splatAt().times(t[0]))));
-          for (const key of keys) key.add(4);
-        }
-        q.add(4);
+    };
+
+    const groups = GROUPS[rows - 1];
+    const bases = range(groups).map((g) => f.intVariable(`base${g}`));
+    j.set(0);
+    if (groups > 1) {
+      f.for(j, j, p.stored.minus(4 * groups - 1), 4 * groups, () => {
+        bases.forEach((base, g) => base.set(p.k.plus(j.plus(4 * g).times(p.ldk))));
+        turn(bases, (base, i) => base.plus(strides[i]));
       });
-      groups.forEach(({ sums }, g) => {
-        sums.forEach((sum, r) => p.scores.plus(j.shl(2)).store(sum, r * KEY_TILE * 4 + g * 16));
-      });
+    }
+    // Keys past the last repeat it.
+    const keys = range(4).map((i) => f.intVariable(`key${i}`));
+    f.for(j, j, p.count, 4, () => {
+      keys.forEach((key, i) => key.set(j.plus(i).min(p.stored.minus(1)).times(p.ldk)));
+      bases[0].set(p.k);
+      turn([bases[0]], (base, i) => base.plus(keys[i]));
     });
   });
 }
@@ -153,12 +179,10 @@ export function emitValuesRow(m: binaryen.Module): void {
   });
 }
 
-/** t[i] = column i of the next four columns of the four rows. */
-function transposeInto(t: VectorVariable[], v: VectorVariable[], rows: IntVariable[]): void {
-  rows.forEach((row, i) => v[i].set(row.vector()));
-  const low = [v[0].shuffle(v[1], [0, 4, 1, 5]), v[2].shuffle(v[3], [0, 4, 1, 5])];
-  t[0].set(low[0]);
-  t[1].set(low[1]);
+/** t[i] = column i of the rows v, which it overwrites. */
+function transpose(t: VectorVariable[], v: VectorVariable[]): void {
+  t[0].set(v[0].shuffle(v[1], [0, 4, 1, 5]));
+  t[1].set(v[2].shuffle(v[3], [0, 4, 1, 5]));
   t[2].set(v[0].shuffle(v[1], [2, 6, 3, 7]));
   t[3].set(v[2].shuffle(v[3], [2, 6, 3, 7]));
   v[0].set(t[0].shuffle(t[1], [0, 1, 4, 5]));
@@ -166,10 +190,4 @@ function transposeInto(t: VectorVariable[], v: VectorVariable[], rows: IntVariab
   v[2].set(t[2].shuffle(t[3], [0, 1, 4, 5]));
   v[3].set(t[2].shuffle(t[3], [2, 3, 6, 7]));
   t.forEach((vector, i) => vector.set(v[i]));
-}
-
-/** One float of each of the four rows. */
-function gather(f: FunctionBuilder, into: VectorVariable, rows: IntVariable[]): void {
-  into.set(f.floats(0));
-  rows.forEach((row, i) => into.set(into.withLane(i, row.float())));
 }

@@ -1,13 +1,16 @@
 import type binaryen from 'binaryen';
 import { KEY_TILE } from '../attention-record.js';
-import { define, type FunctionBuilder, type Int, type Vector } from './builder.js';
-import { exp2Vector, horizontalMax, horizontalSum } from './exp.js';
+import { define, type FunctionBuilder, type Int, range, type Vector, type VectorVariable } from './builder.js';
+import { exp2Vector, exp2Vectors, horizontalMax, horizontalSum } from './exp.js';
 
 // The online softmax of one tile of scores, in three sweeps over its rows, so that no row waits for the chain of another:
 //   1. t = max S of every row;
 //   2. four rows at a time: m' = max(m, t), factor = e^{m−m'}, s = s·factor, m = m';
 //   3. every row: O = O·factor where factor ≠ 1, P = e^{S−m'}, s = s + Σ P.
 // A row with nothing to attend to yet has m' = −∞: its factor is 1 and its scores are measured from 0, so that P = 0.
+
+/** Vectors a turn of the exponentials, which then share their constants (see softmax.ts). */
+const WIDTH = 4;
 
 /**
  * scores: `rows` rows of `count` (multiple of 8) at KEY_TILE floats apart, replaced by P. max, sum, factors, shifts: a
@@ -61,7 +64,9 @@ export function emitSoftmaxRows(m: binaryen.Module): void {
       of(p.shifts).store(next.andNot(empty));
     });
 
-    const [s0, s1, v, shift] = ['s0', 's1', 'v', 'shift'].map((name) => f.vectorVariable(name));
+    const sums = range(2).map((i) => f.vectorVariable(`sum${i}`));
+    const shift = f.vectorVariable('shift');
+    const weights = range(WIDTH).map((i) => f.vectorVariable(`weight${i}`));
     each(1, () => {
       startRow();
       factor.set(p.factors.plus(r.shl(2)).splatAt());
@@ -70,25 +75,25 @@ export function emitSoftmaxRows(m: binaryen.Module): void {
         f.for(at, out, out.plus(p.outStride), 16, () => at.store(at.vector().times(factor)));
       });
       shift.set(p.shifts.plus(r.shl(2)).splatAt());
-      s0.set(f.floats(0));
-      s1.set(f.floats(0));
-      f.for(at, row, end, 32, () => {
-        for (const [offset, s] of [
-          [0, s0],
-          [16, s1],
-        ] as const) {
-          exp2Vector(f, v, toBase2(f, at.vector(offset).minus(shift)));
-          at.store(v, offset);
-          s.set(s.plus(v));
-        }
-      });
+      for (const sum of sums) sum.set(f.floats(0));
+      const exponentials = (out: VectorVariable[]) => {
+        exp2Vectors(
+          f,
+          out,
+          out.map((_, i) => toBase2(f, at.vector(i * 16).minus(shift))),
+        );
+        out.forEach((v, i) => at.store(v, i * 16));
+        out.forEach((v, i) => sums[i % 2].set(sums[i % 2].plus(v)));
+      };
+      f.for(at, row, end.minus(WIDTH * 16 - 1), WIDTH * 16, () => exponentials(weights));
+      f.for(at, at, end, 32, () => exponentials(weights.slice(0, 2)));
       const sum = p.sum.plus(r.shl(2));
-      sum.store(sum.float().plus(horizontalSum(f, s0.plus(s1))));
+      sum.store(sum.float().plus(horizontalSum(f, sums[0].plus(sums[1]))));
     });
   });
 }
 
 /** x·log2(e), only after the maximum was subtracted: before, a logit above 2.3e38 would overflow. */
 export function toBase2(f: FunctionBuilder, x: Vector): Vector {
-  return x.times(f.floats(Math.LOG2E));
+  return x.times(f.constant(Math.LOG2E));
 }

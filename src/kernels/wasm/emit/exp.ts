@@ -1,5 +1,5 @@
 import type binaryen from 'binaryen';
-import type { Float, FunctionBuilder, Vector, VectorVariable } from './builder.js';
+import { type Float, type FunctionBuilder, range, type Vector, type VectorVariable } from './builder.js';
 import { defineMap } from './map.js';
 
 // e^x and 2^x of four floats: x = n·ln 2 + r, n the nearest integer, |r| ≤ ½ ln 2; e^x = 2^n·p(r). (Cody and Waite 1980,
@@ -19,7 +19,19 @@ const ROUND = 1.5 * 2 ** 23;
 const LN2_HIGH = 0.693359375;
 const LN2_LOW = Math.LN2 - LN2_HIGH;
 
-/** Σ coefficients[i]·x^i by Horner's rule. */
+/** out[i] = Σ coefficients[j]·x[i]^j by Horner's rule. Several at once share every coefficient while it is in a register. */
+export function polynomials(
+  f: FunctionBuilder,
+  out: readonly VectorVariable[],
+  coefficients: readonly number[],
+  x: readonly Vector[],
+): void {
+  const [highest, ...lower] = coefficients.map((c) => f.constant(c)).reverse();
+  for (const [i, v] of out.entries()) v.set(highest.times(x[i]).plus(lower[0]));
+  for (const c of lower.slice(1)) for (const [i, v] of out.entries()) v.set(v.times(x[i]).plus(c));
+}
+
+/** The same for one, as a value. */
 export function polynomial(f: FunctionBuilder, coefficients: readonly number[], x: Vector): Vector {
   return coefficients
     .slice(0, -1)
@@ -27,25 +39,46 @@ export function polynomial(f: FunctionBuilder, coefficients: readonly number[], 
 }
 
 /** x = n·ln 2 + r: r, and 2^(n + bias − 127). Holds for 0 ≤ n + bias ≤ 254. */
-function reduce(f: FunctionBuilder, x: VectorVariable, bias: number): { r: VectorVariable; power: Vector } {
+function reduce(
+  f: FunctionBuilder,
+  x: readonly VectorVariable[],
+  bias: number,
+): { r: VectorVariable[]; power: Vector[] } {
   const round = f.constant(ROUND + bias);
-  const shifted = f.vectorVariable('expShifted', x.times(f.constant(Math.LOG2E)).plus(round));
-  const n = f.vectorVariable('expN', shifted.minus(round));
-  const r = f.vectorVariable('expR', x.minus(n.times(f.constant(LN2_HIGH))).minus(n.times(f.constant(LN2_LOW))));
-  return { r, power: shifted.intShl(23) };
+  const [shifted, n, r] = ['expShifted', 'expN', 'expR'].map((name) => variables(f, name, x.length));
+  for (const [i, v] of x.entries()) shifted[i].set(v.times(f.constant(Math.LOG2E)).plus(round));
+  for (const [i, v] of n.entries()) v.set(shifted[i].minus(round));
+  for (const [i, v] of r.entries()) v.set(x[i].minus(n[i].times(f.constant(LN2_HIGH))));
+  for (const [i, v] of r.entries()) v.set(v.minus(n[i].times(f.constant(LN2_LOW))));
+  return { r, power: shifted.map((v) => v.intShl(23)) };
 }
+
+const variables = (f: FunctionBuilder, name: string, count: number): VectorVariable[] =>
+  range(count).map((i) => f.vectorVariable(`${name}${i}`));
 
 /**
  * out = e^x, or e^(x + low) for |low| ≪ 1, for x ≤ 89, within 1.2 ulp. Below 2^−125.5 (x < −86.99) the result is 0, above
  * the largest float +∞; NaN stays NaN. `out` may be the variable that x reads.
  */
 export function boundedExpVector(f: FunctionBuilder, out: VectorVariable, x: Vector, low?: Vector): void {
-  const bounded = f.vectorVariable('expX', x.pmax(f.constant(-87.5)));
+  boundedExpVectors(f, [out], [x], low);
+}
+
+/** The same for several at once. */
+export function boundedExpVectors(
+  f: FunctionBuilder,
+  out: readonly VectorVariable[],
+  x: readonly Vector[],
+  low?: Vector,
+): void {
+  const bounded = variables(f, 'expX', x.length);
+  for (const [i, v] of bounded.entries()) v.set(x[i].pmax(f.constant(-87.5)));
   // 2p(r)·2^(n−1): the power of n = 128 would already be infinite.
   const { r, power } = reduce(f, bounded, 126);
-  if (low) r.set(r.plus(low));
+  if (low) for (const v of r) v.set(v.plus(low));
   const doubled = EXP.map((c) => 2 * c);
-  out.set(polynomial(f, doubled, r).times(power));
+  polynomials(f, out, doubled, r);
+  for (const [i, v] of out.entries()) v.set(v.times(power[i]));
 }
 
 /** The same for any x. (Its own function because the bound costs softmax 8 %.) */
@@ -55,11 +88,11 @@ export function expVector(f: FunctionBuilder, out: VectorVariable, x: Vector): v
 
 /** out = e^x − 1 for 0 ≤ x ≤ 80, within 2.5 ulp also near 0; NaN stays NaN. */
 export function expMinusOneVector(f: FunctionBuilder, out: VectorVariable, x: VectorVariable): void {
-  const { r, power } = reduce(f, x, 127);
-  const scale = f.vectorVariable('expScale', power);
+  const { r, power } = reduce(f, [x], 127);
+  const scale = f.vectorVariable('expScale', power[0]);
   out.set(
-    polynomial(f, EXP.slice(1), r)
-      .times(r)
+    polynomial(f, EXP.slice(1), r[0])
+      .times(r[0])
       .times(scale)
       .plus(scale.minus(f.constant(1))),
   );
@@ -70,11 +103,18 @@ export function expMinusOneVector(f: FunctionBuilder, out: VectorVariable, x: Ve
  * `out` may be the variable that x reads.
  */
 export function exp2Vector(f: FunctionBuilder, out: VectorVariable, x: Vector): void {
+  exp2Vectors(f, [out], [x]);
+}
+
+/** The same for several at once. */
+export function exp2Vectors(f: FunctionBuilder, out: readonly VectorVariable[], x: readonly Vector[]): void {
   const round = f.constant(ROUND + 127);
-  const clamped = f.vectorVariable('exp2X', x.pmax(f.constant(-127)));
-  const shifted = f.vectorVariable('exp2Shifted', clamped.plus(round));
-  const r = f.vectorVariable('exp2R', clamped.minus(shifted.minus(round)));
-  out.set(polynomial(f, EXP2, r).times(shifted.intShl(23)));
+  const [clamped, shifted, r] = ['exp2X', 'exp2Shifted', 'exp2R'].map((name) => variables(f, name, x.length));
+  for (const [i, v] of clamped.entries()) v.set(x[i].pmax(f.constant(-127)));
+  for (const [i, v] of shifted.entries()) v.set(clamped[i].plus(round));
+  for (const [i, v] of r.entries()) v.set(clamped[i].minus(shifted[i].minus(round)));
+  polynomials(f, out, EXP2, r);
+  for (const [i, v] of out.entries()) v.set(v.times(shifted[i].intShl(23)));
 }
 
 /** The largest lane; NaN if one is. */
