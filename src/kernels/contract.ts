@@ -79,6 +79,26 @@ export interface AttentionResult extends AttentionStatistics {
   out: Floats;
 }
 
+/** What the backward of an attention needs of its forward, and the gradient of its results. */
+export interface AttentionBackwardProblem extends AttentionForwardProblem, AttentionResult {
+  /** ∂loss/∂out, (total query rows × numHeads·dV). */
+  dOut: Floats;
+  /** ∂loss/∂(m + log s), (total query rows × numHeads); absent = 0. */
+  dLogSumExp?: Floats;
+  /** Whether dBias is wanted; only where there is a bias. */
+  wantsBias: boolean;
+}
+
+export interface AttentionGradients {
+  dQ: Floats;
+  dK: Floats;
+  dV: Floats;
+  /** Laid out as the bias, summed over the heads that share it. */
+  dBias?: Floats;
+  /** (1 × numHeads), where there are sinks. */
+  dSinks?: Floats;
+}
+
 export type AttentionStage = 'scaledScores' | 'softcapped' | 'masked' | 'weights';
 
 /** Rotates pairs of columns inside every head; pair p of row r by the angle whose cosine is cos[r·dim/2 + p]. */
@@ -120,6 +140,58 @@ export interface RmsNormResult {
   inverseRms: Floats;
 }
 
+export interface LayerNormBackward extends Normalization, Omit<LayerNormResult, 'out'> {
+  dOut: Floats;
+}
+
+export interface RmsNormBackward extends Omit<Normalization, 'bias'>, Omit<RmsNormResult, 'out'> {
+  dOut: Floats;
+}
+
+/** dGain and dBias are (1 × cols). */
+export interface LayerNormGradients {
+  dX: Floats;
+  dGain: Floats;
+  dBias: Floats;
+}
+
+export type RmsNormGradients = Omit<LayerNormGradients, 'dBias'>;
+
+/** Mean over the counted rows of −Σ_c t_c·log softmax(row)_c, t = (1 − ε)·onehot(target) + ε / cols. */
+export interface CrossEntropy {
+  /** (rows × cols). */
+  logits: Floats;
+  rows: number;
+  cols: number;
+  /** Row r is counted unless targets[r] is ignoreIndex. */
+  targets: Int32Array;
+  ignoreIndex: number;
+  /** ε, from 0 to 1. */
+  labelSmoothing: number;
+}
+
+/** loss has one entry, 0 where no row counts; max and sum one a row: m = max z, s = Σ e^{z−m}. */
+export interface CrossEntropyResult {
+  loss: Floats;
+  max: Floats;
+  sum: Floats;
+}
+
+/** Entry i is kept, times 1 / (1 − rate), unless its random word says otherwise: the same bits for the same key. */
+export interface Dropout {
+  x: Floats;
+  rate: number;
+  seedLow: number;
+  seedHigh: number;
+}
+
+/** Some rows of a matrix whose other rows are 0: ids ascending, each once. */
+export interface SparseRows {
+  rows: Int32Array;
+  /** (rows.length × cols). */
+  values: Floats;
+}
+
 export type UnaryOperation = 'exp' | 'log' | 'sqrt' | 'tanh' | 'relu' | 'gelu' | 'geluTanh' | 'silu';
 export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide';
 
@@ -153,6 +225,27 @@ export interface Kernels {
   rotary(problem: Rotary): Floats;
   layerNorm(problem: Normalization): LayerNormResult;
   rmsNorm(problem: Normalization): RmsNormResult;
+  logSoftmax(x: Floats, rows: number, cols: number): Floats;
+  crossEntropy(problem: CrossEntropy): CrossEntropyResult;
+  dropout(problem: Dropout): Floats;
+  /** The sum of every column of x (rows × cols), rows ascending. */
+  sumRows(x: Floats, rows: number, cols: number): Floats;
+
+  // Backward: dX = ∂loss/∂x from dY = ∂loss/∂y.
+
+  /** y is the softmax; an entry that is 0 has gradient 0 and adds nothing to its row. */
+  softmaxBackward(y: Floats, dY: Floats, rows: number, cols: number): Floats;
+  /** y is the log-softmax. */
+  logSoftmaxBackward(y: Floats, dY: Floats, rows: number, cols: number): Floats;
+  /** y is what the operation gave for x. */
+  unaryBackward(operation: UnaryOperation, x: Floats, y: Floats, dY: Floats): Floats;
+  /** dRow[id] = Σ dOut rows where ids is id, in their order; without the rows of `ignored`. */
+  gatherRowsBackward(dOut: Floats, cols: number, ids: Int32Array, ignored?: number): SparseRows;
+  attentionBackward(problem: AttentionBackwardProblem): AttentionGradients;
+  layerNormBackward(problem: LayerNormBackward): LayerNormGradients;
+  rmsNormBackward(problem: RmsNormBackward): RmsNormGradients;
+  /** dLoss is ∂/∂loss; m and s are those of the forward. */
+  crossEntropyBackward(problem: CrossEntropy, forward: Omit<CrossEntropyResult, 'loss'>, dLoss: number): Floats;
 }
 
 export type Allocate = Kernels['allocate'];

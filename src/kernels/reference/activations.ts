@@ -19,6 +19,26 @@ export function geluTanh(x: number): number {
   return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
 }
 
+/** σ(x)·(1 + x·(1 − σ(x))). */
+export function siluSlope(x: number): number {
+  if (!(Math.abs(x) < Number.POSITIVE_INFINITY)) return x > 0 ? 1 : x < 0 ? 0 : x;
+  const sigma = 1 / (1 + Math.exp(-x));
+  return sigma * (1 + x * (1 - sigma));
+}
+
+/** Φ(x) + x·φ(x), φ the normal density. */
+export function geluSlope(x: number): number {
+  if (!(Math.abs(x) < Number.POSITIVE_INFINITY)) return x > 0 ? 1 : x < 0 ? 0 : x;
+  return 0.5 * erfc(-x * Math.SQRT1_2) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI);
+}
+
+/** With u = √(2/π)(x + 0.044715x³): ½(1 + tanh u) + ½x(1 − tanh² u)·√(2/π)(1 + 3·0.044715x²). */
+export function geluTanhSlope(x: number): number {
+  if (!(Math.abs(x) < 1e3)) return x > 0 ? 1 : x < 0 ? 0 : x; // the slope has long reached its limit
+  const t = Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x));
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x);
+}
+
 // Rational Chebyshev approximations of erf and erfc: W. J. Cody 1969, Math. Comp. 23, pp. 631–637, tables I–III
 // (relative error below 1e-16 in each range); highest power first, last entry of a numerator table its leading term.
 const ERF_P = [

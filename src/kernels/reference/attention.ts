@@ -15,7 +15,7 @@ import type {
 // A position that may not be attended is never read: whatever q, k, v or bias hold there cannot leak.
 
 /** One query row of one head of one sequence. */
-interface Row {
+export interface Row {
   sequence: number;
   head: number;
   /** Within the sequence. */
@@ -84,8 +84,12 @@ export function attentionStage(
   return out;
 }
 
-/** Calls visit with every row and its logits Z; the array of logits is used again for the next row. */
-function forEachRow(allocate: Allocate, problem: AttentionProblem, visit: (row: Row, logits: Floats) => void): void {
+/** Calls visit with every row, its logits Z and scale·q; both arrays are used again for the next row. */
+export function forEachRow(
+  allocate: Allocate,
+  problem: AttentionProblem,
+  visit: (row: Row, logits: Floats, scaledQuery: Floats) => void,
+): void {
   const { cuSeqlens, cuSeqlensK, numHeads, dK } = problem;
   const scaled = allocate(dK);
   for (let sequence = 0; sequence + 1 < cuSeqlens.length; sequence++) {
@@ -95,7 +99,7 @@ function forEachRow(allocate: Allocate, problem: AttentionProblem, visit: (row: 
         const row = rowOf(problem, sequence, head, query);
         scaleQuery(problem, row, scaled);
         rowLogits(problem, row, scaled, logits);
-        visit(row, logits);
+        visit(row, logits, scaled);
       }
     }
   }
@@ -137,7 +141,7 @@ function scaleQuery({ q, numHeads, dK, scale }: AttentionProblem, row: Row, scal
   for (let c = 0; c < dK; c++) scaled[c] = scale * q[start + c];
 }
 
-function dotKey(problem: AttentionProblem, row: Row, scaledQuery: Floats, j: number): number {
+export function dotKey(problem: AttentionProblem, row: Row, scaledQuery: Floats, j: number): number {
   const { k, dK, numKvHeads } = problem;
   const start = ((row.firstKey + j) * numKvHeads + kvHead(problem, row.head)) * dK;
   let sum = 0;
@@ -145,7 +149,7 @@ function dotKey(problem: AttentionProblem, row: Row, scaledQuery: Floats, j: num
   return sum;
 }
 
-function kvHead({ numHeads, numKvHeads }: AttentionProblem, head: number): number {
+export function kvHead({ numHeads, numKvHeads }: AttentionProblem, head: number): number {
   return Math.floor(head / (numHeads / numKvHeads));
 }
 
@@ -179,7 +183,7 @@ function rowStatistics({ sinks }: AttentionProblem, row: Row, logits: Floats): [
 const words = /* @__PURE__ */ new Uint32Array(4);
 
 /** Whether dropout keeps weight (query, key): its random word is at least p·2^32. */
-function keeps(problem: AttentionForwardProblem, row: Row, key: number): boolean {
+export function keeps(problem: AttentionForwardProblem, row: Row, key: number): boolean {
   const unit = row.sequence * problem.numHeads + row.head;
   philox(key >>> 2, row.query, unit, problem.call, problem.seedLow, problem.seedHigh, words);
   return words[key & 3] >= Math.round(problem.dropout * 4294967296);

@@ -1,5 +1,5 @@
 import type { Allocate, BinaryOperation, Floats, UnaryOperation } from '../contract.js';
-import { gelu, geluTanh, relu, silu } from './activations.js';
+import { gelu, geluSlope, geluTanh, geluTanhSlope, relu, silu, siluSlope } from './activations.js';
 
 const unaryFunctions: Record<UnaryOperation, (x: number) => number> = {
   exp: Math.exp,
@@ -10,6 +10,18 @@ const unaryFunctions: Record<UnaryOperation, (x: number) => number> = {
   gelu,
   geluTanh,
   silu,
+};
+
+/** dy/dx from x and y = f(x). */
+const unarySlopes: Record<UnaryOperation, (x: number, y: number) => number> = {
+  exp: (_, y) => y,
+  log: (x) => 1 / x,
+  sqrt: (_, y) => 0.5 / y,
+  tanh: (_, y) => 1 - y * y,
+  relu: (x) => (x > 0 ? 1 : 0), // 0 at 0
+  gelu: geluSlope,
+  geluTanh: geluTanhSlope,
+  silu: siluSlope,
 };
 
 const binaryFunctions: Record<BinaryOperation, (a: number, b: number) => number> = {
@@ -25,6 +37,14 @@ export function unary(allocate: Allocate, operation: UnaryOperation, x: Floats):
   const out = allocate(x.length);
   for (let i = 0; i < x.length; i++) out[i] = f(x[i]);
   return out;
+}
+
+/** dX_i = f'(x_i)·dY_i. */
+export function unaryBackward(allocate: Allocate, operation: UnaryOperation, x: Floats, y: Floats, dY: Floats): Floats {
+  const slope = unarySlopes[operation];
+  const dX = allocate(x.length);
+  for (let i = 0; i < x.length; i++) dX[i] = slope(x[i], y[i]) * dY[i];
+  return dX;
 }
 
 /** out_i = f(a_i, b_i); a b of one row is repeated for every row of a. */
@@ -50,5 +70,12 @@ export function sum(allocate: Allocate, x: Floats): Floats {
   for (let i = 0; i < x.length; i++) total += x[i];
   const out = allocate(1);
   out[0] = total;
+  return out;
+}
+
+/** The sum of every column of x (rows × cols), rows ascending. */
+export function sumRows(allocate: Allocate, x: Floats, rows: number, cols: number): Floats {
+  const out = allocate(cols);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c] += x[r * cols + c];
   return out;
 }

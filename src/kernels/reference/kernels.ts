@@ -1,11 +1,14 @@
 import type { Allocate, Kernels } from '../contract.js';
 import { attention, attentionStage, attentionStatistics } from './attention.js';
-import { binary, scale, sum, unary } from './elementwise.js';
+import { attentionBackward } from './attention-backward.js';
+import { crossEntropy, crossEntropyBackward } from './cross-entropy.js';
+import { dropout } from './dropout.js';
+import { binary, scale, sum, sumRows, unary, unaryBackward } from './elementwise.js';
 import { gemm } from './gemm.js';
-import { concat, concatColumns, gatherRows, sliceColumns, transpose } from './layout.js';
-import { layerNorm, rmsNorm } from './normalization.js';
+import { concat, concatColumns, gatherRows, gatherRowsBackward, sliceColumns, transpose } from './layout.js';
+import { layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from './normalization.js';
 import { rotary } from './rotary.js';
-import { softmax } from './softmax.js';
+import { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from './softmax.js';
 
 /** The specification, computing in whatever arrays `allocate` makes. */
 function referenceKernels(name: Kernels['name'], allocate: Allocate): Kernels {
@@ -29,6 +32,18 @@ function referenceKernels(name: Kernels['name'], allocate: Allocate): Kernels {
     rotary: (problem) => rotary(allocate, problem),
     layerNorm: (problem) => layerNorm(allocate, problem),
     rmsNorm: (problem) => rmsNorm(allocate, problem),
+    logSoftmax: (x, rows, cols) => logSoftmax(allocate, x, rows, cols),
+    crossEntropy: (problem) => crossEntropy(allocate, problem),
+    dropout: (problem) => dropout(allocate, problem),
+    sumRows: (x, rows, cols) => sumRows(allocate, x, rows, cols),
+    softmaxBackward: (y, dY, rows, cols) => softmaxBackward(allocate, y, dY, rows, cols),
+    logSoftmaxBackward: (y, dY, rows, cols) => logSoftmaxBackward(allocate, y, dY, rows, cols),
+    unaryBackward: (operation, x, y, dY) => unaryBackward(allocate, operation, x, y, dY),
+    gatherRowsBackward: (dOut, cols, ids, ignored) => gatherRowsBackward(allocate, dOut, cols, ids, ignored),
+    attentionBackward: (problem) => attentionBackward(allocate, problem),
+    layerNormBackward: (problem) => layerNormBackward(allocate, problem),
+    rmsNormBackward: (problem) => rmsNormBackward(allocate, problem),
+    crossEntropyBackward: (problem, forward, dLoss) => crossEntropyBackward(allocate, problem, forward, dLoss),
   };
 }
 

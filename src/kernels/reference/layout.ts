@@ -1,4 +1,4 @@
-import type { Allocate, Floats } from '../contract.js';
+import type { Allocate, Floats, SparseRows } from '../contract.js';
 
 // Kernels that move numbers and compute nothing.
 
@@ -54,4 +54,23 @@ export function gatherRows(allocate: Allocate, table: Floats, cols: number, ids:
   const out = allocate(ids.length * cols);
   for (let r = 0; r < ids.length; r++) out.set(table.subarray(ids[r] * cols, (ids[r] + 1) * cols), r * cols);
   return out;
+}
+
+/** The backward of gatherRows: for every id but `ignored` the sum of the rows of dOut that read it, in their order. */
+export function gatherRowsBackward(
+  allocate: Allocate,
+  dOut: Floats,
+  cols: number,
+  ids: Int32Array,
+  ignored?: number,
+): SparseRows {
+  const rows = Int32Array.from(new Set(ids.filter((id) => id !== ignored))).sort();
+  const place = new Map(Array.from(rows, (id, i) => [id, i]));
+  const values = allocate(rows.length * cols);
+  for (let r = 0; r < ids.length; r++) {
+    const target = place.get(ids[r]);
+    if (target === undefined) continue;
+    for (let c = 0; c < cols; c++) values[target * cols + c] += dOut[r * cols + c];
+  }
+  return { rows, values };
 }

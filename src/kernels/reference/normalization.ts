@@ -1,4 +1,13 @@
-import type { Allocate, LayerNormResult, Normalization, RmsNormResult } from '../contract.js';
+import type {
+  Allocate,
+  LayerNormBackward,
+  LayerNormGradients,
+  LayerNormResult,
+  Normalization,
+  RmsNormBackward,
+  RmsNormGradients,
+  RmsNormResult,
+} from '../contract.js';
 
 /** (x − mean) / √(variance + ε) · gain + bias, a row at a time; the variance is the biased one. Two passes. */
 export function layerNorm(allocate: Allocate, problem: Normalization): LayerNormResult {
@@ -19,6 +28,30 @@ export function layerNorm(allocate: Allocate, problem: Normalization): LayerNorm
   return result;
 }
 
+/**
+ * With n = (x − mean)·inverseStd and dN = dOut ∘ gain: dX = inverseStd·(dN − mean(dN) − n·mean(dN∘n)),
+ * dGain = Σ rows dOut∘n, dBias = Σ rows dOut.
+ */
+export function layerNormBackward(allocate: Allocate, problem: LayerNormBackward): LayerNormGradients {
+  const { x, rows, cols, gain, mean, inverseStd, dOut } = problem;
+  const gradients = { dX: allocate(x.length), dGain: allocate(cols), dBias: allocate(cols) };
+  for (let r = 0; r < rows; r++) {
+    const normal = (c: number) => (x[r * cols + c] - mean[r]) * inverseStd[r];
+    const dNormal = (c: number) => dOut[r * cols + c] * (gain ? gain[c] : 1);
+    let [meanD, meanDN] = [0, 0];
+    for (let c = 0; c < cols; c++) {
+      meanD += dNormal(c) / cols;
+      meanDN += (dNormal(c) * normal(c)) / cols;
+      gradients.dGain[c] += dOut[r * cols + c] * normal(c);
+      gradients.dBias[c] += dOut[r * cols + c];
+    }
+    for (let c = 0; c < cols; c++) {
+      gradients.dX[r * cols + c] = inverseStd[r] * (dNormal(c) - meanD - normal(c) * meanDN);
+    }
+  }
+  return gradients;
+}
+
 /** x / √(mean(x²) + ε) · gain, a row at a time. */
 export function rmsNorm(allocate: Allocate, problem: Normalization): RmsNormResult {
   const { x, rows, cols, gain, epsilon } = problem;
@@ -31,4 +64,21 @@ export function rmsNorm(allocate: Allocate, problem: Normalization): RmsNormResu
     result.inverseRms[r] = inverseRms;
   }
   return result;
+}
+
+/** With n = x·inverseRms and dN = dOut ∘ gain: dX = inverseRms·(dN − n·mean(dN∘n)), dGain = Σ rows dOut∘n. */
+export function rmsNormBackward(allocate: Allocate, problem: RmsNormBackward): RmsNormGradients {
+  const { x, rows, cols, gain, inverseRms, dOut } = problem;
+  const gradients = { dX: allocate(x.length), dGain: allocate(cols) };
+  for (let r = 0; r < rows; r++) {
+    const normal = (c: number) => x[r * cols + c] * inverseRms[r];
+    const dNormal = (c: number) => dOut[r * cols + c] * (gain ? gain[c] : 1);
+    let meanDN = 0;
+    for (let c = 0; c < cols; c++) {
+      meanDN += (dNormal(c) * normal(c)) / cols;
+      gradients.dGain[c] += dOut[r * cols + c] * normal(c);
+    }
+    for (let c = 0; c < cols; c++) gradients.dX[r * cols + c] = inverseRms[r] * (dNormal(c) - normal(c) * meanDN);
+  }
+  return gradients;
 }
