@@ -1,6 +1,8 @@
 export { ShapeError } from './core/errors.js';
 export { cuSeqlensFromLengths } from './core/sequences.js';
 export type { StoredDtype, StoredTensor } from './core/stored-tensor.js';
+export { customGradient, noGrad, type ValueAndGradOptions, valueAndGrad } from './gradient.js';
+export { Gradients, type SparseGradient } from './gradients.js';
 export { type HeatmapAnsiOptions, heatmapAnsi } from './inspect/heatmap-ansi.js';
 export { type HeatmapSvgOptions, heatmapSvg } from './inspect/heatmap-svg.js';
 export { capabilities, type KernelChoice, setKernels, setSeed } from './kernels/state.js';
@@ -17,7 +19,7 @@ export {
 } from './nn/multi-head-attention.js';
 export { LayerNorm, type NormModuleOptions, RMSNorm } from './nn/norms.js';
 export { type AttentionTrace, SelfAttention, type SelfAttentionOptions } from './nn/self-attention.js';
-export { type GeluOptions, gelu, relu, silu } from './ops/activations.js';
+export { type GeluOptions, gelu, logSoftmax, relu, silu } from './ops/activations.js';
 export {
   type AttentionStage,
   type AttentionWeightsOptions,
@@ -27,6 +29,8 @@ export {
 } from './ops/attention.js';
 export type { AttentionOptions, Mask } from './ops/attention-options.js';
 export { KVCache, type KVCacheAttendOptions, type KVCacheOptions } from './ops/cache.js';
+export { type DropoutOptions, dropout } from './ops/dropout.js';
+export { type CrossEntropyOptions, crossEntropy, meanSquaredError } from './ops/losses.js';
 export { layerNorm, type NormOptions, rmsNorm } from './ops/normalization.js';
 export { pack, unpack } from './ops/packing.js';
 export { type SinusoidalOptions, sinusoidalPositions } from './ops/positions.js';

@@ -59,7 +59,7 @@ export function checkRows(where: string, rows: ArrayLike<ArrayLike<number>>): nu
 }
 
 /** op(a) · op(b) is (m × k) · (k × n). */
-export function productShape(where: string, a: Shape, b: Shape, transposeA: boolean, transposeB: boolean) {
+export function requireProduct(where: string, a: Shape, b: Shape, transposeA: boolean, transposeB: boolean): void {
   const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
   const [inner, n] = transposeB ? [b.cols, b.rows] : [b.rows, b.cols];
   if (k !== inner) {
@@ -71,7 +71,6 @@ export function productShape(where: string, a: Shape, b: Shape, transposeA: bool
     throw shapeError(where, 'inner dimensions must agree', given, hint);
   }
   requireSize(where, 'the product', m, n);
-  return { m, n, k };
 }
 
 /** The rows or columns that every matrix of a list has; there must be one. */

@@ -1,3 +1,4 @@
+import { record } from './autograd/tape.js';
 import {
   describe,
   kindError,
@@ -10,8 +11,9 @@ import {
   shapeText,
 } from './core/errors.js';
 import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
-import { kernels, viewOf } from './kernels/state.js';
-import { checkRows, equalSize, productShape, requireData, requireIndex, requireRange } from './matrix-checks.js';
+import { kernels } from './kernels/state.js';
+import * as algebra from './matrix-algebra.js';
+import { checkRows, equalSize, requireData, requireIndex, requireProduct, requireRange } from './matrix-checks.js';
 import { normalDraws, type RandomNormalOptions, type RandomUniformOptions, uniformDraws } from './matrix-random.js';
 
 export interface MatmulOptions {
@@ -123,7 +125,7 @@ export class Matrix {
   /** Row r as a view: writing to it writes to the matrix. @throws ShapeError  if it lies outside */
   row(r: number): Float32Array {
     requireIndex('row', 'row', r, this.rows);
-    return viewOf(this.data, r * this.cols, (r + 1) * this.cols);
+    return this.data.subarray(r * this.cols, (r + 1) * this.cols);
   }
 
   /** The entries as nested arrays, rows first. */
@@ -133,7 +135,7 @@ export class Matrix {
 
   /** A copy with memory of its own. */
   clone(): Matrix {
-    return wrap(this.rows, this.cols, this.data.slice());
+    return result([this], algebra.copied(this));
   }
 
   /**
@@ -148,24 +150,24 @@ export class Matrix {
     const { transposeA = false, transposeB = false } = options;
     requireBoolean('matmul', 'transposeA', transposeA);
     requireBoolean('matmul', 'transposeB', transposeB);
-    const { m, n, k } = productShape('matmul', this, other, transposeA, transposeB);
-    return wrap(m, n, kernels().gemm({ m, n, k, a: this.data, b: other.data, transposeA, transposeB }));
+    requireProduct('matmul', this, other, transposeA, transposeB);
+    return result([this, other], algebra.product(this, other, transposeA, transposeB));
   }
 
   /** (cols × rows). @example q.matmul(k.transpose()); */
   transpose(): Matrix {
-    return wrap(this.cols, this.rows, kernels().transpose(this.data, this.rows, this.cols));
+    return result([this], algebra.transposed(this));
   }
 
   /** Every entry times s. @example scores.scale(1 / Math.sqrt(dK)); */
   scale(s: number): Matrix {
     requireNumber('scale', 's', s);
-    return wrap(this.rows, this.cols, kernels().scale(this.data, s));
+    return result([this], algebra.scaled(this, s));
   }
 
   /** Softmax of every row. A row that is all −∞ gives zeros. @example const weights = scores.softmax(); */
   softmax(): Matrix {
-    return wrap(this.rows, this.cols, kernels().softmax(this.data, this.rows, this.cols));
+    return result([this], algebra.softmaxRows(this));
   }
 
   /** this + other; other has the same shape, or is a (1 × cols) row for every row. @throws ShapeError  if neither */
@@ -226,13 +228,13 @@ export class Matrix {
   /** Rows [start, end) as a new matrix; end defaults to rows. @throws ShapeError  unless 0 ≤ start ≤ end ≤ rows */
   sliceRows(start: number, end: number = this.rows): Matrix {
     requireRange('sliceRows', 'rows', start, end, this.rows);
-    return wrap(end - start, this.cols, this.data.slice(start * this.cols, end * this.cols));
+    return result([this], algebra.rowSlice(this, start, end));
   }
 
   /** Columns [start, end) as a new matrix; end defaults to cols. @throws ShapeError  unless 0 ≤ start ≤ end ≤ cols */
   sliceColumns(start: number, end: number = this.cols): Matrix {
     requireRange('sliceColumns', 'columns', start, end, this.cols);
-    return wrap(this.rows, end - start, kernels().sliceColumns(this.data, this.rows, this.cols, start, end));
+    return result([this], algebra.columnSlice(this, start, end));
   }
 
   /**
@@ -246,7 +248,7 @@ export class Matrix {
     const cols = equalSize('Matrix.concatRows', 'matrices', 'cols', matrices);
     const rows = matrices.reduce((total, m) => total + m.rows, 0);
     requireSize('Matrix.concatRows', 'the result', rows, cols);
-    return wrap(rows, cols, kernels().concat(matrices.map((m) => m.data)));
+    return result(matrices, algebra.stacked(matrices, cols));
   }
 
   /**
@@ -260,24 +262,17 @@ export class Matrix {
     const rows = equalSize('Matrix.concatColumns', 'matrices', 'rows', matrices);
     const cols = matrices.reduce((total, m) => total + m.cols, 0);
     requireSize('Matrix.concatColumns', 'the result', rows, cols);
-    return wrap(
-      rows,
-      cols,
-      kernels().concatColumns(
-        matrices.map((m) => m.data),
-        rows,
-      ),
-    );
+    return result(matrices, algebra.sideBySide(matrices, rows));
   }
 
   /** The sum of all entries, 1×1. */
   sum(): Matrix {
-    return wrap(1, 1, kernels().sum(this.data));
+    return result([this], algebra.total(this, 1));
   }
 
   /** The mean of all entries, 1×1; NaN for an empty matrix. */
   mean(): Matrix {
-    return wrap(1, 1, kernels().scale(kernels().sum(this.data), 1 / this.data.length));
+    return result([this], algebra.total(this, 1 / this.data.length));
   }
 }
 
@@ -291,8 +286,13 @@ export function wrap(rows: number, cols: number, data: Floats): Matrix {
   return new Matrix(rows, cols, data as Float32Array);
 }
 
+/** The result of an operation on `inputs`, known to the tape that records now. */
+export function result(inputs: readonly Matrix[], { rows, cols, data, backward }: algebra.Computed): Matrix {
+  return record(wrap(rows, cols, data), inputs, backward);
+}
+
 export function unary(x: Matrix, operation: UnaryOperation): Matrix {
-  return wrap(x.rows, x.cols, kernels().unary(operation, x.data));
+  return result([x], algebra.entrywise(operation, x));
 }
 
 function binary(a: Matrix, operation: BinaryOperation, b: Matrix): Matrix {
@@ -301,7 +301,7 @@ function binary(a: Matrix, operation: BinaryOperation, b: Matrix): Matrix {
     const rule = `other must have the same shape or be a 1×${a.cols} row`;
     throw shapeError(operation, rule, `this is ${shapeText(a)}, other is ${shapeText(b)}`);
   }
-  return wrap(a.rows, a.cols, kernels().binary(operation, a.data, b.data));
+  return result([a, b], algebra.elementwise(operation, a, b));
 }
 
 export function requireMatrix(where: string, name: string, value: unknown): asserts value is Matrix {

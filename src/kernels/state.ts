@@ -72,11 +72,6 @@ export function parameterArray(length: number): Float32Array {
   return (usesWasm ? tryMemory() : undefined)?.residentArray(length) ?? new Float32Array(length);
 }
 
-/** Entries [start, end) of a matrix's array as a view that keeps the array alive. */
-export function viewOf(array: Float32Array, start: number, end: number): Float32Array {
-  return array.subarray(start, end);
-}
-
 /**
  * Chooses the kernels that all later calls use: 'auto' the fastest this engine can run, 'wasm-simd' WebAssembly,
  * 'javascript' no WebAssembly, 'reference' the plain loops, 'float64' the same loops on 64-bit storage (an oracle for

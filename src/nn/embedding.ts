@@ -41,6 +41,6 @@ export class Embedding extends Module {
 
   /** Row ids[i] of the table in row i: (ids.length × dModel). @throws ShapeError  if an id is no row; TypeError for wrong kinds */
   forward(ids: ArrayLike<number>): Matrix {
-    return gatherRows('Embedding', this.table, ids);
+    return gatherRows('Embedding', this.table, ids, this.paddingIndex);
   }
 }

@@ -1,5 +1,6 @@
 import { requireChoice, requireOptions } from '../core/errors.js';
-import { type Matrix, requireMatrix, unary } from '../matrix.js';
+import { type Matrix, requireMatrix, result, unary } from '../matrix.js';
+import { logSoftmaxRows } from '../matrix-algebra.js';
 
 export interface GeluOptions {
   /** 'tanh' takes the cheaper form of the paper. Default: exact. */
@@ -38,4 +39,14 @@ export function gelu(x: Matrix, options: GeluOptions = {}): Matrix {
 export function silu(x: Matrix): Matrix {
   requireMatrix('silu', 'x', x);
   return unary(x, 'silu');
+}
+
+/**
+ * log(softmax) of every row, without the detour: x − max − log Σ e^{x − max}; any shape. A row that is all −∞ stays so.
+ *
+ * @example const logProbabilities = logSoftmax(logits);
+ */
+export function logSoftmax(x: Matrix): Matrix {
+  requireMatrix('logSoftmax', 'x', x);
+  return result([x], logSoftmaxRows(x));
 }

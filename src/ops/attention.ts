@@ -1,7 +1,7 @@
 import { requireArrayLike, requireChoice, requireInteger, requireSize, shapeError, shapeText } from '../core/errors.js';
 import type { AttentionStage } from '../kernels/contract.js';
 import { kernels } from '../kernels/state.js';
-import { type Matrix, requireMatrix, wrap } from '../matrix.js';
+import { type Matrix, requireMatrix, result, wrap } from '../matrix.js';
 import {
   type AttentionOptions,
   attentionProblem,
@@ -18,6 +18,8 @@ export interface AttentionWeightsOptions extends AttentionOptions {
   /** Only these heads, in this order. Default all. */
   heads?: readonly number[];
 }
+
+const NO_DROPOUT = { dropout: 0, seedLow: 0, seedHigh: 0, call: 0 };
 
 const STAGES: readonly AttentionStage[] = ['scaledScores', 'softcapped', 'masked', 'weights'];
 
@@ -55,8 +57,20 @@ export function attend(
   }
   const dV = requireDivisible(where, 'v', v, 'numKvHeads', problem.numKvHeads);
   requireSize(where, 'the result', q.rows, problem.numHeads * dV);
-  const { out } = kernels().attention({ ...problem, v: v.data, dV, ...dropoutOf(options, call) });
-  return wrap(q.rows, problem.numHeads * dV, out);
+  const { attention, attentionBackward } = kernels();
+  const forward = { ...problem, v: v.data, dV, ...dropoutOf(options, call) };
+  const computed = attention(forward); // softmax(scale·QKᵀ)·V, with m and s of every row
+  const { bias, sinks } = options;
+  const inputs = [q, k, v, ...(bias ? [bias] : []), ...(sinks ? [sinks] : [])];
+  return result(inputs, {
+    rows: q.rows,
+    cols: problem.numHeads * dV,
+    data: computed.out,
+    backward: (dOut) => {
+      const { dQ, dK, dV, dBias, dSinks } = attentionBackward({ ...forward, ...computed, dOut, wantsBias: true });
+      return [dQ, dK, dV, ...(bias ? [dBias] : []), ...(sinks ? [dSinks] : [])];
+    },
+  });
 }
 
 /**
@@ -74,10 +88,26 @@ export function attend(
 export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptions = {}): Matrix {
   requireAttentionOptions('attentionLogSumExp', options);
   const problem = attentionProblem('attentionLogSumExp', q, k, options);
-  const { max, sum } = kernels().attentionStatistics(problem);
-  const out = kernels().allocate(max.length);
-  for (let i = 0; i < out.length; i++) out[i] = sum[i] === 0 ? Number.NEGATIVE_INFINITY : max[i] + Math.log(sum[i]);
-  return wrap(q.rows, problem.numHeads, out);
+  const { allocate, attentionBackward, attentionStatistics } = kernels();
+  const statistics = attentionStatistics(problem);
+  const { max, sum } = statistics;
+  const data = allocate(max.length);
+  for (let i = 0; i < data.length; i++) data[i] = sum[i] === 0 ? Number.NEGATIVE_INFINITY : max[i] + Math.log(sum[i]);
+  const { bias, sinks } = options;
+  const inputs = [q, k, ...(bias ? [bias] : []), ...(sinks ? [sinks] : [])];
+  return result(inputs, {
+    rows: q.rows,
+    cols: problem.numHeads,
+    data,
+    // ∂ℓ/∂Z = P: the backward of an attention whose values have no columns.
+    backward: (dLogSumExp) => {
+      const none = allocate(0);
+      const noValues = { v: none, dV: 0, out: none, dOut: none, ...NO_DROPOUT };
+      const gradients = attentionBackward({ ...problem, ...statistics, ...noValues, dLogSumExp, wantsBias: true });
+      const { dQ, dK, dBias, dSinks } = gradients;
+      return [dQ, dK, ...(bias ? [dBias] : []), ...(sinks ? [dSinks] : [])];
+    },
+  });
 }
 
 /**

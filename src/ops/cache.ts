@@ -1,5 +1,5 @@
 import { requireInteger, requireOptions, requireSize, shapeError, shapeText } from '../core/errors.js';
-import { parameterArray, viewOf } from '../kernels/state.js';
+import { parameterArray } from '../kernels/state.js';
 import { Matrix, requireMatrix } from '../matrix.js';
 import { attend } from './attention.js';
 import { ATTENTION_OPTIONS, type AttentionOptions } from './attention-options.js';
@@ -134,6 +134,6 @@ export class KVCache {
   /** The rows held, without copying. */
   #held(array: Float32Array, width: number): Matrix {
     const cols = this.numKvHeads * width;
-    return new Matrix(this.#length, cols, viewOf(array, 0, this.#length * cols));
+    return new Matrix(this.#length, cols, array.subarray(0, this.#length * cols));
   }
 }

@@ -1,9 +1,12 @@
 import { describe, kindError, requireArrayLike, requireSize, shapeError } from '../core/errors.js';
 import { kernels } from '../kernels/state.js';
-import { type Matrix, wrap } from '../matrix.js';
+import { type Matrix, result } from '../matrix.js';
 
-/** Rows ids[0], ids[1] … of the table: (numEmbeddings × dModel) to (ids.length × dModel). */
-export function gatherRows(where: string, table: Matrix, ids: ArrayLike<number>): Matrix {
+/**
+ * Rows ids[0], ids[1] … of the table: (numEmbeddings × dModel) to (ids.length × dModel). The gradient of the table has
+ * the rows that were read, but for row `ignored`.
+ */
+export function gatherRows(where: string, table: Matrix, ids: ArrayLike<number>, ignored?: number): Matrix {
   requireArrayLike(where, 'ids', ids);
   requireSize(where, 'the result', ids.length, table.cols);
   for (let i = 0; i < ids.length; i++) {
@@ -14,5 +17,11 @@ export function gatherRows(where: string, table: Matrix, ids: ArrayLike<number>)
     }
   }
   const rows = Int32Array.from(ids); // allocated only where the ids are really there
-  return wrap(ids.length, table.cols, kernels().gatherRows(table.data, table.cols, rows));
+  const { gatherRows: gather, gatherRowsBackward } = kernels();
+  return result([table], {
+    rows: rows.length,
+    cols: table.cols,
+    data: gather(table.data, table.cols, rows), // Y_i = table row ids_i
+    backward: (dY) => [gatherRowsBackward(dY, table.cols, rows, ignored)],
+  });
 }

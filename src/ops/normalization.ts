@@ -1,6 +1,6 @@
 import { requireFinite, requireOptions, shapeError, shapeText } from '../core/errors.js';
 import { kernels } from '../kernels/state.js';
-import { type Matrix, requireMatrix, wrap } from '../matrix.js';
+import { type Matrix, requireMatrix, result } from '../matrix.js';
 
 export interface NormOptions {
   /** Added under the root. Default 1e-5. */
@@ -22,7 +22,17 @@ const NORM_OPTIONS: readonly (keyof NormOptions)[] = ['epsilon'];
  */
 export function layerNorm(x: Matrix, gain?: Matrix, bias?: Matrix, options: NormOptions = {}): Matrix {
   const problem = normalization('layerNorm', x, gain, bias, options);
-  return wrap(x.rows, x.cols, kernels().layerNorm(problem).out);
+  const { layerNorm: forward, layerNormBackward } = kernels();
+  const { out, ...statistics } = forward(problem);
+  return result([x, ...(gain ? [gain] : []), ...(bias ? [bias] : [])], {
+    rows: x.rows,
+    cols: x.cols,
+    data: out,
+    backward: (dOut) => {
+      const { dX, dGain, dBias } = layerNormBackward({ ...problem, ...statistics, dOut });
+      return [dX, ...(gain ? [dGain] : []), ...(bias ? [dBias] : [])];
+    },
+  });
 }
 
 /**
@@ -37,7 +47,17 @@ export function layerNorm(x: Matrix, gain?: Matrix, bias?: Matrix, options: Norm
  */
 export function rmsNorm(x: Matrix, gain?: Matrix, options: NormOptions = {}): Matrix {
   const problem = normalization('rmsNorm', x, gain, undefined, options);
-  return wrap(x.rows, x.cols, kernels().rmsNorm(problem).out);
+  const { rmsNorm: forward, rmsNormBackward } = kernels();
+  const { out, ...statistics } = forward(problem);
+  return result(gain ? [x, gain] : [x], {
+    rows: x.rows,
+    cols: x.cols,
+    data: out,
+    backward: (dOut) => {
+      const { dX, dGain } = rmsNormBackward({ ...problem, ...statistics, dOut });
+      return gain ? [dX, dGain] : [dX];
+    },
+  });
 }
 
 function normalization(

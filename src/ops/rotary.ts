@@ -7,7 +7,7 @@ import {
   shapeError,
 } from '../core/errors.js';
 import { kernels } from '../kernels/state.js';
-import { type Matrix, requireMatrix, wrap } from '../matrix.js';
+import { type Matrix, requireMatrix, result } from '../matrix.js';
 import { requireDivisible } from './attention-options.js';
 
 /** What RoPE needs beside x; also `rope` of MultiHeadAttention. */
@@ -58,8 +58,14 @@ export function rotary(x: Matrix, options: RotaryOptions): Matrix {
       sin[r * half + p] = Math.sin(angle);
     }
   }
-  const problem = { x: x.data, rows: x.rows, numHeads, headDim, dim, interleaved, cos, sin };
-  return wrap(x.rows, x.cols, kernels().rotary(problem));
+  const { rotary: turn, scale } = kernels();
+  const problem = { rows: x.rows, numHeads, headDim, dim, interleaved, cos };
+  return result([x], {
+    rows: x.rows,
+    cols: x.cols,
+    data: turn({ ...problem, x: x.data, sin }), // turns by θ; its backward turns by −θ
+    backward: (dY) => [turn({ ...problem, x: dY, sin: scale(sin, -1) })],
+  });
 }
 
 /** The options with their defaults, checked for heads of headDim columns; keys that are no RopeOptions are left to the caller. */

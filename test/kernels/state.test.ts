@@ -1,13 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import {
-  capabilities,
-  drawSeed,
-  kernels,
-  parameterArray,
-  setKernels,
-  setSeed,
-  viewOf,
-} from '../../src/kernels/state.js';
+import { capabilities, drawSeed, kernels, parameterArray, setKernels, setSeed } from '../../src/kernels/state.js';
 
 afterEach(() => {
   setKernels('auto');
@@ -39,12 +31,6 @@ describe('arrays of parameters', () => {
     expect([...parameterArray(3)]).toEqual([0, 0, 0]);
     setKernels('float64');
     expect(parameterArray(3).buffer).toBeInstanceOf(ArrayBuffer);
-  });
-
-  it('are seen through their views', () => {
-    const array = parameterArray(4);
-    viewOf(array, 1, 3).fill(5);
-    expect([...array]).toEqual([0, 5, 5, 0]);
   });
 });
 

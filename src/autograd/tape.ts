@@ -1,0 +1,77 @@
+import type { Floats, SparseRows } from '../kernels/contract.js';
+
+// Reverse-mode differentiation: while a tape records, every operation leaves a step on it; played back from the last
+// step to the first, each turns the gradient of its output into those of its inputs. Griewank and Walther 2008,
+// Evaluating Derivatives, chapter 3. Values are whatever the layer above calls a matrix: the tape only compares them.
+
+/** Of a matrix: all entries, or some rows where the others are 0. */
+export type Gradient = Floats | SparseRows;
+
+/** From ∂loss/∂output to ∂loss/∂input, in the order of the inputs; undefined = none. Never writes to its argument. */
+export type Backward = (dOut: Floats) => readonly (Gradient | undefined)[];
+
+interface Step<Value> {
+  output: Value;
+  inputs: readonly Value[];
+  backward: Backward;
+}
+
+/** What the tape has to be told about gradients of a value. Both give what shares no memory with their arguments… */
+export interface GradientAlgebra<Value> {
+  /** …a + b; */
+  add(value: Value, a: Gradient, b: Gradient): Gradient;
+  /** …or, where it is dense already, the gradient itself. */
+  dense(value: Value, gradient: Gradient): Floats;
+}
+
+let active: Tape<object> | undefined;
+
+/** Leaves a step on the tape that records now, if one does. */
+export function record<Value extends object>(output: Value, inputs: readonly Value[], backward: Backward): Value {
+  active?.push({ output, inputs, backward });
+  return output;
+}
+
+export function isRecording(): boolean {
+  return active !== undefined;
+}
+
+/** Runs f with `tape` recording, or nothing where it is undefined; what recorded before does so again afterwards. */
+export function whileRecording<Result>(tape: Tape<object> | undefined, f: () => Result): Result {
+  const before = active;
+  active = tape;
+  try {
+    return f();
+  } finally {
+    active = before;
+  }
+}
+
+export class Tape<Value extends object> {
+  #steps: Step<Value>[] = [];
+
+  push(step: Step<Value>): void {
+    this.#steps.push(step);
+  }
+
+  /**
+   * The gradients of `loss` with respect to every value that no step computed, and to those in `keep`. Steps and the
+   * gradients between them are let go on the way, so a tape plays once.
+   */
+  play(algebra: GradientAlgebra<Value>, loss: Value, dLoss: Floats, keep: ReadonlySet<Value>): Map<Value, Gradient> {
+    const gradients = new Map<Value, Gradient>([[loss, dLoss]]);
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      const { output, inputs, backward } = step;
+      const dOut = gradients.get(output);
+      if (dOut === undefined) continue;
+      if (!keep.has(output)) gradients.delete(output);
+      backward(algebra.dense(output, dOut)).forEach((gradient, i) => {
+        if (gradient === undefined) return;
+        const before = gradients.get(inputs[i]);
+        // Never added in place: the array may be the gradient of another value too.
+        gradients.set(inputs[i], before === undefined ? gradient : algebra.add(inputs[i], before, gradient));
+      });
+    }
+    return gradients;
+  }
+}

@@ -1,0 +1,112 @@
+import type { Gradient, GradientAlgebra } from './autograd/tape.js';
+import { describe, kindError, requireNumber } from './core/errors.js';
+import type { Floats } from './kernels/contract.js';
+import { kernels } from './kernels/state.js';
+import { Matrix, requireMatrix, wrap } from './matrix.js';
+
+/** Gradient of a table of which only some rows were read: the others are 0. */
+export interface SparseGradient {
+  /** Ascending, each once. */
+  rows: Int32Array;
+  /** (rows.length × cols of the table). */
+  values: Matrix;
+}
+
+/** ∂loss/∂x for the matrices that went into a loss; made by valueAndGrad. */
+export class Gradients {
+  readonly #found: ReadonlyMap<Matrix, Matrix | SparseGradient>;
+
+  /** @internal */
+  constructor(found: ReadonlyMap<Matrix, Matrix | SparseGradient>) {
+    this.#found = found;
+  }
+
+  /**
+   * The gradient of x: a Matrix of its shape; `{ rows, values }` where x is a table of which only rows were read;
+   * undefined where x was not used.
+   *
+   * @throws TypeError  if x is no Matrix
+   * @example const dW = gradients.get(attention.W_Q);
+   */
+  get(x: Matrix): Matrix | SparseGradient | undefined {
+    requireMatrix('Gradients.get', 'x', x);
+    return this.#found.get(x);
+  }
+
+  /** Every matrix that has a gradient, with it. */
+  entries(): IterableIterator<[Matrix, Matrix | SparseGradient]> {
+    return this.#found.entries();
+  }
+
+  /**
+   * The sums of both: what a batch in two parts gives.
+   *
+   * @throws TypeError  if other is no Gradients
+   * @example const sum = first.add(second).scale(1 / 2);
+   */
+  add(other: Gradients): Gradients {
+    if (!(other instanceof Gradients)) {
+      throw kindError('Gradients.add', 'other must be Gradients', `got ${describe(other)}`);
+    }
+    const sums = new Map<Matrix, Gradient>();
+    for (const [x, gradient] of [...this.#found, ...other.#found]) {
+      const [own, before] = [arrayOf(gradient), sums.get(x)];
+      sums.set(x, before === undefined ? own : gradientAlgebra.add(x, before, own));
+    }
+    return gradientsOf(sums, [...this.#found.values(), ...other.#found.values()].map(arrayOf));
+  }
+
+  /** Every gradient times s. @throws TypeError  if s is no number */
+  scale(s: number): Gradients {
+    requireNumber('Gradients.scale', 's', s);
+    const { scale } = kernels();
+    const scaled = new Map<Matrix, Gradient>();
+    for (const [x, found] of this.#found) {
+      const gradient = arrayOf(found);
+      const { rows, values } = 'rows' in gradient ? gradient : { rows: undefined, values: gradient };
+      scaled.set(x, rows ? { rows: rows.slice(), values: scale(values, s) } : scale(values, s));
+    }
+    return gradientsOf(scaled);
+  }
+}
+
+/** Sums and densifies for the tape. */
+export const gradientAlgebra: GradientAlgebra<Matrix> = { add, dense };
+
+/** New memory; rows of both are summed in this order, and a sum with a dense gradient is dense. */
+function add(value: Matrix, a: Gradient, b: Gradient): Gradient {
+  const { binary, concat, gatherRowsBackward } = kernels();
+  if ('rows' in a && 'rows' in b) {
+    return gatherRowsBackward(concat([a.values, b.values]), value.cols, Int32Array.from([...a.rows, ...b.rows]));
+  }
+  return binary('add', dense(value, a), dense(value, b));
+}
+
+function dense({ rows, cols }: Matrix, gradient: Gradient): Floats {
+  if (!('rows' in gradient)) return gradient;
+  const out = kernels().allocate(rows * cols);
+  gradient.rows.forEach((row, i) => out.set(gradient.values.subarray(i * cols, (i + 1) * cols), row * cols));
+  return out;
+}
+
+function arrayOf(gradient: Matrix | SparseGradient): Gradient {
+  return gradient instanceof Matrix ? gradient.data : { rows: gradient.rows, values: gradient.values.data };
+}
+
+/** The gradients as their user sees them: no two share memory, nor one with `others`. */
+export function gradientsOf(found: ReadonlyMap<Matrix, Gradient>, others: readonly Gradient[] = []): Gradients {
+  const taken = new Set<object>(
+    others.flatMap((gradient) => ('rows' in gradient ? Object.values(gradient) : [gradient])),
+  );
+  const own = <T extends Floats | Int32Array>(array: T): T => {
+    const array2 = taken.has(array) ? (array.slice() as T) : array;
+    taken.add(array2);
+    return array2;
+  };
+  const shown = new Map<Matrix, Matrix | SparseGradient>();
+  for (const [x, gradient] of found) {
+    if (!('rows' in gradient)) shown.set(x, wrap(x.rows, x.cols, own(gradient)));
+    else shown.set(x, { rows: own(gradient.rows), values: wrap(gradient.rows.length, x.cols, own(gradient.values)) });
+  }
+  return new Gradients(shown);
+}

@@ -1,0 +1,150 @@
+import type { Backward } from './autograd/tape.js';
+import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
+import { kernels } from './kernels/state.js';
+
+// The algebra of matrices as pairs: each function computes a result and gives with it the backward of the very line that
+// computed it. Shapes were checked by the caller.
+
+/** (rows × cols), row-major. */
+export interface Shaped {
+  readonly rows: number;
+  readonly cols: number;
+  readonly data: Floats;
+}
+
+export interface Computed extends Shaped {
+  readonly backward: Backward;
+}
+
+/** C = op(A) · op(B), (m × n). */
+export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: boolean): Computed {
+  const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
+  const n = transposeB ? b.rows : b.cols;
+  const { gemm } = kernels();
+  return {
+    rows: m,
+    cols: n,
+    data: gemm({ m, n, k, a: a.data, b: b.data, transposeA, transposeB }),
+    // C = op(A)·op(B): ∂op(A) = dC·op(B)ᵀ, ∂op(B) = op(A)ᵀ·dC; where op transposes, the factors change places.
+    backward: (dC) => [
+      transposeA
+        ? gemm({ m: k, n: m, k: n, a: b.data, b: dC, transposeA: transposeB, transposeB: true })
+        : gemm({ m, n: k, k: n, a: dC, b: b.data, transposeB: !transposeB }),
+      transposeB
+        ? gemm({ m: n, n: k, k: m, a: dC, b: a.data, transposeA: true, transposeB: transposeA })
+        : gemm({ m: k, n, k: m, a: a.data, b: dC, transposeA: !transposeA }),
+    ],
+  };
+}
+
+/** C = A ∘ B for one of + − × /; a B of one row stands for that row repeated. */
+export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): Computed {
+  const { binary, scale, sumRows } = kernels();
+  const { rows, cols } = a;
+  const data = binary(operation, a.data, b.data);
+  const toB = (dRepeated: Floats) => (b.rows === rows ? dRepeated : sumRows(dRepeated, rows, cols));
+  const backwards: Record<BinaryOperation, Backward> = {
+    add: (dC) => [dC, toB(dC)], // C = A + B
+    subtract: (dC) => [dC, scale(toB(dC), -1)], // C = A − B
+    multiply: (dC) => [binary('multiply', dC, b.data), toB(binary('multiply', dC, a.data))], // C = A∘B
+    // C = A/B: ∂A = dC/B, ∂B = −dC∘C/B
+    divide: (dC) => [
+      binary('divide', dC, b.data),
+      scale(toB(binary('divide', binary('multiply', dC, data), b.data)), -1),
+    ],
+  };
+  return { rows, cols, data, backward: backwards[operation] };
+}
+
+/** y = f(x) of every entry. */
+export function entrywise(operation: UnaryOperation, x: Shaped): Computed {
+  const { unary, unaryBackward } = kernels();
+  const data = unary(operation, x.data);
+  const backward: Backward = (dY) => [unaryBackward(operation, x.data, data, dY)];
+  return { rows: x.rows, cols: x.cols, data, backward };
+}
+
+export function transposed(x: Shaped): Computed {
+  const { transpose } = kernels();
+  const backward: Backward = (dY) => [transpose(dY, x.cols, x.rows)]; // Y = Xᵀ
+  return { rows: x.cols, cols: x.rows, data: transpose(x.data, x.rows, x.cols), backward };
+}
+
+export function scaled(x: Shaped, factor: number): Computed {
+  const { scale } = kernels();
+  const backward: Backward = (dY) => [scale(dY, factor)]; // Y = factor·X
+  return { rows: x.rows, cols: x.cols, data: scale(x.data, factor), backward };
+}
+
+export function copied(x: Shaped): Computed {
+  return { rows: x.rows, cols: x.cols, data: x.data.slice(), backward: (dY) => [dY] };
+}
+
+/** Softmax of every row. */
+export function softmaxRows(x: Shaped): Computed {
+  const { rows, cols } = x;
+  const { softmax, softmaxBackward } = kernels();
+  const data = softmax(x.data, rows, cols);
+  return { rows, cols, data, backward: (dY) => [softmaxBackward(data, dY, rows, cols)] };
+}
+
+/** Log-softmax of every row. */
+export function logSoftmaxRows(x: Shaped): Computed {
+  const { rows, cols } = x;
+  const { logSoftmax, logSoftmaxBackward } = kernels();
+  const data = logSoftmax(x.data, rows, cols);
+  return { rows, cols, data, backward: (dY) => [logSoftmaxBackward(data, dY, rows, cols)] };
+}
+
+/** factor · Σ x, 1×1. */
+export function total(x: Shaped, factor: number): Computed {
+  const { allocate, scale, sum } = kernels();
+  const plain = sum(x.data);
+  const backward: Backward = ([dY]) => [allocate(x.data.length).fill(factor * dY)]; // y = factor·Σ x
+  return { rows: 1, cols: 1, data: factor === 1 ? plain : scale(plain, factor), backward };
+}
+
+/** Rows [start, end). */
+export function rowSlice(x: Shaped, start: number, end: number): Computed {
+  const { cols } = x;
+  const backward: Backward = (dY) => {
+    const dX = kernels().allocate(x.data.length);
+    dX.set(dY, start * cols); // Y = rows from start on
+    return [dX];
+  };
+  return { rows: end - start, cols, data: x.data.slice(start * cols, end * cols), backward };
+}
+
+/** Columns [start, end). */
+export function columnSlice(x: Shaped, start: number, end: number): Computed {
+  const { rows, cols } = x;
+  const { allocate, concatColumns, sliceColumns } = kernels();
+  // Y = columns from start on: the others get 0.
+  const backward: Backward = (dY) => [concatColumns([allocate(rows * start), dY, allocate(rows * (cols - end))], rows)];
+  return { rows, cols: end - start, data: sliceColumns(x.data, rows, cols, start, end), backward };
+}
+
+/** The parts below one another; they have equal columns. */
+export function stacked(parts: readonly Shaped[], cols: number): Computed {
+  const data = kernels().concat(parts.map((part) => part.data));
+  const backward: Backward = (dY) => {
+    let end = 0;
+    return parts.map((part) => dY.slice(end, (end += part.data.length))); // Y = parts in order
+  };
+  return { rows: parts.reduce((rows, part) => rows + part.rows, 0), cols, data, backward };
+}
+
+/** The parts side by side; they have equal rows. */
+export function sideBySide(parts: readonly Shaped[], rows: number): Computed {
+  const { concatColumns, sliceColumns } = kernels();
+  const cols = parts.reduce((width, part) => width + part.cols, 0);
+  const data = concatColumns(
+    parts.map((part) => part.data),
+    rows,
+  );
+  const backward: Backward = (dY) => {
+    let end = 0;
+    return parts.map((part) => sliceColumns(dY, rows, cols, end, (end += part.cols)));
+  };
+  return { rows, cols, data, backward };
+}
