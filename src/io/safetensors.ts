@@ -108,7 +108,7 @@ function parseHeader(where: string, bytes: Uint8Array): Record<string, unknown> 
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return Object.prototype.toString.call(value) === '[object Object]';
 }
 
 function checkName(where: string, name: string): void {
