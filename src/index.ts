@@ -39,5 +39,12 @@ export { type RopeOptions, type RotaryOptions, rotary } from './ops/rotary.js';
 export { Parameter } from './parameter.js';
 export { Adam, type AdamOptions, AdamW } from './train/adam.js';
 export { type ClipGradNormOptions, clipGradNorm } from './train/clip.js';
+export {
+  type GradCheckEntry,
+  type GradCheckInput,
+  type GradCheckOptions,
+  type GradCheckReport,
+  gradCheck,
+} from './train/gradient-check.js';
 export { type CosineScheduleOptions, cosineSchedule } from './train/schedule.js';
 export { SGD, type SGDOptions } from './train/sgd.js';
