@@ -7,7 +7,14 @@ import type {
   AttentionStatistics,
   Floats,
 } from '../contract.js';
-import { ATTENTION_FIELDS, type AttentionField, KEY_TILE, REACH_OPEN } from './attention-record.js';
+import {
+  ATTENTION_FIELDS,
+  type AttentionField,
+  FEW_ROWS,
+  KEY_TILE,
+  REACH_OPEN,
+  ROWS_AT_ONCE,
+} from './attention-record.js';
 import type { Runtime } from './loader.js';
 
 // Writes the record of a call (emit/attention-record.ts), runs the kernels over its units, copies the results out.
@@ -122,20 +129,23 @@ function prepare(runtime: Runtime, problem: AttentionProblem, more: Fields, dV: 
 
 /** Where everything lies in the scratch of one thread, in bytes, and how much that is. */
 function scratchLayout(problem: AttentionProblem, dK: number, dV: number): { fields: Fields; bytes: number } {
-  const longest = longestSequence(problem.cuSeqlensK);
-  const queryTile = Math.min(problem.right === 0 ? CAUSAL_QUERY_TILE : QUERY_TILE, longestSequence(problem.cuSeqlens));
-  const keys = roundUp(longest, KEY_TILE);
+  const { numHeads, numKvHeads } = problem;
+  const longest = longestSequence(problem.cuSeqlens);
+  const queryTile = Math.min(problem.right === 0 ? CAUSAL_QUERY_TILE : QUERY_TILE, longest);
+  const fewQueries = Math.min(longest, Math.floor(FEW_ROWS / (numHeads / numKvHeads)));
+  const rows = Math.max(queryTile, Math.min(fewQueries * numHeads, ROWS_AT_ONCE));
+  const keys = roundUp(longestSequence(problem.cuSeqlensK), KEY_TILE);
   const valueWidth = roundUp(dV, 8);
   const sizes: [AttentionField, number][] = [
     ['atEdge', 32],
-    ['atMax', queryTile],
-    ['atSum', queryTile],
-    ['atFactors', queryTile],
-    ['atShifts', queryTile],
-    ['atQuery', queryTile * dK],
-    ['atScores', queryTile * KEY_TILE],
+    ['atMax', rows],
+    ['atSum', rows],
+    ['atFactors', rows],
+    ['atShifts', rows],
+    ['atQuery', rows * dK],
+    ['atScores', rows * KEY_TILE],
     ['atLogits', queryTile * KEY_TILE],
-    ['atOut', queryTile * valueWidth],
+    ['atOut', rows * valueWidth],
     ['atKeys', keys * dK],
     ['atValues', keys * valueWidth],
   ];
