@@ -69,7 +69,8 @@ export class KernelMemory {
   residentArray(length: number): ResidentArray {
     const address = this.#heap.allocate(length * 4) ?? this.#allocateWithoutArena(length * 4);
     if (address === undefined) throw this.#full('Parameter', length * 4);
-    const array = new ResidentArray(this.memory.buffer, address, length).fill(0);
+    // On the buffer that #look knows: an engine may exchange memory.buffer for an equal object at any time.
+    const array = new ResidentArray(this.#floats.buffer, address, length).fill(0);
     this.#parameters.set(address, length * 4);
     this.#dropped.register(array, address);
     return array;

@@ -36,6 +36,16 @@ describe('KernelMemory', () => {
     expect([...memory.copyOut(memory.copyIn(Float64Array.of(0.1)), 1)]).toEqual([Math.fround(0.1)]);
   });
 
+  it('knows its arrays also where the engine has exchanged memory.buffer for an equal object', () => {
+    const memory = new KernelMemory();
+    // V8 does so some time after another memory of the process has grown.
+    Object.defineProperty(memory.memory, 'buffer', { value: new SharedArrayBuffer(1 << 20) });
+    memory.enter();
+    const resident = memory.residentArray(5).fill(3);
+    expect(memory.copyIn(resident)).toBe(resident.byteOffset);
+    expect([...memory.copyOut(resident.byteOffset, 5)]).toEqual([3, 3, 3, 3, 3]);
+  });
+
   it('keeps its views and addresses when it grows', () => {
     const memory = new KernelMemory();
     memory.enter();
