@@ -9,6 +9,7 @@ import type {
   UnaryOperation,
 } from '../contract.js';
 import { attention, attentionStage, attentionStatistics } from './attention.js';
+import { attentionBackward } from './attention-backward.js';
 import { gemm } from './gemm.js';
 import type { KernelEntry, Runtime } from './loader.js';
 
@@ -23,6 +24,7 @@ export type WasmKernels = Pick<
   | 'attention'
   | 'attentionStatistics'
   | 'attentionStage'
+  | 'attentionBackward'
   | 'rotary'
   | 'layerNorm'
   | 'rmsNorm'
@@ -51,6 +53,7 @@ export function wasmKernels(runtime: Runtime, otherUnary: Kernels['unary']): Was
     attention: (problem) => attention(runtime, problem),
     attentionStatistics: (problem) => attentionStatistics(runtime, problem),
     attentionStage: (problem, stage, sequence, head) => attentionStage(runtime, problem, stage, sequence, head),
+    attentionBackward: (problem) => attentionBackward(runtime, problem),
     rotary: (problem) => rotary(runtime, problem),
     layerNorm: (problem) => layerNorm(runtime, problem),
     rmsNorm: (problem) => rmsNorm(runtime, problem),

@@ -16,6 +16,7 @@ export type KernelEntry =
   | 'pack_columns'
   | 'attention'
   | 'attention_stage'
+  | 'attention_backward'
   | 'softmax_rows'
   | 'layer_norm'
   | 'rms_norm'

@@ -2,6 +2,7 @@ import binaryen from 'binaryen';
 import { printable } from '../printable.js';
 import { emitActivations } from './activations.js';
 import { emitAttention } from './attention.js';
+import { emitAttentionBackward } from './attention-backward.js';
 import { emitElementwise } from './elementwise.js';
 import { emitExp } from './exp.js';
 import { emitGemm } from './gemm.js';
@@ -32,6 +33,7 @@ export function buildModule(): { bytes: Uint8Array; text: () => string; dispose:
   m.addMemoryImport('memory', 'env', 'memory', true);
   emitActivations(m);
   emitAttention(m);
+  emitAttentionBackward(m);
   emitElementwise(m);
   emitExp(m);
   emitGemm(m);
