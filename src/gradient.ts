@@ -1,7 +1,8 @@
 import { isRecording, record, Tape, whileRecording } from './autograd/tape.js';
 import { describe, kindError, requireOptions, shapeError, shapeText } from './core/errors.js';
 import { type Gradients, gradientAlgebra, gradientsOf } from './gradients.js';
-import { kernels } from './kernels/state.js';
+import { backwardKernels } from './kernels/backward.js';
+import { kernels, provideBackward } from './kernels/state.js';
 import { type Matrix, requireMatrices, requireMatrix, wrap } from './matrix.js';
 
 export interface ValueAndGradOptions {
@@ -34,6 +35,7 @@ export function valueAndGrad(
   requireFunction(where, 'f', f);
   requireOptions(where, options, ['of']);
   if (isRecording()) throw kindError(where, 'f must not call valueAndGrad itself', 'another one is running');
+  provideBackward(backwardKernels);
   const tape = new Tape<Matrix>();
   const loss = requireSync(where, 'f', whileRecording(tape, f));
   requireMatrix(where, 'the result of f', loss);

@@ -100,7 +100,7 @@ function prepare(runtime: Runtime, problem: AttentionProblem, more: Fields, dV: 
 }
 
 /** Copies in what every attention call reads, and names where it lies. */
-export function problemFields({ memory }: Runtime, problem: AttentionProblem): Fields {
+export function problemFields({ memory }: Pick<Runtime, 'memory'>, problem: AttentionProblem): Fields {
   const { numHeads, numKvHeads, cuSeqlens, cuSeqlensK } = problem;
   const dK = widthOf(problem.dK);
   return {

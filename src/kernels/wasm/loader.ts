@@ -1,4 +1,5 @@
 import type { BinaryOperation } from '../contract.js';
+import { moduleText as backwardText } from './backward-module.generated.js';
 import type { KernelMemory } from './memory.js';
 import { moduleText } from './module.generated.js';
 import { bytesOfPrintable } from './printable.js';
@@ -16,7 +17,6 @@ export type KernelEntry =
   | 'pack_columns'
   | 'attention'
   | 'attention_stage'
-  | 'attention_backward'
   | 'softmax_rows'
   | 'layer_norm'
   | 'rms_norm'
@@ -35,6 +35,14 @@ export interface Runtime {
   exports: KernelExports;
 }
 
+/** The entries of the module of the backward kernels, which runs in the same memory and calls those of the first. */
+export type BackwardEntry = 'attention_backward';
+
+export interface BackwardRuntime {
+  memory: KernelMemory;
+  exports: Readonly<Record<BackwardEntry, (...values: number[]) => void>>;
+}
+
 /** A module of one function: i32.const 0, i8x16.splat, i8x16.popcnt. Valid only where the engine knows 128-bit SIMD. */
 const SIMD_MODULE = '%}1}E}?&%%%&+&}0%&}M)(&%00&.%k% 5 }21';
 
@@ -51,10 +59,22 @@ export function whyNoWasm(): string | undefined {
 
 /** Compiles the kernels, synchronously, and links them to the memory. */
 export function loadKernels(memory: KernelMemory): Runtime {
-  const bytes = bytesOfPrintable(moduleText);
+  return { memory, exports: instantiate(moduleText, memory, {}) as unknown as KernelExports };
+}
+
+/** Compiles the backward kernels, synchronously, and links them to the memory and to the first module. */
+export function loadBackward({ memory, exports }: Runtime): BackwardRuntime {
+  return {
+    memory,
+    exports: instantiate(backwardText, memory, { kernels: exports }) as unknown as BackwardRuntime['exports'],
+  };
+}
+
+function instantiate(text: string, memory: KernelMemory, imports: Record<string, KernelExports>): object {
+  const bytes = bytesOfPrintable(text);
   if (!memory.shared) importUnshared(bytes);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: memory.memory } });
-  return { memory, exports: instance.exports as unknown as KernelExports };
+  const module = new WebAssembly.Module(bytes);
+  return new WebAssembly.Instance(module, { ...imports, env: { memory: memory.memory } }).exports;
 }
 
 /** "env" "memory", kind memory, then the flag of its limits: 3 = shared with maximum, 1 = with maximum. */
