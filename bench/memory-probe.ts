@@ -34,9 +34,10 @@ export function probeMemory(spec: MemoryProbe): { extraBytes: number; ms: number
     return {
       run: () => scaledDotProductAttention(q, k, v, { numHeads }),
       problem: (data: Float32Array) => {
-        const evaluate = (rows: readonly number[], round: (x: number) => number) =>
-          attentionRows({ ...heads, ...arrays }, rows, round);
-        return problemOf(data, tokens, sampleOf(sampleRows(tokens, 4), dModel, evaluate));
+        const evaluated = sampleOf(sampleRows(tokens, 4), dModel, (...sampled) =>
+          attentionRows({ ...heads, ...arrays }, ...sampled),
+        );
+        return problemOf(data, tokens, evaluated);
       },
     };
   }

@@ -18,8 +18,7 @@ const copying: BenchCase = {
   yardsticks: [],
   build: () => ({
     prepare: ({ operations }) => operations.softmax?.(problem),
-    resultRows: 1,
-    sample: sampleOf([0], 2, () => Float64Array.from(problem.x)),
+    expected: [{ resultRows: 1, sample: sampleOf([0], 2, () => Float64Array.from(problem.x)) }],
   }),
 };
 

@@ -23,7 +23,7 @@ describe('errorLimit', () => {
 describe('sampleOf', () => {
   it('evaluates exactly and in float32', () => {
     const third = 1 / 3;
-    const sample = sampleOf([5], 1, (_, round) => Float64Array.of(round(third)));
+    const sample = sampleOf([5], 1, (_, { round }) => Float64Array.of(round(third)));
     expect(sample.exact[0]).toBe(third);
     expect(sample.limit).toBe(4 * Math.abs(Math.fround(third) - third) + 16 * UNIT_ROUNDOFF * third);
   });
