@@ -23,7 +23,7 @@ describe('npm run bench', () => {
     const results = fromJsonLines(readFileSync(json, 'utf8'));
     expect(results.environment).toMatchObject({ node: process.versions.node, rounds: 2, peers: {} });
     const groups = new Set(results.cases.map(({ group }) => group));
-    expect([...groups]).toEqual(['peak', 'matmul', 'rows', 'softmax', 'attention', 'layer', 'decode']);
+    expect([...groups]).toEqual(['peak', 'matmul', 'rows', 'softmax', 'attention', 'layer', 'training', 'decode']);
     const own = kernels.map((name) => `qkv ${name}`);
     for (const { case: name, timings, skipped, wrong, group } of results.cases) {
       expect(stdout).toContain(`${name}\n`);
