@@ -1,4 +1,4 @@
-import { LAYER_GRADIENTS, type TrainingProblem } from '../harness/contender.js';
+import { type AttentionProblem, LAYER_GRADIENTS, type TrainingProblem } from '../harness/contender.js';
 import { type Expected, errorLimit } from '../harness/verify.js';
 import { type Arithmetic, exactly, inFloat32, rowsOf, transposed } from './arithmetic.js';
 import { softmaxInPlace } from './expected.js';
@@ -24,7 +24,7 @@ export function layerGradientRows(
   const [attended, dQ, dK, dV] = Array.from({ length: 4 }, () => new Float64Array(tokens * dModel));
   for (let column = 0; column < dModel; column += dHead) {
     const [qH, kH, vH, dOutH] = [q, k, v, dAttended].map((all) => columnsOf(all, column, dHead, dModel));
-    const head = headGradients({ tokens, dHead, q: qH, k: kH, v: vH, dOut: dOutH }, arithmetic);
+    const head = headGradients({ dHead, q: qH, k: kH, v: vH, dOut: dOutH }, arithmetic);
     putColumns(attended, head.out, column, dHead, dModel);
     putColumns(dQ, head.dQ, column, dHead, dModel);
     putColumns(dK, head.dK, column, dHead, dModel);
@@ -43,7 +43,7 @@ export function layerGradientRows(
 }
 
 /** `count` columns of a matrix of `cols`, from `column` on. */
-function columnsOf(x: Float64Array, column: number, count: number, cols: number): Float64Array {
+function columnsOf(x: Float32Array | Float64Array, column: number, count: number, cols: number): Float64Array {
   const out = new Float64Array((x.length / cols) * count);
   for (let i = 0; i * count < out.length; i++) {
     out.set(x.subarray(i * cols + column, i * cols + column + count), i * count);
@@ -58,39 +58,61 @@ function putColumns(x: Float64Array, columns: Float64Array, column: number, coun
 }
 
 interface Head {
-  readonly tokens: number;
   readonly dHead: number;
-  /** (tokens × dHead), each. */
+  /** (queries × dHead), as dOut */
   readonly q: Float64Array;
+  /** (keys × dHead), as v */
   readonly k: Float64Array;
   readonly v: Float64Array;
   readonly dOut: Float64Array;
 }
 
-/** dV = Pᵀ·dOut; dP = dOut·Vᵀ; D_i = dOut_i·out_i; dScores = P∘(dP − D); dQ = scale·dScores·K; dK = scale·dScoresᵀ·Q. */
-function headGradients({ tokens, dHead, q, k, v, dOut }: Head, arithmetic: Arithmetic) {
+/** dP = dOut·Vᵀ; D_i = dOut_i·out_i; dScores = scale·P∘(dP − D); dQ = dScores·K. Every query by itself. */
+function queryGradients({ dHead, q, k, v, dOut }: Head, arithmetic: Arithmetic) {
   const { dots, round } = arithmetic;
+  const [queries, keys] = [q.length / dHead, k.length / dHead];
   const scale = round(1 / Math.sqrt(dHead));
-  const weights = dots(q, k, tokens, dHead, tokens).map((score) => round(scale * score));
-  for (let i = 0; i < tokens; i++) {
-    softmaxInPlace(weights.subarray(i * tokens, (i + 1) * tokens), tokens, arithmetic);
-  }
-  const out = dots(weights, transposed(v, tokens, dHead), tokens, tokens, dHead);
-  const dScores = dots(dOut, v, tokens, dHead, tokens);
-  for (let i = 0; i < tokens; i++) {
+  const weights = dots(q, k, queries, dHead, keys).map((score) => round(scale * score));
+  for (let i = 0; i < queries; i++) softmaxInPlace(weights.subarray(i * keys, (i + 1) * keys), keys, arithmetic);
+  const out = dots(weights, transposed(v, keys, dHead), queries, keys, dHead);
+  const dScores = dots(dOut, v, queries, dHead, keys);
+  for (let i = 0; i < queries; i++) {
     const row = (matrix: Float64Array) => matrix.subarray(i * dHead, (i + 1) * dHead);
     const [d] = dots(row(dOut), row(out), 1, dHead, 1);
-    for (let j = i * tokens; j < (i + 1) * tokens; j++) {
+    for (let j = i * keys; j < (i + 1) * keys; j++) {
       dScores[j] = round(scale * round(weights[j] * round(dScores[j] - d)));
     }
   }
-  const transposedScores = transposed(dScores, tokens, tokens);
-  return {
-    out,
-    dQ: dots(dScores, transposed(k, tokens, dHead), tokens, tokens, dHead),
-    dK: dots(transposedScores, transposed(q, tokens, dHead), tokens, tokens, dHead),
-    dV: dots(transposed(weights, tokens, tokens), transposed(dOut, tokens, dHead), tokens, tokens, dHead),
-  };
+  return { weights, out, dScores, dQ: dots(dScores, transposed(k, keys, dHead), queries, keys, dHead) };
+}
+
+/** dV = Pᵀ·dOut; dK = dScoresᵀ·Q. */
+function headGradients(head: Head, arithmetic: Arithmetic) {
+  const { dHead, q, k, dOut } = head;
+  const [queries, keys] = [q.length / dHead, k.length / dHead];
+  const { weights, out, dScores, dQ } = queryGradients(head, arithmetic);
+  const overQueries = (x: Float64Array, rows: Float64Array) =>
+    arithmetic.dots(transposed(x, queries, keys), transposed(rows, queries, dHead), keys, queries, dHead);
+  return { out, dQ, dK: overQueries(dScores, q), dV: overQueries(weights, dOut) };
+}
+
+/** Rows of dQ of attention that is not causal. */
+export function attentionQueryGradientRows(
+  problem: Omit<AttentionProblem, 'causal'>,
+  dOut: Float32Array,
+  rows: readonly number[],
+  arithmetic: Arithmetic,
+): Float64Array {
+  const { numHeads, dHead } = problem;
+  const width = numHeads * dHead;
+  const [q, dOutRows] = [problem.q, dOut].map((all) => rowsOf(all, rows, width));
+  const dQ = new Float64Array(rows.length * width);
+  for (let column = 0; column < width; column += dHead) {
+    const columns = (x: Float32Array | Float64Array) => columnsOf(x, column, dHead, width);
+    const head = { dHead, q: columns(q), k: columns(problem.k), v: columns(problem.v), dOut: columns(dOutRows) };
+    putColumns(dQ, queryGradients(head, arithmetic).dQ, column, dHead, width);
+  }
+  return dQ;
 }
 
 /** The error law of every other case (see errorLimit), for each of the five gradients by itself. */

@@ -33,9 +33,9 @@ function layerOf({ dModel, numHeads, wQ, wK, wV, wO }: LayerProblem): MultiHeadA
 }
 
 /** @throws Error  if the leaf was not used, or only some of its rows */
-export function denseGradient(gradients: Gradients, leaf: Matrix): Float32Array {
+export function denseGradient(gradients: Gradients, leaf: Matrix): Matrix {
   const gradient = gradients.get(leaf);
-  if (gradient instanceof Matrix) return gradient.data;
+  if (gradient instanceof Matrix) return gradient;
   throw new Error('bench: every leaf must have a dense gradient');
 }
 
@@ -82,7 +82,7 @@ export function qkv(kernels: MeasuredKernels): Implementation {
           call: () => {
             const [x, dOut] = [problem.x, problem.dOut].map((data) => new Matrix(problem.tokens, problem.dModel, data));
             const { gradients } = valueAndGrad(() => layer.forward(x).multiply(dOut).sum());
-            return [x, W_Q, W_K, W_V, W_O].map((leaf) => denseGradient(gradients, leaf));
+            return [x, W_Q, W_K, W_V, W_O].map((leaf) => denseGradient(gradients, leaf).data);
           },
         };
       },
