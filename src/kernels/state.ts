@@ -89,6 +89,17 @@ export function setKernels(wanted: KernelChoice): void {
   active = undefined;
 }
 
+/** Runs f with other kernels; those from before come back, however it ends. */
+export function withKernels<Result>(wanted: KernelChoice, f: () => Result): Result {
+  const before = { choice, active };
+  setKernels(wanted);
+  try {
+    return f();
+  } finally {
+    ({ choice, active } = before);
+  }
+}
+
 /**
  * What computes now, on how many threads, and why nothing faster. Compiles the kernels if nothing has yet.
  *

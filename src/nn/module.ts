@@ -1,5 +1,5 @@
-import { describe, kindError, requireBoolean, shapeError } from '../core/errors.js';
-import type { StoredTensor } from '../core/stored-tensor.js';
+import { requireBoolean } from '../core/errors.js';
+import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
 import { Parameter } from '../parameter.js';
 
 /**
@@ -52,17 +52,8 @@ export class Module {
    */
   loadStateDict(state: ReadonlyMap<string, StoredTensor>): void {
     const where = `${className(this)}.loadStateDict`;
-    if (Object.prototype.toString.call(state) !== '[object Map]') {
-      throw kindError(where, 'the state must be a Map of tensors', `got ${describe(state)}`);
-    }
     const parameters = this.namedParameters();
-    const missing = [...parameters.keys()].filter((path) => !state.has(path));
-    const unknown = [...state.keys()].filter((path) => !parameters.has(path));
-    if (missing.length + unknown.length > 0) {
-      const given = `missing ${missing.join(', ') || 'none'}; unknown ${unknown.map(nameText).join(', ') || 'none'}`;
-      throw shapeError(where, 'the state must have exactly the names of stateDict()', given);
-    }
-    for (const [path, parameter] of parameters) checkTensor(where, path, state.get(path), parameter);
+    requireState(where, state, new Map([...parameters].map(([path, parameter]) => [path, stored(parameter)])));
     for (const [path, parameter] of parameters) parameter.data.set(state.get(path)?.data as Float32Array);
   }
 
@@ -105,20 +96,6 @@ function* visit(value: unknown, path: string, seen: Set<object>): Generator<[str
   }
 }
 
-/** A key of a user's Map need not be a name, nor a string, whatever its type says. */
-function nameText(key: unknown): string {
-  return typeof key === 'string' && /^[\w.]+$/.test(key) ? key : describe(key);
-}
-
-function checkTensor(where: string, path: string, tensor: StoredTensor | undefined, { rows, cols }: Parameter): void {
-  const { dtype, shape, data } = tensor ?? {};
-  if (!Array.isArray(shape) || Object.prototype.toString.call(data) !== '[object Float32Array]' || dtype !== 'F32') {
-    const rule = `${path} must be { dtype: 'F32', shape, data: Float32Array }`;
-    throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
-  }
-  if (shape.length !== 2 || shape[0] !== rows || shape[1] !== cols) {
-    throw shapeError(where, `${path} must have shape [${rows}, ${cols}]`, `got ${describe(shape)}`);
-  }
-  if (data?.length === rows * cols) return;
-  throw shapeError(where, `${path} must hold ${rows * cols} numbers`, `got ${data?.length}`);
+function stored({ rows, cols }: Parameter): StateEntry {
+  return { dtype: 'F32', shape: [rows, cols] };
 }
