@@ -10,6 +10,7 @@ import {
   pack,
   RMSNorm,
   SelfAttention,
+  writeSafetensors,
 } from '../../src/index.js';
 
 /** A call that works: the object of a method, and an argument for every parameter that a bad one can replace. */
@@ -46,6 +47,8 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   heatmapSvg: () => ({ args: [square(), {}] }),
   setKernels: () => ({ args: ['reference'] }),
   setSeed: () => ({ args: [3] }),
+  readSafetensors: () => ({ args: [writeSafetensors(new Linear(2, 3).stateDict())] }),
+  writeSafetensors: () => ({ args: [new Linear(2, 3).stateDict(), { step: '7' }] }),
   'new Matrix': () => ({ args: [2, 3, new Float32Array(6)] }),
   'new Parameter': () => ({ args: [2, 3, new Float32Array(6)] }),
   'Matrix.zeros': () => ({ args: [2, 3] }),

@@ -4,6 +4,7 @@ import { attentionMessages } from './attention-messages.js';
 import { cacheMessages } from './cache-messages.js';
 import { functionMessages } from './function-messages.js';
 import { grammarFault } from './grammar.js';
+import { ioMessages } from './io-messages.js';
 import { layerMessages } from './layer-messages.js';
 import { matrixMessages } from './matrix-messages.js';
 import { CALLABLES } from './places.js';
@@ -15,6 +16,7 @@ const ALL = [
   ...layerMessages,
   ...attentionLayerMessages,
   ...cacheMessages,
+  ...ioMessages,
 ];
 
 /** Callables for which one class of mistake does not exist. */
