@@ -150,8 +150,10 @@ describe('a tape', () => {
     });
     expect(bytes() - before).toBeGreaterThan(LENGTH - 1);
     expect(play(run).get(x)).toBe(1);
-    // Before step i the values of the i steps below it and its own, and its gradient; two more may still lie on the stack.
-    held.forEach((megabytes, at) => expect(megabytes, `step ${at} from the end`).toBeLessThan(LENGTH - at + 1 + 2));
+    // Before a step the values of the steps below it and its own, and its gradient. Some more may not be collected yet; what
+    // is never let go grows by one a step.
+    const late = 6;
+    held.forEach((megabytes, at) => expect(megabytes, `step ${at} from the end`).toBeLessThan(LENGTH - at + 1 + late));
     expect(held).toHaveLength(LENGTH);
   });
 });
