@@ -34,6 +34,8 @@ export function valueAndGrad(
   const where = 'valueAndGrad';
   requireFunction(where, 'f', f);
   requireOptions(where, options, ['of']);
+  const { of = [] } = options;
+  requireMatrices(where, 'of', of);
   if (isRecording()) throw kindError(where, 'f must not call valueAndGrad itself', 'another one is running');
   provideBackward(backwardKernels);
   const tape = new Tape<Matrix>();
@@ -42,8 +44,7 @@ export function valueAndGrad(
   if (loss.rows !== 1 || loss.cols !== 1) {
     throw shapeError(where, 'the loss must be 1×1', `f gave ${shapeText(loss)}`, 'end with sum(), mean() or a loss');
   }
-  const { of = [] } = options;
-  requireMatrices(where, 'of', of);
+  requireMatrices(where, 'of', of); // again, with what f put into it
   const dLoss = kernels().allocate(1).fill(1);
   return { value: loss.data[0], gradients: gradientsOf(tape.play(gradientAlgebra, loss, dLoss, new Set(of))) };
 }
