@@ -37,7 +37,7 @@ test('exact at its ends, never above learningRate or below the minimum, without 
       expect(rate(totalSteps)).toBe(minimum);
       expect(rate(totalSteps + 7)).toBe(minimum);
       if (warmupSteps > 0) expect(rate(0)).toBe(0);
-      const rounding = 4e-16 * learningRate;
+      const rounding = 2e-15 * learningRate; // of two rates: a cosine, two products and a sum each
       for (let step = 1; step <= totalSteps; step++) {
         const change = rate(step) - rate(step - 1);
         if (step <= warmupSteps) expectClose([change], [learningRate / warmupSteps], 1e-14);

@@ -1,6 +1,7 @@
 import type { BinaryOperation } from '../contract.js';
 import type { KernelMemory } from './memory.js';
-import { moduleHex } from './module.generated.js';
+import { moduleText } from './module.generated.js';
+import { bytesOfPrintable } from './printable.js';
 
 /** The entries of the generated module; see emit/ for what each does. Addresses in bytes. */
 export type KernelExports = Readonly<Record<KernelEntry, (...values: number[]) => void>>;
@@ -34,13 +35,13 @@ export interface Runtime {
 }
 
 /** A module of one function: i32.const 0, i8x16.splat, i8x16.popcnt. Valid only where the engine knows 128-bit SIMD. */
-const SIMD_MODULE = '0061736d010000000105016000017b030201000a0a0108004100fd0ffd620b';
+const SIMD_MODULE = '%}1}E}?&%%%&+&}0%&}M)(&%00&.%k% 5 }21';
 
 /** Why the WASM kernels cannot run here, or undefined if they can. */
 export function whyNoWasm(): string | undefined {
   if (typeof WebAssembly !== 'object') return 'WebAssembly does not exist here';
   try {
-    if (!WebAssembly.validate(bytesOf(SIMD_MODULE))) return 'WebAssembly has no 128-bit SIMD here';
+    if (!WebAssembly.validate(bytesOfPrintable(SIMD_MODULE))) return 'WebAssembly has no 128-bit SIMD here';
   } catch (error) {
     return `WebAssembly is refused here: ${error instanceof Error ? error.message : String(error)}`;
   }
@@ -49,7 +50,7 @@ export function whyNoWasm(): string | undefined {
 
 /** Compiles the kernels, synchronously, and links them to the memory. */
 export function loadKernels(memory: KernelMemory): Runtime {
-  const bytes = bytesOf(moduleHex);
+  const bytes = bytesOfPrintable(moduleText);
   if (!memory.shared) importUnshared(bytes);
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: memory.memory } });
   return { memory, exports: instance.exports as unknown as KernelExports };
@@ -65,10 +66,4 @@ function importUnshared(bytes: Uint8Array): void {
       return;
     }
   }
-}
-
-function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
 }

@@ -1,4 +1,4 @@
-// npm run kernels: writes module.generated.ts, the WASM kernels as hex, if a generator is newer than it.
+// npm run kernels: writes module.generated.ts, the WASM kernels as text, if a generator is newer than it.
 // npm run kernels -- --text: prints their text form for review.
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,10 @@ const emit = dirname(fileURLToPath(import.meta.url));
 const wasm = dirname(emit);
 const scratch = join(wasm, '../../../build');
 const target = join(wasm, 'module.generated.ts');
-const sources = [...readdirSync(emit).map((name) => join(emit, name)), join(wasm, 'attention-record.ts')];
+const sources = [
+  ...readdirSync(emit).map((name) => join(emit, name)),
+  ...['attention-record.ts', 'printable.ts'].map((name) => join(wasm, name)),
+];
 
 const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 const wantsText = process.argv.includes('--text');
@@ -34,14 +37,13 @@ if (wantsText || sources.some((path) => time(path) > time(target))) {
       external: ['binaryen'],
       logLevel: 'error',
     });
-    const { buildModule } = await import(pathToFileURL(bundle));
+    const { buildModule, printable } = await import(pathToFileURL(bundle));
     const { bytes, text } = buildModule();
     if (wantsText) process.stdout.write(text());
     else {
       // Renamed when complete: whoever reads it meanwhile sees the old one whole.
       const written = join(folder, 'module.generated.ts');
-      const hex = Buffer.from(bytes).toString('hex');
-      writeFileSync(written, `// Written by npm run kernels.\nexport const moduleHex =\n  '${hex}';\n`);
+      writeFileSync(written, `// Written by npm run kernels.\nexport const moduleText =\n  '${printable(bytes)}';\n`);
       renameSync(written, target);
     }
   } finally {

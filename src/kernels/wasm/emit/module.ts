@@ -1,4 +1,5 @@
 import binaryen from 'binaryen';
+import { printable } from '../printable.js';
 import { emitActivations } from './activations.js';
 import { emitAttention } from './attention.js';
 import { emitElementwise } from './elementwise.js';
@@ -9,7 +10,9 @@ import { emitNormalization } from './normalization.js';
 import { emitRotary } from './rotary.js';
 import { emitSoftmax } from './softmax.js';
 
-/** Passes that make the bytes fewer (10.2 to 9.3 KB gzipped as hex); the engine's own compiler gains nothing from more. */
+export { printable };
+
+/** Passes that make the bytes fewer (10.2 to 9.3 KB gzipped); the engine's own compiler gains nothing from more. */
 const SHRINKING = ['simplify-locals-nostructure', 'coalesce-locals', 'reorder-locals', 'vacuum'];
 
 /** Builds the one WASM module of the library: its bytes, and its text for review. */
