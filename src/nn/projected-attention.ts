@@ -43,6 +43,21 @@ export const PROJECTION_OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof ProjectionOptions)[];
 
+/** Every option that the heads do not hold, but the seed. */
+export function checkProjections(
+  where: string,
+  { bias = false, dropout = 0, init = 'xavier' }: ProjectionOptions,
+  { numKvHeads, dK, dV }: HeadShape,
+  kDim: number,
+  vDim: number,
+): void {
+  requireBoolean(where, 'bias', bias);
+  requireFinite(where, 'dropout', dropout, 0, 1);
+  requireInit(where, init);
+  requireSize(where, 'W_K', kDim, numKvHeads * dK);
+  requireSize(where, 'W_V', vDim, numKvHeads * dV);
+}
+
 /** What SelfAttention and MultiHeadAttention share: Q = X·W_Q, K = X·W_K, V = X·W_V. */
 export abstract class ProjectedAttention extends DroppingModule {
   readonly dModel: number;
@@ -60,14 +75,10 @@ export abstract class ProjectedAttention extends DroppingModule {
   /** Draws what the layer adds to the projections. */
   protected readonly random: Random;
 
+  /** Options and sizes are checked by the caller: see checkProjections. */
   constructor(where: string, options: ProjectionOptions, heads: HeadShape, kDim: number, vDim: number) {
     const { dModel, bias = false, dropout = 0, init = 'xavier' } = options;
-    requireBoolean(where, 'bias', bias);
-    requireFinite(where, 'dropout', dropout, 0, 1);
-    requireInit(where, init);
     const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
-    requireSize(where, 'W_K', kDim, kCols);
-    requireSize(where, 'W_V', vDim, vCols);
     const random = layerRandom(where, options.seed);
     super(dropout, random.seedForChild());
     this.random = random;

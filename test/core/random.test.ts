@@ -99,7 +99,9 @@ describe('seedWords and xavierBound', () => {
 });
 
 it('the seed of a call: another for every call and seed, 53 bits, none of the seeds for children', () => {
-  const seeds = [0, 1, 2, 2 ** 32, 2 ** 53 - 1].flatMap((call) => [1, 2, 2 ** 40].map((seed) => seedOfCall(seed, call)));
+  const seeds = [0, 1, 2, 2 ** 32, 2 ** 53 - 1].flatMap((call) =>
+    [1, 2, 2 ** 40].map((seed) => seedOfCall(seed, call)),
+  );
   expect(new Set([...seeds, new Random(1).seedForChild(), new Random(2).seedForChild()]).size).toBe(17);
   for (const seed of seeds) expect(Number.isSafeInteger(seed) && seed >= 0).toBe(true);
   expect(Math.max(...seeds)).toBeGreaterThan(2 ** 52);

@@ -8,9 +8,12 @@ import { projectRoot } from '../support/source-modules.js';
 
 // The public surface. Growing it is a decision: write the new name here, in order.
 const SURFACE = [
+  'class CausalLM',
   'class Embedding',
+  'class FeedForward',
   'class KVCache',
   'class LayerNorm',
+  'class LearnedPositions',
   'class Linear',
   'class Matrix',
   'class Module',
@@ -19,6 +22,7 @@ const SURFACE = [
   'class RMSNorm',
   'class SelfAttention',
   'class ShapeError',
+  'class TransformerBlock',
   'function attentionLogSumExp',
   'function attentionWeights',
   'function capabilities',
@@ -39,17 +43,22 @@ const SURFACE = [
   'function sinusoidalPositions',
   'function unpack',
   'function writeSafetensors',
+  'type Activation',
   'type AttentionOptions',
   'type AttentionStage',
   'type AttentionTrace',
   'type AttentionWeightsOptions',
+  'type CausalLMForwardOptions',
+  'type CausalLMOptions',
   'type EmbeddingOptions',
+  'type FeedForwardOptions',
   'type GeluOptions',
   'type HeatmapAnsiOptions',
   'type HeatmapSvgOptions',
   'type KVCacheAttendOptions',
   'type KVCacheOptions',
   'type KernelChoice',
+  'type LearnedPositionsOptions',
   'type LinearOptions',
   'type Mask',
   'type MatmulOptions',
@@ -67,6 +76,8 @@ const SURFACE = [
   'type SinusoidalOptions',
   'type StoredDtype',
   'type StoredTensor',
+  'type TransformerBlockForwardOptions',
+  'type TransformerBlockOptions',
 ];
 
 const VALUES = SURFACE.filter((entry) => !entry.startsWith('type '));
