@@ -41,7 +41,19 @@ export { KVCache, type KVCacheAttendOptions, type KVCacheOptions } from './ops/c
 export { type DropoutOptions, dropout } from './ops/dropout.js';
 export { type CrossEntropyOptions, crossEntropy, meanSquaredError } from './ops/losses.js';
 export { layerNorm, type NormOptions, rmsNorm } from './ops/normalization.js';
+export type { RowUpdates } from './ops/optimiser-updates.js';
 export { pack, unpack } from './ops/packing.js';
 export { type SinusoidalOptions, sinusoidalPositions } from './ops/positions.js';
 export { type RopeOptions, type RotaryOptions, rotary } from './ops/rotary.js';
 export { Parameter } from './parameter.js';
+export { Adam, type AdamOptions, AdamW } from './train/adam.js';
+export { type ClipGradNormOptions, clipGradNorm } from './train/clip.js';
+export {
+  type GradCheckEntry,
+  type GradCheckInput,
+  type GradCheckOptions,
+  type GradCheckReport,
+  gradCheck,
+} from './train/gradient-check.js';
+export { type CosineScheduleOptions, cosineSchedule } from './train/schedule.js';
+export { SGD, type SGDOptions } from './train/sgd.js';

@@ -53,6 +53,29 @@ export const ATTENTION_FIELDS = [
 
 export type AttentionField = (typeof ATTENTION_FIELDS)[number];
 
+/** The record of a backward call: that of its forward, of which out, max and sum are then read, and what follows it. */
+export const BACKWARD_FIELDS = [
+  ...ATTENTION_FIELDS,
+  'dOut', // strides as out
+  'dLogSumExp',
+  'gradQ', // strides as q, k, v; gradBias as bias
+  'gradK',
+  'gradV',
+  'gradBias', // 0: not wanted
+  'gradSinks', // (sequences × numHeads)
+  'atBad',
+  'atGradients',
+  'atCaps',
+  'atKept',
+  'atQueryPanels',
+  'atOutPanels',
+  'atKeyPanels',
+  'atKeySums',
+  'atValueSums',
+] as const;
+
+export type BackwardField = (typeof BACKWARD_FIELDS)[number];
+
 /** No pair of positions is further apart: offsets stay within ±2^29, rows within 2^28. */
 export const REACH_OPEN = 1 << 30;
 
@@ -61,3 +84,9 @@ export const REACH_OPEN = 1 << 30;
  * but the widths: 64 keys of 64 columns are 16 KB of K and 16 KB of V beside 16 KB of scores.
  */
 export const KEY_TILE = 64;
+
+/** Up to so many query rows a key/value head (all its query heads together) read K and V where they lie. */
+export const FEW_ROWS = 8;
+
+/** Such rows of several key/value heads that go together: the scratch has room for so many. */
+export const ROWS_AT_ONCE = 64;
