@@ -3,8 +3,11 @@ import type { Point } from './run.js';
 const [WIDTH, HEIGHT] = [720, 400];
 const MARGIN = { left: 56, right: 16, top: 40, bottom: 44 };
 
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+/** A path may hold anything; nothing of it may become markup. */
 const escaped = (text: string) =>
-  text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`).replace(/\p{Cc}/gu, ' ');
+  text.replace(/[&<>"]/g, (sign) => ENTITIES[sign]).replace(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, '�');
 
 /** The loss curve as SVG: training, held back, and the unigram entropy as a dashed line. */
 export function curveSvg(history: readonly Point[], unigramEntropy: number, title: string): string {
