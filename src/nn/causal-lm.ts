@@ -8,10 +8,8 @@ import {
   shapeError,
 } from '../core/errors.js';
 import { checkCuSeqlens, longestSequence, packedPositions, singleSequence } from '../core/sequences.js';
-import { customGradient, noGrad } from '../gradient.js';
 import type { Matrix } from '../matrix.js';
-import { gatherRows } from '../ops/embedding.js';
-import { sinusoidalPositions } from '../ops/positions.js';
+import { addSinusoidalPositions } from '../ops/positions.js';
 import type { RopeOptions } from '../ops/rotary.js';
 import { layerRandom } from '../ops/seeds.js';
 import { Dropout } from './dropping.js';
@@ -164,23 +162,15 @@ export class CausalLM extends Module {
     if (longest > this.capacity) {
       throw shapeError(where, `a sequence must have at most capacity = ${this.capacity} tokens`, `got ${longest}`);
     }
-    let x = this.embeddingDropout.forward(this.#withPositions(embedded, cuSeqlens, longest));
+    let x = this.embeddingDropout.forward(this.#withPositions(embedded, cuSeqlens));
     for (const layer of this.layers) x = layer.forward(x, { cuSeqlens });
     x = this.norm.forward(x);
     return this.head === undefined ? x.matmul(this.embedding.table, { transposeB: true }) : this.head.forward(x);
   }
 
-  #withPositions(x: Matrix, cuSeqlens: Int32Array, longest: number): Matrix {
+  #withPositions(x: Matrix, cuSeqlens: Int32Array): Matrix {
     if (this.positions === 'rope') return x;
-    const positions = packedPositions(cuSeqlens);
-    if (this.learnedPositions !== undefined) return x.add(this.learnedPositions.forward(positions));
-    const table = sinusoidalPositions(longest, x.cols);
-    const rows = noGrad(() => gatherRows('CausalLM', table, positions));
-    // Not x.add(rows): the gradient of these constants would be computed and kept.
-    const addRows = customGradient(
-      (embedded: Matrix) => embedded.add(rows),
-      (dOut) => [dOut],
-    );
-    return addRows(x);
+    if (this.learnedPositions === undefined) return addSinusoidalPositions(x, cuSeqlens);
+    return x.add(this.learnedPositions.forward(packedPositions(cuSeqlens)));
   }
 }
