@@ -214,4 +214,31 @@ describe.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
       }
     }
   });
+
+  it.each([0, 3, 4])(
+    'never shows from column %i alone, nor where the first rows or heads attend to nothing',
+    (column) => {
+      const rows = 3;
+      const small = { ...inputs(4, 2, 6, dV, keys), dV };
+      for (const [heads, kvHeads] of [
+        [4, 2],
+        [2, 2],
+      ]) {
+        const few = { ...small, q: small.q.sliceColumns(0, heads * 6).sliceRows(0, rows) };
+        const dirty = few.v.clone();
+        for (let kvHead = 0; kvHead < 2; kvHead++) dirty.set(7, kvHead * dV + column, poison);
+        // Nobody attends to key 7; the first two rows of all heads, or the first heads, attend to nothing.
+        for (const nothing of ['rows', 'heads']) {
+          const mask = new Uint8Array(heads * rows * keys).fill(1);
+          for (let row = 0; row < heads * rows; row++) {
+            const isNothing = nothing === 'rows' ? row % rows < 2 : Math.floor(row / rows) % 2 < 1;
+            if (isNothing) mask.fill(0, row * keys, (row + 1) * keys);
+            mask[row * keys + 7] = 0;
+          }
+          const options = { numHeads: heads, numKvHeads: kvHeads, mask };
+          expectSame(run({ ...few, v: dirty }, options).out, run(few, options).out, `${heads} heads, no ${nothing}`);
+        }
+      }
+    },
+  );
 });
