@@ -1,5 +1,7 @@
 import * as qkv from '../../src/index.js';
 import {
+  Adam,
+  AdamW,
   Embedding,
   KVCache,
   LayerNorm,
@@ -10,8 +12,10 @@ import {
   pack,
   RMSNorm,
   SelfAttention,
+  SGD,
   writeSafetensors,
 } from '../../src/index.js';
+import { gradientsLike } from '../train/support.js';
 
 /** A call that works: the object of a method, and an argument for every parameter that a bad one can replace. */
 export interface GoodCall {
@@ -37,6 +41,21 @@ function onCache(...args: unknown[]): GoodCall {
   const hidden = () => [self.length, self.attend(Matrix.randomUniform(1, 4, { seed: 6 }))];
   return { self, args, hidden };
 }
+
+/** An optimiser that has made one step, with a gradient for the next. */
+function onOptimiser(make: (parameters: Matrix[]) => SGD | Adam | AdamW) {
+  const p = square();
+  const gradients = gradientsLike([p, square()]);
+  const self = make([p]);
+  self.step(gradients);
+  const call = (args: unknown[]): GoodCall => ({ self, args, hidden: () => [p, self.stateDict()] });
+  return { step: () => call([gradients]), load: () => call([self.stateDict()]) };
+}
+
+const momentum = { learningRate: 0.1, momentum: 0.9 };
+const sgd = () => onOptimiser((parameters) => new SGD(parameters, momentum));
+const adam = () => onOptimiser((parameters) => new Adam(parameters, { learningRate: 0.1 }));
+const adamW = () => onOptimiser((parameters) => new AdamW(parameters, { learningRate: 0.1 }));
 
 const inContext = () => ({ context: { key: x(), value: x() } });
 
@@ -113,6 +132,18 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
     const { packed, cuSeqlens } = pack([x(), x()]);
     return { args: [packed, cuSeqlens] };
   },
+  'new SGD': () => ({ args: [[square()], momentum] }),
+  'SGD.step': () => sgd().step(),
+  'SGD.loadStateDict': () => sgd().load(),
+  'new Adam': () => ({ args: [[square()], { learningRate: 0.1 }] }),
+  'Adam.step': () => adam().step(),
+  'Adam.loadStateDict': () => adam().load(),
+  'new AdamW': () => ({ args: [[square()], { learningRate: 0.1 }] }),
+  'AdamW.step': () => adamW().step(),
+  'AdamW.loadStateDict': () => adamW().load(),
+  clipGradNorm: () => ({ args: [gradientsLike([square(), square()]), 1, {}] }),
+  cosineSchedule: () => ({ args: [{ learningRate: 1, warmupSteps: 2, totalSteps: 8 }] }),
+  gradCheck: () => ({ args: [(m: Matrix) => m.exp().sum(), [square()], {}] }),
   sinusoidalPositions: () => ({ args: [3, 4, {}] }),
   rotary: () => ({ args: [x(), { numHeads: 2 }] }),
 };

@@ -8,6 +8,7 @@ import { ioMessages } from './io-messages.js';
 import { layerMessages } from './layer-messages.js';
 import { matrixMessages } from './matrix-messages.js';
 import { CALLABLES } from './places.js';
+import { trainMessages } from './train-messages.js';
 
 const ALL = [
   ...matrixMessages,
@@ -17,6 +18,7 @@ const ALL = [
   ...attentionLayerMessages,
   ...cacheMessages,
   ...ioMessages,
+  ...trainMessages,
 ];
 
 /** Callables for which one class of mistake does not exist. */

@@ -5,6 +5,7 @@ import { heatmapCases } from './heatmap-cases.js';
 import { layerCases } from './layer-cases.js';
 import { matrixCases } from './matrix-cases.js';
 import { multiHeadCases } from './multi-head-cases.js';
+import { trainCases } from './train-cases.js';
 
 /** Every option of the public surface, by the key that the list generated from the types gives it. */
 export const OPTION_CASES: readonly OptionCase[] = [
@@ -14,4 +15,5 @@ export const OPTION_CASES: readonly OptionCase[] = [
   ...matrixCases,
   ...heatmapCases,
   ...cacheCases,
+  ...trainCases,
 ];

@@ -53,6 +53,29 @@ export const ATTENTION_FIELDS = [
 
 export type AttentionField = (typeof ATTENTION_FIELDS)[number];
 
+/** The record of a backward call: that of its forward, of which out, max and sum are then read, and what follows it. */
+export const BACKWARD_FIELDS = [
+  ...ATTENTION_FIELDS,
+  'dOut', // strides as out
+  'dLogSumExp',
+  'gradQ', // strides as q, k, v; gradBias as bias
+  'gradK',
+  'gradV',
+  'gradBias', // 0: not wanted
+  'gradSinks', // (sequences × numHeads)
+  'atBad',
+  'atGradients',
+  'atCaps',
+  'atKept',
+  'atQueryPanels',
+  'atOutPanels',
+  'atKeyPanels',
+  'atKeySums',
+  'atValueSums',
+] as const;
+
+export type BackwardField = (typeof BACKWARD_FIELDS)[number];
+
 /** No pair of positions is further apart: offsets stay within ±2^29, rows within 2^28. */
 export const REACH_OPEN = 1 << 30;
 

@@ -1,7 +1,7 @@
 import type {
   BinaryOperation,
   Floats,
-  Kernels,
+  ForwardKernels,
   LayerNormResult,
   Normalization,
   RmsNormResult,
@@ -14,7 +14,7 @@ import type { KernelEntry, Runtime } from './loader.js';
 
 /** The operations that run in WASM; the rest of a Kernels comes from elsewhere. */
 export type WasmKernels = Pick<
-  Kernels,
+  ForwardKernels,
   | 'gemm'
   | 'softmax'
   | 'unary'
@@ -38,7 +38,7 @@ const UNARY_ENTRIES: Partial<Record<UnaryOperation, KernelEntry>> = {
 };
 
 /** @param otherUnary  computes log and sqrt */
-export function wasmKernels(runtime: Runtime, otherUnary: Kernels['unary']): WasmKernels {
+export function wasmKernels(runtime: Runtime, otherUnary: ForwardKernels['unary']): WasmKernels {
   return {
     gemm: (problem) => gemm(runtime, problem),
     softmax: (x, rows, cols) => softmax(runtime, x, rows, cols),
