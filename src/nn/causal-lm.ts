@@ -81,16 +81,19 @@ function checkCausalLM(where: string, options: CausalLMOptions): TransformerBloc
   requireInteger(where, 'numLayers', numLayers, 1);
   requireChoice(where, 'positions', positions, ['rope', 'learned', 'sinusoidal']);
   requireBoolean(where, 'tieEmbeddings', tieEmbeddings);
-  const { dModel, dHidden = 4 * dModel } = options;
+  const { dModel } = options;
+  requireInteger(where, 'dModel', dModel, 1);
+  const { dHidden = 4 * dModel } = options;
   const layer = { ...given, dHidden, causal: true, rope: positions === 'rope' && (rope === undefined || rope) };
   checkTransformerBlock(where, layer);
-  if (rope !== undefined && (typeof rope !== 'object' || positions !== 'rope')) {
-    const mistake = typeof rope === 'object' ? shapeError : kindError; // true would say nothing new
-    throw mistake(where, "rope must be the options of positions: 'rope'", `got ${typeof rope} with '${positions}'`);
+  if (typeof rope === 'boolean') throw kindError(where, 'rope must be an object', `got ${rope}`, 'it is on by default');
+  if (rope !== undefined && positions !== 'rope') {
+    throw shapeError(where, "rope must come with positions: 'rope'", `got positions: '${positions}'`);
   }
   if (capacity !== undefined) requireInteger(where, 'capacity', capacity, 1);
-  else if (positions === 'learned')
-    throw kindError(where, "capacity must be given for positions: 'learned'", 'got none');
+  else if (positions === 'learned') {
+    throw kindError(where, "capacity must be given with positions: 'learned'", 'got undefined');
+  }
   requireSize(where, 'the table', Math.max(vocabularySize, capacity ?? 0), dModel);
   requireSize(where, 'numLayers times W_1', numLayers, dModel * dHidden);
   return layer;
@@ -153,7 +156,7 @@ export class CausalLM extends Module {
   forward(ids: ArrayLike<number>, options: CausalLMForwardOptions = {}): Matrix {
     const where = 'CausalLM';
     requireOptions(where, options, ['cuSeqlens']);
-    const embedded = this.embedding.forward(ids);
+    const embedded = gatherRows(where, this.embedding.table, ids);
     const cuSeqlens =
       options.cuSeqlens === undefined
         ? singleSequence(embedded.rows)

@@ -7,6 +7,7 @@ import { grammarFault } from './grammar.js';
 import { ioMessages } from './io-messages.js';
 import { layerMessages } from './layer-messages.js';
 import { matrixMessages } from './matrix-messages.js';
+import { modelMessages } from './model-messages.js';
 import { CALLABLES } from './places.js';
 import { trainMessages } from './train-messages.js';
 
@@ -17,6 +18,7 @@ const ALL = [
   ...layerMessages,
   ...attentionLayerMessages,
   ...cacheMessages,
+  ...modelMessages,
   ...ioMessages,
   ...trainMessages,
 ];

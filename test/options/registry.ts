@@ -4,6 +4,7 @@ import type { OptionCase } from './case.js';
 import { heatmapCases } from './heatmap-cases.js';
 import { layerCases } from './layer-cases.js';
 import { matrixCases } from './matrix-cases.js';
+import { modelCases } from './model-cases.js';
 import { multiHeadCases } from './multi-head-cases.js';
 import { trainCases } from './train-cases.js';
 
@@ -12,6 +13,7 @@ export const OPTION_CASES: readonly OptionCase[] = [
   ...attentionCases,
   ...multiHeadCases,
   ...layerCases,
+  ...modelCases,
   ...matrixCases,
   ...heatmapCases,
   ...cacheCases,
