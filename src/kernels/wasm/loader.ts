@@ -17,7 +17,10 @@ export type KernelEntry =
   | 'pack_columns'
   | 'attention'
   | 'attention_stage'
+  | 'attention_dropout'
   | 'softmax_rows'
+  | 'row_statistics'
+  | 'log_softmax_rows'
   | 'layer_norm'
   | 'rms_norm'
   | 'rotary_rows'
@@ -36,7 +39,20 @@ export interface Runtime {
 }
 
 /** The entries of the module of the backward kernels, which runs in the same memory and calls those of the first. */
-export type BackwardEntry = 'attention_backward';
+export type BackwardEntry =
+  | 'attention_backward'
+  | 'exp_backward'
+  | 'relu_backward'
+  | 'tanh_backward'
+  | 'silu_backward'
+  | 'gelu_backward'
+  | 'gelu_tanh_backward'
+  | 'softmax_backward'
+  | 'log_softmax_backward'
+  | 'cross_entropy_backward'
+  | 'norm_backward'
+  | 'gain_backward'
+  | 'column_sums';
 
 export interface BackwardRuntime {
   memory: KernelMemory;
