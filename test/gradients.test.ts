@@ -1,11 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { valueAndGrad } from '../src/gradient.js';
 import { Gradients, gradientAlgebra, gradientsOf, type SparseGradient } from '../src/gradients.js';
+import { backwardKernels } from '../src/kernels/backward.js';
 import type { Floats } from '../src/kernels/contract.js';
-import { kernels } from '../src/kernels/state.js';
+import { kernels, provideBackward } from '../src/kernels/state.js';
 import { Matrix } from '../src/matrix.js';
 import { gatherRows } from '../src/ops/embedding.js';
 import { forEachTwin } from './support/twins.js';
+
+beforeAll(() => provideBackward(backwardKernels)); // as valueAndGrad does
 
 const x = new Matrix(3, 2);
 const floats = (...values: number[]): Floats => {

@@ -12,18 +12,16 @@ const METADATA = '__metadata__';
 /** Names that mean something to objects; no file needs them. */
 const RESERVED_NAMES: readonly string[] = ['__proto__', 'constructor', 'prototype'];
 
-type StoredArray = StoredTensor['data'];
-
-const ARRAYS: Readonly<Record<StoredDtype, { bytes: number; over: (buffer: ArrayBuffer) => StoredArray }>> = {
-  F64: { bytes: 8, over: (buffer) => new Float64Array(buffer) },
-  F32: { bytes: 4, over: (buffer) => new Float32Array(buffer) },
-  F16: { bytes: 2, over: (buffer) => new Uint16Array(buffer) },
-  BF16: { bytes: 2, over: (buffer) => new Uint16Array(buffer) },
-  I64: { bytes: 8, over: (buffer) => new BigInt64Array(buffer) },
-  I32: { bytes: 4, over: (buffer) => new Int32Array(buffer) },
-  U8: { bytes: 1, over: (buffer) => new Uint8Array(buffer) },
-  BOOL: { bytes: 1, over: (buffer) => new Uint8Array(buffer) },
-};
+const ARRAYS = {
+  F64: Float64Array,
+  F32: Float32Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
+  I64: BigInt64Array,
+  I32: Int32Array,
+  U8: Uint8Array,
+  BOOL: Uint8Array,
+} as const satisfies Record<StoredDtype, new (buffer: ArrayBuffer) => StoredTensor['data']>;
 
 /** The tensors of a file by name, in the order of its header, and its free texts. */
 export interface Safetensors extends Map<string, StoredTensor> {
@@ -59,7 +57,7 @@ export function readSafetensors(bytes: Uint8Array | ArrayBuffer): Safetensors {
   for (const { name, dtype, shape, from, to } of entries) {
     // slice: offsets are not aligned.
     const { buffer } = Uint8Array.from(file.subarray(dataStart + from, dataStart + to));
-    tensors.set(name, { dtype, shape, data: ARRAYS[dtype].over(buffer) });
+    tensors.set(name, { dtype, shape, data: new ARRAYS[dtype](buffer) });
   }
   return Object.assign(tensors, { metadata });
 }
@@ -151,7 +149,7 @@ function checkEntry(where: string, name: string, entry: unknown): Entry {
   }
   const [from, to] = offsets;
   // BigInt: a product of sizes may pass 2^53 and wrap to what the offsets say.
-  const bytes = shape.reduce((product, size) => product * BigInt(size), BigInt(ARRAYS[dtype].bytes));
+  const bytes = shape.reduce((product, size) => product * BigInt(size), BigInt(ARRAYS[dtype].BYTES_PER_ELEMENT));
   if (bytes !== BigInt(to - from)) {
     const given = `${dtype} [${shape.join(', ')}] takes ${bytes}, data_offsets say ${to - from}`;
     throw shapeError(where, `${what} must take the bytes of its shape`, given);
@@ -182,11 +180,11 @@ function checkCoverage(where: string, entries: readonly Entry[], dataBytes: numb
 }
 
 /**
- * A safetensors file of float32 tensors, in the order of the map. The same map gives the same bytes.
+ * A safetensors file of the tensors, in the order of the map. The same map gives the same bytes.
  *
- * @param tensors  by name, dtype 'F32', as stateDict() gives them
+ * @param tensors  by name, as stateDict() and readSafetensors give them
  * @param metadata  free texts to keep with them
- * @throws ShapeError  if a name is reserved or data does not fit its shape; TypeError for wrong kinds or another dtype
+ * @throws ShapeError  if a name is reserved or data does not fit its shape; TypeError for wrong kinds, or data of another kind than dtype
  * @example await writeFile('model.safetensors', writeSafetensors(model.stateDict(), { format: 'qkv' }));
  */
 export function writeSafetensors(
@@ -237,8 +235,11 @@ function checkTensor(where: string, name: unknown, tensor: unknown): StoredTenso
   }
   const what = describe(name);
   const { dtype, shape, data } = isObject(tensor) ? (tensor as Partial<StoredTensor>) : {};
-  if (dtype !== 'F32' || Object.prototype.toString.call(data) !== '[object Float32Array]' || !Array.isArray(shape)) {
-    const rule = `${what} must be { dtype: 'F32', shape, data: Float32Array }`;
+  // By tag: an array of another realm is one too.
+  const fits = isDtype(dtype) && Object.prototype.toString.call(data) === `[object ${ARRAYS[dtype].name}]`;
+  if (!fits || !Array.isArray(shape)) {
+    const kind = isDtype(dtype) ? ARRAYS[dtype].name : 'typed array';
+    const rule = `${what} must be { dtype, shape, data: ${kind} }`;
     throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
   }
   if (!shape.every(isSize) || shape.reduce((product, size) => product * size, 1) !== data?.length) {

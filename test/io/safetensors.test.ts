@@ -165,6 +165,11 @@ describe('writeSafetensors', () => {
     const tensors = new Map<string, StoredTensor>([
       ['weight', { dtype: 'F32', shape: [2, 3], data }],
       ['é "quoted" \n', { dtype: 'F32', shape: [], data: Float32Array.of(5) }],
+      ['count', { dtype: 'I32', shape: [], data: Int32Array.of(-7) }],
+      ['rate', { dtype: 'F64', shape: [1], data: Float64Array.of(0.1) }],
+      ['ids', { dtype: 'I64', shape: [1], data: BigInt64Array.of(-1n) }],
+      ['half', { dtype: 'BF16', shape: [1], data: Uint16Array.of(0x3f80) }],
+      ['flag', { dtype: 'BOOL', shape: [1], data: Uint8Array.of(1) }],
       ['empty', { dtype: 'F32', shape: [0, 4], data: new Float32Array(0) }],
     ]);
     const file = writeSafetensors(tensors, { step: '7' });
@@ -186,8 +191,9 @@ describe('writeSafetensors', () => {
     const write = (name: unknown, value: unknown, metadata?: unknown) =>
       expect(() => writeSafetensors(new Map([[name, value]]) as never, metadata as never));
     write('a', { ...tensor, dtype: 'F64' }).toThrow(
-      `"a" must be { dtype: 'F32', shape, data: Float32Array }: got dtype "F64"`,
+      '"a" must be { dtype, shape, data: Float64Array }: got dtype "F64"',
     );
+    write('a', { ...tensor, dtype: 'F8' }).toThrow('"a" must be { dtype, shape, data: typed array }: got dtype "F8"');
     write('a', { ...tensor, shape: [3] }).toThrow('shape [3], 2 numbers');
     write('a', undefined).toThrow(TypeError);
     write(5, tensor).toThrow('a name must be a string: got 5');

@@ -1,11 +1,10 @@
 import type { BackwardKernels } from '../contract.js';
 import { attentionBackward } from './attention-backward.js';
-import { loadBackward, type Runtime } from './loader.js';
+import type { BackwardRuntime } from './loader.js';
 
-/** The backwards that run in WASM; the rest comes from elsewhere. Their module is compiled here. */
-export function wasmBackward(runtime: Runtime): Pick<BackwardKernels, 'attentionBackward'> {
-  const backward = loadBackward(runtime);
+/** The backwards that run in WASM; the rest comes from elsewhere. */
+export function wasmBackward(runtime: BackwardRuntime): Pick<BackwardKernels, 'attentionBackward'> {
   return {
-    attentionBackward: (problem) => attentionBackward(backward, problem),
+    attentionBackward: (problem) => attentionBackward(runtime, problem),
   };
 }

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { reference } from '../../../src/kernels/reference/kernels.js';
 import { wasmBackward } from '../../../src/kernels/wasm/backward.js';
 import { wasmKernels } from '../../../src/kernels/wasm/kernels.js';
-import { loadKernels } from '../../../src/kernels/wasm/loader.js';
+import { loadBackward, loadKernels } from '../../../src/kernels/wasm/loader.js';
 import { KernelMemory } from '../../../src/kernels/wasm/memory.js';
 
 it('wasmBackward runs in the memory of the forward kernels', () => {
@@ -21,7 +21,12 @@ it('wasmBackward runs in the memory of the forward kernels', () => {
   };
   const forward = wasmKernels(runtime, reference.unary).attention(problem);
   const dOut = Float32Array.of(2);
-  const { dQ, dK, dV } = wasmBackward(runtime).attentionBackward({ ...problem, ...forward, dOut, wantsBias: false });
+  const { dQ, dK, dV } = wasmBackward(loadBackward(runtime)).attentionBackward({
+    ...problem,
+    ...forward,
+    dOut,
+    wantsBias: false,
+  });
   // Both weights are ½, out is 2: dZ = ½·(2·v − 4) = −1 and 1, dQ = −1·5 + 1·(−7), dK = dZ·q.
   expect([dQ, dK, dV].map((d) => [...d])).toEqual([[-12], [0, 0], [1, 1]]);
 });
