@@ -1,4 +1,4 @@
-import type { BinaryOperation } from '../contract.js';
+import type { BinaryOperation, UnaryOperation } from '../contract.js';
 import { moduleText as backwardText } from './backward-module.generated.js';
 import type { KernelMemory } from './memory.js';
 import { moduleText } from './module.generated.js';
@@ -41,12 +41,7 @@ export interface Runtime {
 /** The entries of the module of the backward kernels, which runs in the same memory and calls those of the first. */
 export type BackwardEntry =
   | 'attention_backward'
-  | 'exp_backward'
-  | 'relu_backward'
-  | 'tanh_backward'
-  | 'silu_backward'
-  | 'gelu_backward'
-  | 'gelu_tanh_backward'
+  | `${UnaryOperation}_backward`
   | 'softmax_backward'
   | 'log_softmax_backward'
   | 'cross_entropy_backward'

@@ -1,14 +1,19 @@
 import type binaryen from 'binaryen';
+import type { UnaryOperation } from '../../contract.js';
 import { halfGaussian, tailRatio } from './activations.js';
 import { define, type FunctionBuilder, type Vector } from './builder.js';
 import { boundedExpVector } from './exp.js';
 import { forTurns } from './rows.js';
 
-// dX = f'·dY. Where f' is a difference its error is bounded by the size of what is subtracted, 2^−24 for each rounding.
-// The slope itself is used also where it is 0: 0·∞ is NaN, as in the reference.
+// dX = f'(x)·dY. Where f' is a difference its error is bounded by the size of what is subtracted. The slope multiplies
+// also where it is 0: 0·∞ is NaN, as in the reference.
 
-/** Defines the entry `name`: dX[i] = slope(x[i])·dY[i] for floats [from, to); x may stand for y. */
-function defineSlope(m: binaryen.Module, name: string, slope: (f: FunctionBuilder, x: Vector) => Vector): void {
+/** Defines the entry `name`: dX[i] = gradient(x[i], dY[i]) for floats [from, to); x may stand for y. */
+function defineBackward(
+  m: binaryen.Module,
+  name: `${UnaryOperation}_backward`,
+  gradient: (f: FunctionBuilder, x: Vector, dY: Vector) => Vector,
+): void {
   const parameters = { x: 'int', dY: 'int', dX: 'int', from: 'int', to: 'int' } as const;
   define(
     m,
@@ -19,7 +24,7 @@ function defineSlope(m: binaryen.Module, name: string, slope: (f: FunctionBuilde
       const toD = f.intVariable('toD', dY.minus(x));
       const shift = f.intVariable('shift', dX.minus(x));
       forTurns(f, { at: f.intVariable('at'), start, end }, 1, ({ load, store }) => {
-        store(slope(f, load()).times(load(toD)), shift);
+        store(gradient(f, load(), load(toD)), shift);
       });
     },
     true,
@@ -87,10 +92,14 @@ function geluSlope(f: FunctionBuilder, x: Vector): Vector {
 }
 
 export function emitActivationsBackward(m: binaryen.Module): void {
-  defineSlope(m, 'exp_backward', (_, y) => y);
-  defineSlope(m, 'relu_backward', reluSlope);
-  defineSlope(m, 'tanh_backward', tanhSlope);
-  defineSlope(m, 'silu_backward', siluSlope);
-  defineSlope(m, 'gelu_tanh_backward', geluTanhSlope);
-  defineSlope(m, 'gelu_backward', geluSlope);
+  defineBackward(m, 'exp_backward', (_, y, dY) => y.times(dY));
+  defineBackward(m, 'log_backward', (_, x, dY) => dY.dividedBy(x));
+  defineBackward(m, 'sqrt_backward', (f, y, dY) => {
+    const v = f.vectorVariable('v', y);
+    return dY.dividedBy(v.plus(v));
+  });
+  const slopes = { relu: reluSlope, tanh: tanhSlope, silu: siluSlope, geluTanh: geluTanhSlope, gelu: geluSlope };
+  for (const [operation, slope] of Object.entries(slopes)) {
+    defineBackward(m, `${operation as UnaryOperation}_backward`, (f, x, dY) => slope(f, x).times(dY));
+  }
 }

@@ -1,7 +1,10 @@
 import type binaryen from 'binaryen';
-import { define } from './builder.js';
+import { define, range, type Vector } from './builder.js';
 import { boundedExpVector, horizontalMax } from './exp.js';
 import { forRows, forTurns, sums } from './rows.js';
+
+/** Vectors of maxima: one that keeps NaN takes several instructions, each waiting for the one before. */
+const WIDTH = 4;
 
 /**
  * Rows [from, to) of x (rows × cols), one entry a row: max = m = max x, exact; sum = Σ e^(x−m), relative error at most
@@ -16,11 +19,17 @@ function rowStatistics(m: binaryen.Module): void {
     parameters,
     (f, p) => {
       const [max, d, e] = ['max', 'd', 'e'].map((name) => f.vectorVariable(name));
+      const parts = range(WIDTH).map(() => f.vectorVariable('part'));
       const rowMax = f.floatVariable('rowMax');
       forRows(f, p, (row, r) => {
-        max.set(f.constant(Number.NEGATIVE_INFINITY));
-        forTurns(f, row, 1, ({ load }) => max.set(max.max(load())));
-        rowMax.set(horizontalMax(f, max));
+        for (const part of parts) part.set(f.constant(Number.NEGATIVE_INFINITY));
+        forTurns(f, row, WIDTH, ({ index, load }) => parts[index].set(parts[index].max(load())));
+        rowMax.set(
+          horizontalMax(
+            f,
+            parts.slice(1).reduce<Vector>((a, b) => a.max(b), parts[0]),
+          ),
+        );
         p.max.plus(r.shl(2)).store(rowMax);
         // Not −∞ − (−∞): a row of −∞ then sums to 0.
         max.set(rowMax.eq(Number.NEGATIVE_INFINITY).chooseFloat(0, rowMax).splat());
