@@ -34,7 +34,7 @@ function defineBackward(
 /** 1 where x > 0, else 0; exact. */
 const reluSlope = (f: FunctionBuilder, x: Vector): Vector => x.gt(f.constant(0)).and(f.constant(1));
 
-/** 1 − y² as (1 − y)(1 + y), which does not cancel: within 2 ulp. */
+/** 1 − y² as (1 − y)(1 + y), which does not cancel: within 2·2^−24 of itself. */
 function tanhSlope(f: FunctionBuilder, y: Vector): Vector {
   const v = f.vectorVariable('v', y);
   const one = f.constant(1);
@@ -59,7 +59,7 @@ const bounded = (f: FunctionBuilder, x: Vector, size: number): Vector =>
   x.pmax(f.constant(-size)).pmin(f.constant(size));
 
 /**
- * σ(x)·(1 + x·σ(−x)): off by at most 6·2^−24·σ(x)·(1 + |x|·σ(−x)); below −86.99, where e^x counts as 0, so does the slope.
+ * σ(x)·(1 + x·σ(−x)): off by at most 5·2^−24·σ(x)·(1 + |x|·σ(−x)); below −86.99, where e^x counts as 0, so does the slope.
  */
 function siluSlope(f: FunctionBuilder, x: Vector): Vector {
   const v = f.vectorVariable('x', bounded(f, x, 100)); // beyond, 0 and 1, also at ±∞
@@ -67,7 +67,8 @@ function siluSlope(f: FunctionBuilder, x: Vector): Vector {
 }
 
 /**
- * The same with z = 2u: ½x(1 + tanh u) = x·σ(2u). Off by at most (8 + 4·|2u|)·2^−24·σ(2u)·(1 + |2xu'|·σ(−2u)).
+ * The same with z = 2u: ½x(1 + tanh u) = x·σ(2u). Off by at most 2^−24·(5·σ(z)·(1 + d·σ(−z)) + 3·|z|·σ(−|z|)·(1 + d)) with
+ * d = |x·z'|: what e^−|z| inherits from z is relative to |z|. Below z = −86.99 it is 0.
  */
 function geluTanhSlope(f: FunctionBuilder, x: Vector): Vector {
   const slope = 2 * Math.sqrt(2 / Math.PI);
@@ -80,7 +81,7 @@ function geluTanhSlope(f: FunctionBuilder, x: Vector): Vector {
 
 /**
  * Φ(x) + x·φ(x): with a = |x|, w = e^(−a²/2)·(a/√(2π) − P(a)/Q(a)) it is 1 + w for x ≥ 0 and −w for x < 0. Off by at most
- * 16·2^−24·(Φ(x) + a·φ(x)), and below 2e-37 the part that is w may count as 0.
+ * 5·2^−24·(Φ(x) + a·φ(x)); from a = 13.2 on w counts as 0, at most 1e-37.
  */
 function geluSlope(f: FunctionBuilder, x: Vector): Vector {
   const v = f.vectorVariable('v', x);
