@@ -7,9 +7,9 @@ import { forRows, forTurns, sums } from './rows.js';
 const WIDTH = 4;
 
 /**
- * Rows [from, to) of x (rows × cols), one entry a row: max = m = max x, exact; sum = Σ e^(x−m), relative error at most
- * (cols/4 + log cols + 8)·2^−24; gap = Σ (m − x), the same of it. A row of −∞ has m = −∞, sum 0 and gap +∞; NaN gives
- * three NaNs, +∞ m = +∞ and NaN for the others.
+ * Rows [from, to) of x (rows × cols), one entry a row: max = m = max x, exact; sum = s = Σ e^(x−m), off by at most
+ * 2^−24·((cols/4 + 4)·s + Σ (m − x)·e^(x−m)); gap = Σ (m − x), by (cols/4 + 4)·2^−24 of itself. A row of −∞ has m = −∞,
+ * s = 0 and gap +∞; NaN gives three NaNs, +∞ m = +∞ and NaN for the others.
  */
 function rowStatistics(m: binaryen.Module): void {
   const parameters = { x: 'int', max: 'int', sum: 'int', gap: 'int', cols: 'int', from: 'int', to: 'int' } as const;
