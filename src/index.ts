@@ -2,7 +2,7 @@ export { ShapeError } from './core/errors.js';
 export { cuSeqlensFromLengths } from './core/sequences.js';
 export type { StoredDtype, StoredTensor } from './core/stored-tensor.js';
 export { customGradient, noGrad, type ValueAndGradOptions, valueAndGrad } from './gradient.js';
-export type { Gradients, SparseGradient } from './gradients.js';
+export { Gradients, type SparseGradient } from './gradients.js';
 export { type HeatmapAnsiOptions, heatmapAnsi } from './inspect/heatmap-ansi.js';
 export { type HeatmapSvgOptions, heatmapSvg } from './inspect/heatmap-svg.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';

@@ -184,7 +184,9 @@ export function placed<Name extends string>(
   return { fields, bytes };
 }
 
-export function dropoutFields({ dropout, seedLow, seedHigh, call }: AttentionForwardProblem): Fields {
+type Dropping = Pick<AttentionForwardProblem, 'dropout' | 'seedLow' | 'seedHigh' | 'call'>;
+
+export function dropoutFields({ dropout, seedLow, seedHigh, call }: Dropping): Fields {
   const threshold = Math.round(dropout * TWO_32);
   const all = threshold >= TWO_32;
   return {

@@ -1,5 +1,8 @@
 import type {
   BinaryOperation,
+  CrossEntropy,
+  CrossEntropyResult,
+  Dropout,
   Floats,
   ForwardKernels,
   LayerNormResult,
@@ -8,7 +11,8 @@ import type {
   Rotary,
   UnaryOperation,
 } from '../contract.js';
-import { attention, attentionStage, attentionStatistics } from './attention.js';
+import { attention, attentionStage, attentionStatistics, dropoutFields } from './attention.js';
+import { ATTENTION_FIELDS } from './attention-record.js';
 import { gemm } from './gemm.js';
 import type { KernelEntry, Runtime } from './loader.js';
 
@@ -26,6 +30,9 @@ export type WasmKernels = Pick<
   | 'rotary'
   | 'layerNorm'
   | 'rmsNorm'
+  | 'logSoftmax'
+  | 'crossEntropy'
+  | 'dropout'
 >;
 
 const UNARY_ENTRIES: Partial<Record<UnaryOperation, KernelEntry>> = {
@@ -54,6 +61,9 @@ export function wasmKernels(runtime: Runtime, otherUnary: ForwardKernels['unary'
     rotary: (problem) => rotary(runtime, problem),
     layerNorm: (problem) => layerNorm(runtime, problem),
     rmsNorm: (problem) => rmsNorm(runtime, problem),
+    logSoftmax: (x, rows, cols) => logSoftmax(runtime, x, rows, cols),
+    crossEntropy: (problem) => crossEntropy(runtime, problem),
+    dropout: (problem) => dropout(runtime, problem),
   };
 }
 
@@ -116,4 +126,50 @@ function rmsNorm({ memory, exports }: Runtime, problem: Normalization): RmsNormR
   const gain = problem.gain ? memory.copyIn(problem.gain) : 0;
   exports.rms_norm(memory.copyIn(x), out, gain, inverseRms, cols, epsilon, 0, rows);
   return { out: memory.copyOut(out, x.length), inverseRms: memory.copyOut(inverseRms, rows) };
+}
+
+/** The logarithm of a row's sum is taken here: one a row. */
+function logSoftmax(runtime: Runtime, x: Floats, rows: number, cols: number): Float32Array {
+  const { memory, exports } = runtime;
+  memory.enter();
+  const [at, out] = [memory.copyIn(x), memory.reserve(x.length * 4)];
+  const { max, sum } = rowStatistics(runtime, at, rows, cols);
+  // A row of −∞ is copied.
+  const logSum = sum.map((s, r) => (max[r] === Number.NEGATIVE_INFINITY ? 0 : Math.log(s)));
+  const shift = max.map((m) => (m === Number.NEGATIVE_INFINITY ? 0 : m));
+  exports.log_softmax_rows(at, out, memory.copyIn(shift), memory.copyIn(logSum), cols, 0, rows);
+  return memory.copyOut(out, x.length);
+}
+
+/** As the reference says: loss = log s + (1 − ε)·(m − z_y) + ε/cols · Σ_c (m − z_c) of a counted row; their mean. */
+function crossEntropy(runtime: Runtime, problem: CrossEntropy): CrossEntropyResult {
+  const { logits, rows, cols, targets, ignoreIndex, labelSmoothing } = problem;
+  runtime.memory.enter();
+  const { max, sum, gap } = rowStatistics(runtime, runtime.memory.copyIn(logits), rows, cols);
+  let total = 0;
+  let counted = 0;
+  for (let r = 0; r < rows; r++) {
+    if (targets[r] === ignoreIndex) continue;
+    counted++;
+    const own = labelSmoothing < 1 ? (1 - labelSmoothing) * (max[r] - logits[r * cols + targets[r]]) : 0;
+    total += Math.log(sum[r]) + own + (labelSmoothing > 0 ? (labelSmoothing * gap[r]) / cols : 0);
+  }
+  return { loss: Float32Array.of(counted === 0 ? 0 : total / counted), max, sum };
+}
+
+/** m = max x, s = Σ e^{x−m} and Σ (m − x) of every row. */
+function rowStatistics({ memory, exports }: Runtime, x: number, rows: number, cols: number) {
+  const [max, sum, gap] = [0, 0, 0].map(() => memory.reserve(rows * 4));
+  exports.row_statistics(x, max, sum, gap, cols, 0, rows);
+  return { max: memory.copyOut(max, rows), sum: memory.copyOut(sum, rows), gap: memory.copyOut(gap, rows) };
+}
+
+/** The kernel that drops attention weights, on one long row of one head: entry i is key i. */
+function dropout({ memory, exports }: Runtime, { x, rate, seedLow, seedHigh }: Dropout): Float32Array {
+  memory.enter();
+  const out = memory.reserve(x.length * 4);
+  const fields = dropoutFields({ dropout: rate, seedLow, seedHigh, call: 0 });
+  exports.scale(memory.copyIn(x), out, fields.keepScale ?? 1, 0, x.length);
+  exports.attention_dropout(memory.copyRecord(ATTENTION_FIELDS, fields, {}), out, x.length, 0, 0, 0);
+  return memory.copyOut(out, x.length);
 }

@@ -1,4 +1,4 @@
-import type { BinaryOperation } from '../contract.js';
+import type { BinaryOperation, UnaryOperation } from '../contract.js';
 import { moduleText as backwardText } from './backward-module.generated.js';
 import type { KernelMemory } from './memory.js';
 import { moduleText } from './module.generated.js';
@@ -17,7 +17,10 @@ export type KernelEntry =
   | 'pack_columns'
   | 'attention'
   | 'attention_stage'
+  | 'attention_dropout'
   | 'softmax_rows'
+  | 'row_statistics'
+  | 'log_softmax_rows'
   | 'layer_norm'
   | 'rms_norm'
   | 'rotary_rows'
@@ -36,7 +39,15 @@ export interface Runtime {
 }
 
 /** The entries of the module of the backward kernels, which runs in the same memory and calls those of the first. */
-export type BackwardEntry = 'attention_backward';
+export type BackwardEntry =
+  | 'attention_backward'
+  | `${UnaryOperation}_backward`
+  | 'softmax_backward'
+  | 'log_softmax_backward'
+  | 'cross_entropy_backward'
+  | 'norm_backward'
+  | 'gain_backward'
+  | 'column_sums';
 
 export interface BackwardRuntime {
   memory: KernelMemory;

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { erfc, gelu, geluTanh, relu, silu } from '../../../src/kernels/reference/activations.js';
+import {
+  erfc,
+  gelu,
+  geluSlope,
+  geluTanh,
+  geluTanhSlope,
+  relu,
+  silu,
+  siluSlope,
+} from '../../../src/kernels/reference/activations.js';
 
 /** erf by its series of positive terms, 2/√π·e^{−x²}·Σ 2ⁿx^{2n+1}/(2n+1)!!: no cancellation. */
 function erfSeries(x: number): number {
@@ -66,5 +75,24 @@ describe('activations', () => {
     for (const x of [-3, -5, -8, -20]) {
       expect(gelu(x) / (0.5 * x * erfcFraction(-x / Math.SQRT2))).toBeCloseTo(1, 12);
     }
+  });
+});
+
+describe('slopes', () => {
+  const { NEGATIVE_INFINITY, POSITIVE_INFINITY } = Number;
+
+  it.each([
+    ['silu', silu, siluSlope],
+    ['gelu', gelu, geluSlope],
+    ['geluTanh', geluTanh, geluTanhSlope],
+  ] as const)('of %s: the central difference, with the limits 0 and 1', (_, f, slope) => {
+    for (let x = -10; x <= 10; x += 0.173) {
+      // h²/6·f‴ with h = 1e-4 and |f‴| ≤ 2, and 2^−53·|x|/h of rounding.
+      expect(Math.abs(slope(x) - (f(x + 1e-4) - f(x - 1e-4)) / 2e-4), `at ${x}`).toBeLessThan(2e-8);
+    }
+    for (const size of [1e3, 1e30, 1e300, POSITIVE_INFINITY]) expect([slope(-size) + 0, slope(size)]).toEqual([0, 1]);
+    expect([slope(0), slope(-0)]).toEqual([0.5, 0.5]);
+    expect(slope(Number.NaN)).toBeNaN();
+    expect(slope(NEGATIVE_INFINITY)).toBe(0);
   });
 });

@@ -1,46 +1,46 @@
 import { describe, expect, it } from 'vitest';
 import { crossEntropy, crossEntropyBackward } from '../../../src/kernels/reference/cross-entropy.js';
+import { expectClose, expectSame } from '../../support/compare.js';
+import { expectDerivative, float64, wave } from './derivatives.js';
 
-const floats = (length: number) => new Float64Array(length);
-const problem = (logits: number[], targets: number[], more: object = {}) => ({
-  logits: Float64Array.from(logits),
-  rows: targets.length,
-  cols: logits.length / targets.length,
-  targets: Int32Array.from(targets),
-  ignoreIndex: -100,
+const problem = {
+  logits: wave(4 * 5, 1, 3),
+  rows: 4,
+  cols: 5,
+  targets: Int32Array.of(2, 0, -1, 4),
+  ignoreIndex: -1,
   labelSmoothing: 0,
-  ...more,
-});
+};
+const smoothings = [0, 0.1, 1];
 
 describe('crossEntropy', () => {
-  it('is the mean of log Σ e^z − z_target over the rows that count', () => {
-    const { loss, max, sum } = crossEntropy(floats, problem([0, Math.log(3), 5, 5, 9, 9], [0, 1, -100]));
-    expect(loss[0]).toBeCloseTo((Math.log(4) + Math.log(2)) / 2, 14);
-    expect([...max]).toEqual([Math.log(3), 5, 9]);
-    expect(sum[1]).toBe(2);
+  it.each(smoothings)('is the mean of −Σ t·log softmax over the counted rows, smoothing %d', (labelSmoothing) => {
+    let total = 0;
+    for (const r of [0, 1, 3]) {
+      const row = [...problem.logits.subarray(5 * r, 5 * r + 5)];
+      const logSum = Math.log(row.reduce((sum, z) => sum + Math.exp(z), 0));
+      row.forEach((z, c) => {
+        const t = (c === problem.targets[r] ? 1 - labelSmoothing : 0) + labelSmoothing / 5;
+        total -= t * (z - logSum);
+      });
+    }
+    expectClose(crossEntropy(float64, { ...problem, labelSmoothing }).loss, [total / 3], 1e-14);
   });
 
-  it('spreads a share of every target over all classes', () => {
-    const { loss } = crossEntropy(floats, problem([0, Math.log(3)], [1], { labelSmoothing: 0.5 }));
-    expect(loss[0]).toBeCloseTo(Math.log(4) - 0.75 * Math.log(3), 14);
+  it('is 0 where no row counts, and exact at logits of 1e30', () => {
+    const none = { ...problem, targets: new Int32Array(4).fill(-1) };
+    expectSame(crossEntropy(float64, none).loss, [0]);
+    expectSame(crossEntropyBackward(float64, none, crossEntropy(float64, none), 1), new Float64Array(20));
+    const tied = { ...problem, rows: 1, cols: 2, logits: Float64Array.of(1e30, 1e30), targets: Int32Array.of(1) };
+    expectSame(crossEntropy(float64, tied).loss, [Math.LN2]);
+    expectSame(crossEntropyBackward(float64, tied, crossEntropy(float64, tied), 1), [0.5, -0.5]);
   });
 
-  it('is exact at logits of 1e30, and 0 where nothing counts', () => {
-    expect(crossEntropy(floats, problem([1e30, 1e30], [0])).loss[0]).toBe(Math.log(2));
-    expect(crossEntropy(floats, problem([1, 2], [-100])).loss[0]).toBe(0);
-    expect(crossEntropy(floats, problem([Number.NEGATIVE_INFINITY, 0], [1])).loss[0]).toBe(0);
-  });
-});
-
-describe('crossEntropyBackward', () => {
-  it('is (softmax − target) / counted, 0 in rows that do not count', () => {
-    const p = problem([0, Math.log(3), 1, 2], [0, -100], { labelSmoothing: 0.2 });
-    const dLogits = crossEntropyBackward(floats, p, crossEntropy(floats, p), 2);
-    [2 * (0.25 - 0.9), 2 * (0.75 - 0.1), 0, 0].forEach((d, i) => expect(dLogits[i]).toBeCloseTo(d, 14));
-  });
-
-  it('halves ties at 1e30', () => {
-    const p = problem([1e30, 1e30], [0]);
-    expect([...crossEntropyBackward(floats, p, crossEntropy(floats, p), 1)]).toEqual([-0.5, 0.5]);
+  it.each(smoothings)('has its derivative, smoothing %d', (labelSmoothing) => {
+    const loss = (logits: Float64Array) => crossEntropy(float64, { ...problem, logits, labelSmoothing });
+    const given = { ...problem, labelSmoothing };
+    const dLogits = crossEntropyBackward(float64, given, loss(problem.logits), -1.5);
+    expectDerivative((z) => loss(z).loss, problem.logits, [-1.5], dLogits);
+    expect([...dLogits.subarray(10, 15)]).toEqual([0, 0, 0, 0, 0]);
   });
 });

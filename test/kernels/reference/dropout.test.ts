@@ -1,21 +1,28 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { philox } from '../../../src/core/random.js';
 import { dropout } from '../../../src/kernels/reference/dropout.js';
+import { expectDerivative, float64, wave } from './derivatives.js';
 
-const floats = (length: number) => new Float32Array(length);
-const ones = new Float32Array(10_001).fill(1);
-const drop = (rate: number, seedLow = 1, seedHigh = 2, x = ones) => dropout(floats, { x, rate, seedLow, seedHigh });
+describe('dropout', () => {
+  const x = wave(103, 1);
 
-it('drops that share of the entries and scales the others', () => {
-  const kept = drop(0.25).filter((y) => y !== 0);
-  // Binomial: standard deviation √(n·p·(1 − p)) = 43; four of them.
-  expect(Math.abs(kept.length - 0.75 * ones.length)).toBeLessThan(174);
-  expect(new Set(kept)).toEqual(new Set([Math.fround(1 / 0.75)]));
-  expect(drop(0)).toEqual(ones);
-  expect(drop(1)).toEqual(new Float32Array(ones.length));
-});
+  it('keeps entry i, times 1 / (1 − rate), where word i % 4 of block i / 4 is at least rate·2^32', () => {
+    const words = new Uint32Array(4);
+    dropout(float64, { x, rate: 0.25, seedLow: 5, seedHigh: 9 }).forEach((y, i) => {
+      philox(Math.floor(i / 4), 0, 0, 0, 5, 9, words);
+      expect(y).toBe(words[i % 4] >= 2 ** 30 ? x[i] / 0.75 : 0);
+    });
+  });
 
-it('draws by key and place alone: the beginning is that of a longer array', () => {
-  expect(drop(0.5, 1, 2, ones.slice(0, 7))).toEqual(drop(0.5).slice(0, 7));
-  expect(drop(0.5, 3, 2)).not.toEqual(drop(0.5));
-  expect(drop(0.5, 1, 3)).not.toEqual(drop(0.5));
+  it('drops nothing at rate 0 and everything at 1, NaN too', () => {
+    expect(dropout(float64, { x, rate: 0, seedLow: 5, seedHigh: 9 })).toEqual(x);
+    const poison = new Float64Array(9).fill(Number.NaN);
+    expect(dropout(float64, { x: poison, rate: 1, seedLow: 5, seedHigh: 9 })).toEqual(new Float64Array(9));
+  });
+
+  it('is its own backward', () => {
+    const key = { rate: 0.4, seedLow: 1, seedHigh: 2 };
+    const dY = wave(103, 2);
+    expectDerivative((at) => dropout(float64, { ...key, x: at }), x, dY, dropout(float64, { ...key, x: dY }));
+  });
 });

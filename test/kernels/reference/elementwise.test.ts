@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { binary, scale, sum, unary } from '../../../src/kernels/reference/elementwise.js';
+import type { UnaryOperation } from '../../../src/kernels/contract.js';
+import { binary, scale, sum, sumRows, unary, unaryBackward } from '../../../src/kernels/reference/elementwise.js';
+import { expectDerivative, float64, wave } from './derivatives.js';
 
 const allocate = (length: number) => new Float64Array(length);
 const a = Float64Array.of(1, 2, 3, 4);
@@ -34,5 +36,25 @@ describe('elementwise kernels', () => {
     const empty = new Float64Array(0);
     expect(binary(allocate, 'add', empty, empty).length).toBe(0);
     expect(unary(allocate, 'exp', empty).length).toBe(0);
+  });
+});
+
+describe('unaryBackward', () => {
+  it.each<UnaryOperation>(['exp', 'log', 'sqrt', 'tanh', 'relu', 'gelu', 'geluTanh', 'silu'])(
+    'is the derivative of %s',
+    (name) => {
+      const signed = wave(40, 1, 4);
+      const x = name === 'log' || name === 'sqrt' ? signed.map(Math.abs) : signed;
+      const dY = wave(40, 2);
+      const f = (at: Float64Array) => unary(float64, name, at);
+      expectDerivative(f, x, dY, unaryBackward(float64, name, x, f(x), dY));
+    },
+  );
+});
+
+describe('sumRows', () => {
+  it('sums every column', () => {
+    expect([...sumRows(float64, a, 2, 2)]).toEqual([4, 6]);
+    expect([...sumRows(float64, new Float64Array(0), 0, 2)]).toEqual([0, 0]);
   });
 });

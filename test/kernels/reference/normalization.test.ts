@@ -1,6 +1,12 @@
 import { describe, it } from 'vitest';
-import { layerNorm, rmsNorm } from '../../../src/kernels/reference/normalization.js';
+import {
+  layerNorm,
+  layerNormBackward,
+  rmsNorm,
+  rmsNormBackward,
+} from '../../../src/kernels/reference/normalization.js';
 import { expectClose } from '../../support/compare.js';
+import { expectDerivative, float64, wave } from './derivatives.js';
 
 const allocate = (length: number) => new Float64Array(length);
 const x = Float64Array.of(1, 2, 3, 6, 0, 0, 0, 4);
@@ -34,5 +40,26 @@ describe('rmsNorm', () => {
     const s = Math.sqrt(16.5);
     expectClose(got.out, [0.2, 0.4, 0.6, 2.4, 0, 0, 0, 8 / s], 1e-14);
     expectClose(got.inverseRms, [0.2, 1 / s], 1e-15);
+  });
+});
+
+describe('layerNormBackward and rmsNormBackward are the derivatives', () => {
+  const problem = { x: wave(3 * 5, 1), rows: 3, cols: 5, epsilon: 0.1 };
+  const dOut = wave(3 * 5, 2);
+  const [gain, bias] = [wave(5, 3), wave(5, 4)];
+
+  it.each([{ gain, bias }, { bias }, { gain }, {}])('of x, gain and bias: %o', (given) => {
+    const norm = (changed: object) => layerNorm(float64, { ...problem, ...given, ...changed });
+    const { dX, dGain, dBias } = layerNormBackward(float64, { ...problem, ...given, ...norm({}), dOut });
+    expectDerivative((x) => norm({ x }).out, problem.x, dOut, dX);
+    expectDerivative((g) => norm({ gain: g }).out, given.gain ?? new Float64Array(5).fill(1), dOut, dGain);
+    expectDerivative((b) => norm({ bias: b }).out, given.bias ?? new Float64Array(5), dOut, dBias);
+  });
+
+  it.each([{ gain }, {}])('of x and gain: %o', (given) => {
+    const norm = (changed: object) => rmsNorm(float64, { ...problem, ...given, ...changed });
+    const { dX, dGain } = rmsNormBackward(float64, { ...problem, ...given, ...norm({}), dOut });
+    expectDerivative((x) => norm({ x }).out, problem.x, dOut, dX);
+    expectDerivative((g) => norm({ gain: g }).out, given.gain ?? new Float64Array(5).fill(1), dOut, dGain);
   });
 });

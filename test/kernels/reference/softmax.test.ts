@@ -1,8 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import {
+  logSoftmax,
+  logSoftmaxBackward,
+  softmaxBackward,
+  softmax as softmaxRows,
+} from '../../../src/kernels/reference/softmax.js';
 import { Matrix } from '../../../src/matrix.js';
 import { expectClose, expectRelative, expectSame } from '../../support/compare.js';
 import { forEachTwin } from '../../support/twins.js';
+import { expectDerivative, float64, wave } from './derivatives.js';
 
 const { NEGATIVE_INFINITY, POSITIVE_INFINITY } = Number;
 const softmax = (...row: number[]) => [...Matrix.from([row]).softmax().data];
@@ -64,5 +71,35 @@ forEachTwin(({ tolerance }) => {
       expect(new Matrix(0, 5).softmax().rows).toBe(0);
       expect(new Matrix(5, 0).softmax().cols).toBe(0);
     });
+  });
+});
+
+describe('the specification', () => {
+  const [x, dY] = [wave(3 * 5, 1), wave(3 * 5, 2)];
+  const y = softmaxRows(float64, x, 3, 5);
+  const logY = logSoftmax(float64, x, 3, 5);
+
+  it('logSoftmax is the logarithm of softmax, also where that is 0', () => {
+    expectClose(logY, y.map(Math.log), 1e-14);
+    expectSame(logSoftmax(float64, Float64Array.of(1e30, 0), 1, 2), [0, -1e30]);
+    expectSame(logSoftmax(float64, Float64Array.of(1e30, 1e30), 1, 2), [-Math.LN2, -Math.LN2]);
+    expectSame(logSoftmax(float64, Float64Array.of(NEGATIVE_INFINITY, 0), 1, 2), [NEGATIVE_INFINITY, 0]);
+    expectSame(
+      logSoftmax(float64, new Float64Array(2).fill(NEGATIVE_INFINITY), 1, 2),
+      Array(2).fill(NEGATIVE_INFINITY),
+    );
+  });
+
+  it('softmaxBackward and logSoftmaxBackward are the derivatives', () => {
+    expectDerivative((z) => softmaxRows(float64, z, 3, 5), x, dY, softmaxBackward(float64, y, dY, 3, 5));
+    expectDerivative((z) => logSoftmax(float64, z, 3, 5), x, dY, logSoftmaxBackward(float64, logY, dY, 3, 5));
+  });
+
+  it('an entry of weight 0 gets and gives nothing, whatever its gradient', () => {
+    const poison = Float64Array.of(Number.NaN, 3, 5);
+    expectSame(softmaxBackward(float64, Float64Array.of(0, 0.5, 0.5), poison, 1, 3), [0, -0.5, 0.5]);
+    const logHalf = -Math.LN2;
+    const got = logSoftmaxBackward(float64, Float64Array.of(NEGATIVE_INFINITY, logHalf, logHalf), poison, 1, 3);
+    expectClose(got, [0, -1, 1], 1e-15);
   });
 });

@@ -1,5 +1,5 @@
 import type binaryen from 'binaryen';
-import type { FunctionBuilder, Vector } from './builder.js';
+import type { FunctionBuilder, Vector, VectorVariable } from './builder.js';
 import { boundedExpVector, expMinusOneVector, expVector, polynomial } from './exp.js';
 import { defineMap } from './map.js';
 
@@ -50,6 +50,21 @@ function geluTanh(f: FunctionBuilder, x: Vector): Vector {
 const TAIL_P = [0.5, 0.4352308, 0.18096475, 0.03986751, 0.0040023006];
 const TAIL_Q = [1, 1.6683464, 1.1930737, 0.46347576, 0.099940546, 0.010032133];
 
+/** e^(a²/2)·Φ(−a) for 0 ≤ a ≤ 13.4. */
+export function tailRatio(f: FunctionBuilder, a: Vector): Vector {
+  return polynomial(f, TAIL_P, a).dividedBy(polynomial(f, TAIL_Q, a));
+}
+
+/** e^(−a²/2) for 0 ≤ a ≤ 15, within 2 ulp, and 0 below 2^−125.5. */
+export function halfGaussian(f: FunctionBuilder, a: VectorVariable): VectorVariable {
+  // −a²/2 in two parts: the square of the upper 12 bits is exact. An error in it would be one of e^(−a²/2).
+  const high = f.vectorVariable('high', a.and(f.ints(-4096)));
+  const low = a.minus(high).times(a.plus(high)).times(f.constant(-0.5));
+  const e = f.vectorVariable('e');
+  boundedExpVector(f, e, high.times(high).times(f.constant(-0.5)), low);
+  return e;
+}
+
 /**
  * x·Φ(x) = max(x, 0) − a·Φ(−a), a = |x|: within 4 ulp for x ≥ 0 and 9 ulp for x < 0, down to results of size 6.5e-39,
  * below which it is −0.
@@ -58,15 +73,7 @@ function gelu(f: FunctionBuilder, x: Vector): Vector {
   const v = f.vectorVariable('v', x);
   // From 15 on Φ(−a) is 0 in float32; without the bound ∞·0 would be NaN.
   const a = f.vectorVariable('a', v.abs().pmin(f.constant(15)));
-  // −a²/2 in two parts: the square of the upper 12 bits is exact. An error in it would be one of e^(−a²/2).
-  const high = f.vectorVariable('high', a.and(f.ints(-4096)));
-  const low = a.minus(high).times(a.plus(high)).times(f.constant(-0.5));
-  const e = f.vectorVariable('e');
-  boundedExpVector(f, e, high.times(high).times(f.constant(-0.5)), low);
-  const tail = e
-    .times(a)
-    .times(polynomial(f, TAIL_P, a))
-    .dividedBy(polynomial(f, TAIL_Q, a));
+  const tail = halfGaussian(f, a).times(a).times(tailRatio(f, a));
   // max with −0, and −tail added: the sign of zero follows x.
   return v.pmax(f.constant(-0)).plus(tail.negate());
 }

@@ -1,15 +1,20 @@
 import binaryen from 'binaryen';
 import { printable } from '../printable.js';
 import { emitActivations } from './activations.js';
+import { emitActivationsBackward } from './activations-backward.js';
 import { emitAttention } from './attention.js';
 import { emitAttentionBackward } from './attention-backward.js';
+import { emitColumnSums } from './column-sums.js';
 import { emitElementwise } from './elementwise.js';
 import { emitExp } from './exp.js';
 import { emitGemm } from './gemm.js';
 import { emitGemv } from './gemv.js';
+import { emitLogSoftmax } from './log-softmax.js';
 import { emitNormalization } from './normalization.js';
+import { emitNormalizationBackward } from './normalization-backward.js';
 import { emitRotary } from './rotary.js';
 import { emitSoftmax } from './softmax.js';
+import { emitSoftmaxBackward } from './softmax-backward.js';
 
 export { printable };
 
@@ -43,6 +48,7 @@ export function buildForward(): BuiltModule {
     emitExp(m);
     emitGemm(m);
     emitGemv(m);
+    emitLogSoftmax(m);
     emitNormalization(m);
     emitRotary(m);
     emitSoftmax(m);
@@ -57,7 +63,11 @@ export function buildBackward(): BuiltModule {
       const types = binaryen.createType(Array.from({ length: parameters }, () => binaryen.i32));
       m.addFunctionImport(name, 'kernels', name, types, binaryen.none);
     }
+    emitActivationsBackward(m);
     emitAttentionBackward(m);
+    emitColumnSums(m);
+    emitNormalizationBackward(m);
+    emitSoftmaxBackward(m);
   });
 }
 

@@ -1,61 +1,9 @@
 import type binaryen from 'binaryen';
-import {
-  define,
-  type FloatVariable,
-  type FunctionBuilder,
-  type Int,
-  type IntVariable,
-  range,
-  type Vector,
-} from './builder.js';
-import { horizontalSum } from './exp.js';
-import { forFloats } from './map.js';
+import { define, type FunctionBuilder, type Int, type Vector } from './builder.js';
+import { forRows, forTurns, type Row, sums } from './rows.js';
 
 /** Vectors of four partial sums each: an order that depends on cols alone, n/16 + 4 additions deep. */
 const PARTS = 4;
-
-/** A row of floats [start, end) by address, and the variable that walks over it. */
-interface Row {
-  at: IntVariable;
-  start: IntVariable;
-  end: IntVariable;
-}
-
-/** Σ term(prepare(x)) over the row, for each term. */
-function sums(
-  f: FunctionBuilder,
-  row: Row,
-  prepare: (x: Vector) => Vector,
-  terms: readonly ((x: Vector) => Vector)[],
-): FloatVariable[] {
-  const prepared = f.vectorVariable('prepared');
-  const parts = terms.map(() => range(PARTS).map(() => f.vectorVariable('part', f.constant(0))));
-  const add = (x: Vector, i: number, lanes: (term: Vector) => Vector) => {
-    prepared.set(prepare(x));
-    terms.forEach((term, t) => parts[t][i].set(parts[t][i].plus(lanes(term(prepared)))));
-  };
-  const all = (term: Vector) => term;
-  const first = (term: Vector) => term.and(f.lanes(-1, 0, 0, 0));
-  const { at, start, end } = row;
-  forFloats(
-    f,
-    at,
-    start,
-    end,
-    PARTS,
-    (offset, i) => add(at.vector(offset), i, all),
-    () => add(at.splatAt(), 0, first),
-  );
-  return parts.map((part) =>
-    f.floatVariable(
-      'sum',
-      horizontalSum(
-        f,
-        part.slice(1).reduce<Vector>((a, b) => a.plus(b), part[0]),
-      ),
-    ),
-  );
-}
 
 /** Float at `at` + shift becomes normalized(x) · gain + bias over the row; gain and bias where their address is not 0. */
 function writeRow(
@@ -66,23 +14,14 @@ function writeRow(
   bias: Int | undefined,
   normalized: (x: Vector) => Vector,
 ): void {
-  const { at, start, end } = row;
+  const { start } = row;
   const toGain = f.intVariable('toGain', gain.minus(start));
   const toBias = f.intVariable('toBias', bias?.minus(start));
   const write = (withGain: boolean, withBias: boolean) => {
-    const value = (load: (address: Int) => Vector) => {
-      const scaled = withGain ? normalized(load(at)).times(load(at.plus(toGain))) : normalized(load(at));
-      return withBias ? scaled.plus(load(at.plus(toBias))) : scaled;
-    };
-    forFloats(
-      f,
-      at,
-      start,
-      end,
-      1,
-      () => at.plus(shift).store(value((address) => address.vector())),
-      () => at.plus(shift).store(value((address) => address.splatAt()).lane(0)),
-    );
+    forTurns(f, row, 1, ({ load, store }) => {
+      const scaled = withGain ? normalized(load()).times(load(toGain)) : normalized(load());
+      store(withBias ? scaled.plus(load(toBias)) : scaled, shift);
+    });
   };
   const withGain = (gained: boolean) => {
     if (bias)
@@ -98,21 +37,6 @@ function writeRow(
     () => withGain(true),
     () => withGain(false),
   );
-}
-
-/** Runs `body` for rows [from, to) of x, with the row's bounds set. */
-function forRows(
-  f: FunctionBuilder,
-  p: Record<'x' | 'cols' | 'from' | 'to', IntVariable>,
-  body: (row: Row, r: IntVariable) => void,
-): void {
-  const [r, at, start, end] = ['r', 'at', 'start', 'end'].map((name) => f.intVariable(name));
-  const stride = f.intVariable('stride', p.cols.shl(2));
-  f.for(r, p.from, p.to, 1, () => {
-    start.set(p.x.plus(r.times(stride)));
-    end.set(start.plus(stride));
-    body({ at, start, end }, r);
-  });
 }
 
 /**
@@ -142,11 +66,15 @@ function layerNorm(m: binaryen.Module): void {
     (f, p) => {
       const count = f.floatVariable('count', p.cols.max(1).toFloat());
       const shift = f.intVariable('shift', p.out.minus(p.x));
+      const d = f.vectorVariable('d');
       forRows(f, p, (row, r) => {
-        const [total] = sums(f, row, (x) => x, [(x) => x]);
+        const [total] = sums(f, row, PARTS, 1, ({ load }) => [load()]);
         const mean = f.floatVariable('mean', total.dividedBy(count));
         const means = f.vectorVariable('means', mean.splat());
-        const [deviation, square] = sums(f, row, (x) => x.minus(means), [(d) => d, (d) => d.times(d)]);
+        const [deviation, square] = sums(f, row, PARTS, 2, ({ load }) => {
+          d.set(load().minus(means));
+          return [d, d.times(d)];
+        });
         deviation.set(deviation.dividedBy(count));
         square.set(square.dividedBy(count).minus(deviation.times(deviation)).max(0));
         const inverse = f.floatVariable('inverse', f.float(1).dividedBy(square.plus(p.epsilon).sqrt()));
@@ -183,8 +111,12 @@ function rmsNorm(m: binaryen.Module): void {
     (f, p) => {
       const count = f.floatVariable('count', p.cols.max(1).toFloat());
       const shift = f.intVariable('shift', p.out.minus(p.x));
+      const d = f.vectorVariable('d');
       forRows(f, p, (row, r) => {
-        const [square] = sums(f, row, (x) => x, [(x) => x.times(x)]);
+        const [square] = sums(f, row, PARTS, 1, ({ load }) => {
+          d.set(load());
+          return [d.times(d)];
+        });
         const inverse = f.floatVariable(
           'inverse',
           f.float(1).dividedBy(square.dividedBy(count).plus(p.epsilon).sqrt()),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { layerNorm, rmsNorm } from '../../../../src/kernels/reference/normalization.js';
-import { Arena, entries, expectOneHash, float64, grid } from './support.js';
+import { Arena, entries, expectBound, expectOneHash, float64, grid } from './support.js';
 
 const EPSILON = 1e-5;
 const HALF_ULP = 2 ** -24;
@@ -34,20 +34,6 @@ function runRmsNorm({ x, rows, cols, gain, cut }: Case) {
   const atGain = gain ? arena.input(gain) : 0;
   arena.run(rows, cut, (a, b) => entries.rms_norm(at.x, at.out, atGain, at.inverse, cols, EPSILON, a, b));
   return { out: arena.read(at.out), inverse: arena.read(at.inverse) };
-}
-
-/** Every |got − exact| ≤ bound(i); NaN where NaN is due. */
-function expectBound(
-  got: ArrayLike<number>,
-  exact: ArrayLike<number>,
-  bound: (i: number) => number,
-  label: string,
-): void {
-  expect(got.length).toBe(exact.length);
-  for (let i = 0; i < got.length; i++) {
-    if (Number.isNaN(exact[i])) expect(got[i]).toBeNaN();
-    else expect(Math.abs(got[i] - exact[i]) <= bound(i), `${label} ${i}: ${got[i]}, exactly ${exact[i]}`).toBe(true);
-  }
 }
 
 /**

@@ -68,6 +68,11 @@ export class Arena {
     floats.set(values, address / 4);
     return address;
   }
+  inputInts(values: ArrayLike<number>): number {
+    const address = this.#take(values.length);
+    words.set(Uint32Array.from(values), address / 4);
+    return address;
+  }
   output(length: number): number {
     const address = this.#take(length);
     this.#outputs.push({ address, length });
@@ -164,6 +169,21 @@ export function expectWithin(
     if (!(off <= bound(x[i], value))) wrong.push(`f(${x[i]}) = ${got[i]}, exactly ${value}: ${off}`);
   }
   expect(wrong.slice(0, 3)).toEqual([]);
+}
+
+/** Every |got − exact| ≤ bound(i); NaN where NaN is due, and what float32 cannot hold infinite. */
+export function expectBound(
+  got: ArrayLike<number>,
+  exact: ArrayLike<number>,
+  bound: (i: number) => number,
+  label: string,
+): void {
+  expect(got.length).toBe(exact.length);
+  for (let i = 0; i < got.length; i++) {
+    const rounded = Math.fround(exact[i]);
+    if (!Number.isFinite(rounded)) expect(got[i], `${label} ${i}`).toBe(rounded);
+    else expect(Math.abs(got[i] - exact[i]) <= bound(i), `${label} ${i}: ${got[i]}, exactly ${exact[i]}`).toBe(true);
+  }
 }
 
 export const float64 = (length: number): Float64Array => new Float64Array(length);

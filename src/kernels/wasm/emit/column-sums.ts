@@ -1,0 +1,79 @@
+import type binaryen from 'binaryen';
+import { define, type FunctionBuilder, type Int, type IntVariable, type Vector } from './builder.js';
+import { forTurns, type Turn } from './rows.js';
+
+// Sums over the rows of a matrix (rows × cols), rows ascending and one running sum a column: the same order whatever
+// columns a call takes. Error at most (rows + what a term rounds)·2^−24·Σ|terms|. Row by row, the sums in memory: four
+// columns at a time down all rows would read every cache line four times.
+
+/** Columns [from, to): out = Σ_r term(r). */
+function sumsOfColumns(
+  f: FunctionBuilder,
+  p: Record<'x' | 'out' | 'rows' | 'cols' | 'from' | 'to', IntVariable>,
+  term: (r: IntVariable, start: Int) => (turn: Turn) => Vector,
+): void {
+  const [r, at, start, end, toOut] = ['r', 'at', 'start', 'end', 'toOut'].map((name) => f.intVariable(name));
+  const bytes = f.intVariable('bytes', p.to.minus(p.from).shl(2));
+  f.fill(p.out.plus(p.from.shl(2)), 0, bytes);
+  f.for(r, 0, p.rows, 1, () => {
+    start.set(p.x.plus(r.times(p.cols).plus(p.from).shl(2)));
+    end.set(start.plus(bytes));
+    toOut.set(p.out.plus(p.from.shl(2)).minus(start));
+    const termOf = term(r, start);
+    forTurns(f, { at, start, end }, 1, (turn) => turn.store(turn.load(toOut).plus(termOf(turn)), toOut));
+  });
+}
+
+/** out[c] = Σ_r x[r, c], x (rows × cols). */
+function columnSums(m: binaryen.Module): void {
+  const parameters = { x: 'int', out: 'int', rows: 'int', cols: 'int', from: 'int', to: 'int' } as const;
+  const body = (f: FunctionBuilder, p: Record<keyof typeof parameters, IntVariable>) =>
+    sumsOfColumns(
+      f,
+      p,
+      () =>
+        ({ load }) =>
+          load(),
+    );
+  define(m, 'column_sums', parameters, body, true);
+}
+
+/** dGain[c] = Σ_r dOut[r, c]·(x[r, c] − mean[r])·inverse[r]; a mean of 0 where its address is 0. */
+function gainBackward(m: binaryen.Module): void {
+  const parameters = {
+    x: 'int',
+    dOut: 'int',
+    mean: 'int',
+    inverse: 'int',
+    out: 'int',
+    rows: 'int',
+    cols: 'int',
+    from: 'int',
+    to: 'int',
+  } as const;
+  define(
+    m,
+    'gain_backward',
+    parameters,
+    (f, p) => {
+      const toD = f.intVariable('toD', p.dOut.minus(p.x));
+      const [means, inverses] = ['means', 'inverses'].map((name) => f.vectorVariable(name));
+      sumsOfColumns(f, p, (r) => {
+        means.set(meanOfRow(p.mean, r).splat());
+        inverses.set(p.inverse.plus(r.shl(2)).splatAt());
+        return ({ load }) => load().minus(means).times(inverses).times(load(toD));
+      });
+    },
+    true,
+  );
+}
+
+/** mean[r], or 0 where there are no means. */
+export function meanOfRow(mean: IntVariable, r: IntVariable) {
+  return mean.eq(0).chooseFloat(0, mean.plus(r.shl(2)).float());
+}
+
+export function emitColumnSums(m: binaryen.Module): void {
+  columnSums(m);
+  gainBackward(m);
+}
