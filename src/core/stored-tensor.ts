@@ -18,11 +18,12 @@ export interface StateEntry {
 
 const ARRAYS = { F32: 'Float32Array', F64: 'Float64Array', I32: 'Int32Array' };
 
-/** A Map with exactly the names of `entries`, and under each a tensor of that kind and shape. */
+/** A Map with exactly the names of `entries`, which `source`() gives, and under each a tensor of that kind and shape. */
 export function requireState(
   where: string,
   state: unknown,
   entries: ReadonlyMap<string, StateEntry>,
+  source = 'stateDict',
 ): asserts state is ReadonlyMap<string, StoredTensor> {
   if (Object.prototype.toString.call(state) !== '[object Map]') {
     throw kindError(where, 'the state must be a Map of tensors', `got ${describe(state)}`);
@@ -32,7 +33,7 @@ export function requireState(
   const unknown = [...given.keys()].filter((name) => !(entries as ReadonlyMap<unknown, StateEntry>).has(name));
   if (missing.length + unknown.length > 0) {
     const names = `missing ${missing.join(', ') || 'none'}; unknown ${unknown.map(nameText).join(', ') || 'none'}`;
-    throw shapeError(where, 'the state must have exactly the names of stateDict()', names);
+    throw shapeError(where, `the state must have exactly the names of ${source}()`, names);
   }
   for (const [name, entry] of entries) requireTensor(where, name, given.get(name), entry);
 }

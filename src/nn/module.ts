@@ -1,4 +1,4 @@
-import { requireBoolean } from '../core/errors.js';
+import { requireBoolean, requireInteger } from '../core/errors.js';
 import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
 import { Parameter } from '../parameter.js';
 
@@ -57,6 +57,38 @@ export class Module {
     for (const [path, parameter] of parameters) parameter.data.set(state.get(path)?.data as Float32Array);
   }
 
+  /**
+   * Where the dropout of every module below stands: [its seed, the calls that dropped], F64 of shape [2]. With it and
+   * stateDict(), training goes on to the bit as if it had not stopped.
+   */
+  dropoutState(): Map<string, StoredTensor> {
+    const state = new Map<string, StoredTensor>();
+    for (const [path, { dropoutSeed, dropoutCalls }] of droppingModules(this)) {
+      state.set(path, { ...DROPOUT_ENTRY, data: Float64Array.of(dropoutSeed, dropoutCalls) });
+    }
+    return state;
+  }
+
+  /**
+   * Puts every dropout where dropoutState() found it. A state that does not fit changes nothing.
+   *
+   * @throws ShapeError  if a name is missing or unknown, a shape or length differs, or a number is no integer of at
+   *   least 0; TypeError for wrong kinds
+   * @example copy.loadDropoutState(model.dropoutState());
+   */
+  loadDropoutState(state: ReadonlyMap<string, StoredTensor>): void {
+    const where = `${className(this)}.loadDropoutState`;
+    const modules = [...droppingModules(this)];
+    requireState(where, state, new Map(modules.map(([path]) => [path, DROPOUT_ENTRY])), 'dropoutState');
+    const loaded = modules.map(([path, module]) => {
+      const [dropoutSeed, dropoutCalls] = Array.from(state.get(path)?.data as Float64Array);
+      requireInteger(where, `the seed of ${path}`, dropoutSeed, 0);
+      requireInteger(where, `the calls of ${path}`, dropoutCalls, 0);
+      return { module, dropoutSeed, dropoutCalls };
+    });
+    for (const { module, ...numbers } of loaded) Object.assign(module, numbers);
+  }
+
   /** Training mode for this module and all below it; train(false) is eval(). Returns this. */
   train(on = true): this {
     requireBoolean(`${className(this)}.train`, 'on', on);
@@ -94,6 +126,24 @@ function* visit(value: unknown, path: string, seen: Set<object>): Generator<[str
   } else if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) yield* visit(value[i], `${path}.${i}`, seen);
   }
+}
+
+const DROPOUT_ENTRY = { dtype: 'F64', shape: [2] } as const;
+
+/** What a module that drops has: see DroppingModule. */
+interface Dropping {
+  dropoutSeed: number;
+  dropoutCalls: number;
+}
+
+/** Every module that drops, the root too, under its dotted path and the word 'dropout'. */
+function droppingModules(root: Module): Map<string, Dropping> {
+  const found = new Map<string, Dropping>();
+  for (const [path, value] of [['', root] as const, ...walk(root, '')]) {
+    if (!(value instanceof Module && 'dropoutSeed' in value && 'dropoutCalls' in value)) continue;
+    found.set(path === '' ? 'dropout' : `${path}.dropout`, value as Dropping);
+  }
+  return found;
 }
 
 function stored({ rows, cols }: Parameter): StateEntry {

@@ -2,9 +2,12 @@ import * as qkv from '../../src/index.js';
 import {
   Adam,
   AdamW,
+  CausalLM,
   Embedding,
+  FeedForward,
   KVCache,
   LayerNorm,
+  LearnedPositions,
   Linear,
   Matrix,
   type Module,
@@ -13,6 +16,7 @@ import {
   RMSNorm,
   SelfAttention,
   SGD,
+  TransformerBlock,
   writeSafetensors,
 } from '../../src/index.js';
 import { gradientsLike } from '../train/support.js';
@@ -28,6 +32,7 @@ export interface GoodCall {
 const x = () => Matrix.randomUniform(5, 4, { seed: 1 });
 const square = () => Matrix.randomUniform(3, 3, { seed: 2 });
 const row = () => Matrix.randomUniform(1, 4, { seed: 3 });
+const gradients = () => qkv.valueAndGrad(() => square().sum()).gradients;
 const onSquare = (...args: unknown[]) => ({ self: square(), args });
 
 // Layers draw their seeds and drop: a refused call that draws or counts all the same is seen.
@@ -57,6 +62,10 @@ const sgd = () => onOptimiser((parameters) => new SGD(parameters, momentum));
 const adam = () => onOptimiser((parameters) => new Adam(parameters, { learningRate: 0.1 }));
 const adamW = () => onOptimiser((parameters) => new AdamW(parameters, { learningRate: 0.1 }));
 
+const feedForward = () => new FeedForward({ dModel: 4, dHidden: 6, dropout: 0.5 });
+const block = () => new TransformerBlock({ dModel: 4, numHeads: 2, dHidden: 6, dropout: 0.5, rope: true });
+const MODEL = { vocabularySize: 6, dModel: 4, numLayers: 1, numHeads: 2 };
+
 const inContext = () => ({ context: { key: x(), value: x() } });
 
 /** One good call of every public callable that has parameters. */
@@ -66,6 +75,16 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   heatmapSvg: () => ({ args: [square(), {}] }),
   setKernels: () => ({ args: ['reference'] }),
   setSeed: () => ({ args: [3] }),
+  valueAndGrad: () => ({ args: [() => square().sum(), { of: [] }] }),
+  noGrad: () => ({ args: [() => 1] }),
+  customGradient: () => ({ args: [(a: Matrix) => a, (d: Matrix) => [d]] }),
+  'Gradients.get': () => ({ self: gradients(), args: [square()] }),
+  'Gradients.add': () => ({ self: gradients(), args: [gradients()] }),
+  'Gradients.scale': () => ({ self: gradients(), args: [2] }),
+  logSoftmax: () => ({ args: [x()] }),
+  dropout: () => ({ args: [x(), 0.5, {}] }),
+  crossEntropy: () => ({ args: [x(), [0, 3, -100, 1, 2], {}] }),
+  meanSquaredError: () => ({ args: [square(), square()] }),
   readSafetensors: () => ({ args: [writeSafetensors(new Linear(2, 3).stateDict())] }),
   writeSafetensors: () => ({ args: [new Linear(2, 3).stateDict(), { step: '7' }] }),
   'new Matrix': () => ({ args: [2, 3, new Float32Array(6)] }),
@@ -103,6 +122,7 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
     const self: Module = new Linear(4, 2, { bias: true });
     return { self, args: [new Linear(4, 2, { bias: true }).stateDict()] };
   },
+  'Module.loadDropoutState': () => ({ self: block() as Module, args: [block().dropoutState()] }),
   'Module.train': () => ({ self: multiHead().eval(), args: [true] }),
   'new MultiHeadAttention': () => ({ args: [{ dModel: 4, numHeads: 2 }] }),
   'MultiHeadAttention.forward': () => ({ self: multiHead(), args: [x(), inContext()] }),
@@ -111,6 +131,14 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   'KVCache.append': () => onCache(new Matrix(1, 4), new Matrix(1, 4)),
   'KVCache.attend': () => onCache(Matrix.randomUniform(2, 4, { seed: 5 }), { dropout: 0.5 }),
   'KVCache.truncate': () => onCache(2),
+  'new FeedForward': () => ({ args: [{ dModel: 4, dHidden: 6 }] }),
+  'FeedForward.forward': () => ({ self: feedForward(), args: [x()] }),
+  'new LearnedPositions': () => ({ args: [6, 4, {}] }),
+  'LearnedPositions.forward': () => ({ self: new LearnedPositions(6, 4), args: [[0, 5, 2]] }),
+  'new TransformerBlock': () => ({ args: [{ dModel: 4, numHeads: 2, dHidden: 6 }] }),
+  'TransformerBlock.forward': () => ({ self: block(), args: [x(), {}] }),
+  'new CausalLM': () => ({ args: [MODEL] }),
+  'CausalLM.forward': () => ({ self: new CausalLM({ ...MODEL, dropout: 0.5, capacity: 8 }), args: [[0, 5, 2], {}] }),
   'new LayerNorm': () => ({ args: [4, {}] }),
   'LayerNorm.forward': () => ({ self: new LayerNorm(4), args: [x()] }),
   'new RMSNorm': () => ({ args: [4, {}] }),

@@ -1,9 +1,11 @@
 import { attentionCases } from './attention-cases.js';
 import { cacheCases } from './cache-cases.js';
 import type { OptionCase } from './case.js';
+import { gradientCases } from './gradient-cases.js';
 import { heatmapCases } from './heatmap-cases.js';
 import { layerCases } from './layer-cases.js';
 import { matrixCases } from './matrix-cases.js';
+import { modelCases } from './model-cases.js';
 import { multiHeadCases } from './multi-head-cases.js';
 import { trainCases } from './train-cases.js';
 
@@ -12,8 +14,10 @@ export const OPTION_CASES: readonly OptionCase[] = [
   ...attentionCases,
   ...multiHeadCases,
   ...layerCases,
+  ...modelCases,
   ...matrixCases,
   ...heatmapCases,
   ...cacheCases,
   ...trainCases,
+  ...gradientCases,
 ];

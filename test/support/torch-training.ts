@@ -31,18 +31,29 @@ export interface TrainingConfig extends Record<string, unknown> {
 /** The tensors `prefix.…` of a case in the library's layout, y = x·W + b, by the library's names. */
 export function layoutFromTorch({ tensors }: TorchCase, prefix: string): Record<string, Table> {
   const get = (name: string) => need(tensors, `${prefix}.${name}`);
-  const transposed = (tensor: Tensor) => flatten(swapAxes(tensor, 0, 1), 1);
-  const row = (tensor: Tensor) => flatten(tensor, 0);
-  const [W_Q, W_K, W_V] = thirds(get('attention.in_proj_weight')).map(transposed);
-  const [b_Q, b_K, b_V] = thirds(get('attention.in_proj_bias')).map(row);
   return {
     table: flatten(get('embedding.weight'), 1),
-    ...{ W_Q, W_K, W_V, b_Q, b_K, b_V },
-    W_O: transposed(get('attention.out_proj.weight')),
-    b_O: row(get('attention.out_proj.bias')),
+    ...attentionFromTorch((name) => get(`attention.${name}`)),
     W: transposed(get('linear.weight')),
     b: row(get('linear.bias')),
   };
+}
+
+/** The parameters of nn.MultiheadAttention, or their gradients. */
+export function attentionFromTorch(get: (name: string) => Tensor): Record<string, Table> {
+  const [W_Q, W_K, W_V] = thirds(get('in_proj_weight')).map(transposed);
+  const [b_Q, b_K, b_V] = thirds(get('in_proj_bias')).map(row);
+  const [W_O, b_O] = [transposed(get('out_proj.weight')), row(get('out_proj.bias'))];
+  return { W_Q, W_K, W_V, b_Q, b_K, b_V, W_O, b_O };
+}
+
+/** y = x·Wᵀ there, x·W here. */
+export function transposed(tensor: Tensor): Table {
+  return flatten(swapAxes(tensor, 0, 1), 1);
+}
+
+export function row(tensor: Tensor): Table {
+  return flatten(tensor, 0);
 }
 
 function thirds({ shape: [rows, ...inner], data }: Tensor): Tensor[] {

@@ -9,6 +9,7 @@ import type {
 } from '../../../src/kernels/contract.js';
 import { referenceBackward } from '../../../src/kernels/reference/backward.js';
 import * as forward from '../../../src/kernels/reference/kernels.js';
+import { BACKWARD_FIELDS } from '../../../src/kernels/wasm/attention-record.js';
 import { wasmBackward } from '../../../src/kernels/wasm/backward.js';
 import { wasmKernels } from '../../../src/kernels/wasm/kernels.js';
 import { type BackwardRuntime, loadBackward, loadKernels } from '../../../src/kernels/wasm/loader.js';
@@ -223,6 +224,26 @@ describe('attentionBackward on WASM', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('goes the careful way only where something is not finite', () => {
+    let bad = 0;
+    const flagging: BackwardRuntime['exports']['attention_backward'] = (record, from, to, scratch) => {
+      const ints = new Int32Array(runtime.memory.memory.buffer);
+      const atBad = ints[record / 4 + BACKWARD_FIELDS.indexOf('atBad')];
+      for (let unit = from; unit < to; unit++) {
+        backward.exports.attention_backward(record, unit, unit + 1, scratch);
+        bad += ints[(scratch + atBad) / 4];
+      }
+    };
+    const flagged = withBackward({ ...backward, exports: { ...backward.exports, attention_backward: flagging } });
+    const problem = withOptions({ causal: true, causalOffset: -5, dropout: 0.5 }, { mask: 'shared', bias: 'shared' });
+    problem.mask?.fill(0, 20 * 130, 22 * 130);
+    gradientsOn(flagged, problem, upstreamOf(problem));
+    expect(bad).toBe(0);
+    problem.v[4] = Number.NaN;
+    gradientsOn(flagged, problem, upstreamOf(problem));
+    expect(bad).toBe(1);
   });
 
   it('gives the same bits wherever the units are cut', () => {

@@ -8,8 +8,9 @@ import { define, type Int } from './builder.js';
 const SCORE_STRIDE = KEY_TILE * 4;
 
 /**
- * Keys whose scores, then values, are taken for all heads before those of the next keys. One head after the other reads
- * K and V in pieces as short as a head is wide; so they are read nearly in the order of their addresses.
+ * Keys whose scores are taken for all heads before those of the next keys. One head after the other reads
+ * K in pieces as short as a head is wide; so they are read nearly in the order of their addresses.
+ * 12 heads of 64, 1 row, 1024 keys: scores alone 114 µs, in whole tiles of 64 keys 148; all of it 313 µs, with 32 keys 362.
  */
 const KEY_BLOCK = 16;
 

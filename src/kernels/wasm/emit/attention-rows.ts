@@ -133,9 +133,9 @@ function scoresOf(m: binaryen.Module, rows: number): void {
   });
 }
 
-/** Rows of V a pass over a row of sums. */
+/** Rows of V a pass over a row of sums; 6 and 8 gain nothing. */
 const PASS = 4;
-/** Vectors of a row of sums a step. */
+/** Vectors of a row of sums a step; with 4 the whole step against 1024 keys (12 heads of 64) takes 5 % more. */
 const WIDTH = 2;
 
 /**
