@@ -22,8 +22,8 @@ const KERNELS = ['auto', 'wasm-simd', 'javascript', 'reference'] as const;
 
 export const HELP = `npm run bench -- [options]
 
-Times the built library: products, softmax, attention, a layer, decoding, memory. Every contender's result is checked
-against float64 first; contenders take turns within a round, and ratios are medians over the rounds.
+Times the built library: products, softmax, attention, a layer, its training step, decoding, memory. Every contender's
+result is checked against float64 first; contenders take turns within a round, and ratios are medians over the rounds.
 
   --case text           only cases whose name contains the text; may be repeated
   --kernels a,b         which kernels of qkv compete: auto (default), wasm-simd, javascript, reference;

@@ -1,55 +1,107 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
-import { Matrix, MultiHeadAttention, scaledDotProductAttention, setKernels } from 'qkv';
+import { Matrix, MultiHeadAttention, scaledDotProductAttention, setKernels, valueAndGrad } from 'qkv';
 import type { MemoryProbe } from './cases/memory.js';
 import { attentionRows } from './contenders/expected.js';
+import { attentionQueryGradientRows } from './contenders/expected-gradients.js';
+import { denseGradient } from './contenders/qkv.js';
 import { problemOf, sampleOf, sampleRows } from './harness/verify.js';
+
+/** A call, made ready: its arguments are there. */
+interface Call {
+  readonly run: () => readonly Matrix[];
+  readonly problem: (results: readonly Float32Array[]) => string | undefined;
+}
 
 /**
  * The most memory one call adds to this process, in bytes: the first call of the library, so that kernel memory and
- * compiling are in it, the result too, but not the arguments, which are there before.
+ * compiling are in it, the results too, but not the arguments, which are there before.
  */
 export function probeMemory(spec: MemoryProbe): { extraBytes: number; ms: number } {
-  const { kernels, what, tokens, numHeads, dHead } = spec;
-  const dModel = numHeads * dHead;
-  setKernels(kernels);
-  const input = (seed: number) => Matrix.randomUniform(tokens, dModel, { seed, low: -1, high: 1 });
-  const call = what === 'attention' ? attentionCall() : layerCall();
+  setKernels(spec.kernels);
+  const call = CALLS[spec.what](spec);
   globalThis.gc?.();
   const before = process.memoryUsage().rss;
   forgetPeak();
   const start = performance.now();
-  const result = call.run();
+  const results = call.run();
   const ms = performance.now() - start;
   // What was held before stays reachable until here, or the garbage collector could hide the call behind it.
   const extraBytes = Math.max(0, peakBytes() - before);
-  const problem = call.problem(result.data);
-  if (problem !== undefined) throw new Error(`memory of ${what}: ${problem}`);
+  const problem = call.problem(results.map(({ data }) => data));
+  if (problem !== undefined) throw new Error(`memory of ${spec.what}: ${problem}`);
   return { extraBytes, ms };
+}
 
-  function attentionCall() {
-    const [q, k, v] = [input(1), input(2), input(3)];
-    const heads = { numHeads, dHead, queries: tokens, keys: tokens, causal: false };
-    const arrays = { q: q.data, k: k.data, v: v.data };
-    return {
-      run: () => scaledDotProductAttention(q, k, v, { numHeads }),
-      problem: (data: Float32Array) => {
-        const evaluate = (rows: readonly number[], round: (x: number) => number) =>
-          attentionRows({ ...heads, ...arrays }, rows, round);
-        return problemOf(data, tokens, sampleOf(sampleRows(tokens, 4), dModel, evaluate));
-      },
-    };
-  }
+const CALLS: Record<MemoryProbe['what'], (spec: MemoryProbe) => Call> = {
+  attention: attentionCall,
+  layer: layerCall,
+  gradients: gradientsCall,
+  training: trainingCall,
+};
 
-  function layerCall() {
-    const layer = new MultiHeadAttention({ dModel, numHeads, seed: 4 });
-    const x = input(1);
-    return {
-      run: () => layer.forward(x),
-      // Its numbers are checked where its speed is measured; in float64 they would take minutes here.
-      problem: (data: Float32Array) => (data.every(Number.isFinite) ? undefined : 'the result is not finite'),
-    };
-  }
+const SAMPLED_ROWS = 4;
+
+function input({ tokens, numHeads, dHead }: MemoryProbe, seed: number): Matrix {
+  return Matrix.randomUniform(tokens, numHeads * dHead, { seed, low: -1, high: 1 });
+}
+
+function attentionCall(spec: MemoryProbe): Call {
+  const { tokens, numHeads, dHead } = spec;
+  const [q, k, v] = [1, 2, 3].map((seed) => input(spec, seed));
+  const arrays = { q: q.data, k: k.data, v: v.data };
+  const problem = { numHeads, dHead, queries: tokens, keys: tokens, causal: false, ...arrays };
+  return {
+    run: () => [scaledDotProductAttention(q, k, v, { numHeads })],
+    problem: ([out]) => {
+      const rows = sampleRows(tokens, SAMPLED_ROWS);
+      const sample = sampleOf(rows, numHeads * dHead, (...sampled) => attentionRows(problem, ...sampled));
+      return problemOf(out, tokens, sample);
+    },
+  };
+}
+
+function gradientsCall(spec: MemoryProbe): Call {
+  const { tokens, numHeads, dHead } = spec;
+  const [q, k, v, dOut] = [1, 2, 3, 4].map((seed) => input(spec, seed));
+  const problem = { numHeads, dHead, queries: tokens, keys: tokens, q: q.data, k: k.data, v: v.data };
+  return {
+    run: () => gradientsOf(() => scaledDotProductAttention(q, k, v, { numHeads }).multiply(dOut), [q, k, v]),
+    problem: ([dQ, ...others]) => {
+      const rows = sampleRows(tokens, SAMPLED_ROWS);
+      const sample = sampleOf(rows, numHeads * dHead, (...sampled) =>
+        attentionQueryGradientRows(problem, dOut.data, ...sampled),
+      );
+      // A row of dK or dV takes all queries: minutes in float64. Smaller ones are checked where speed is measured.
+      return problemOf(dQ, tokens, sample) ?? notFinite(others);
+    },
+  };
+}
+
+function layerCall(spec: MemoryProbe): Call {
+  const { numHeads, dHead } = spec;
+  const layer = new MultiHeadAttention({ dModel: numHeads * dHead, numHeads, seed: 4 });
+  const x = input(spec, 1);
+  // Its numbers are checked where its speed is measured; in float64 they would take minutes here.
+  return { run: () => [layer.forward(x)], problem: notFinite };
+}
+
+function trainingCall(spec: MemoryProbe): Call {
+  const { numHeads, dHead } = spec;
+  const layer = new MultiHeadAttention({ dModel: numHeads * dHead, numHeads, seed: 4 });
+  const [x, dOut] = [1, 2].map((seed) => input(spec, seed));
+  const leaves = [x, layer.W_Q, layer.W_K, layer.W_V, layer.W_O];
+  return { run: () => gradientsOf(() => layer.forward(x).multiply(dOut), leaves), problem: notFinite };
+}
+
+/** Of the sum of what `compute` gives. */
+function gradientsOf(compute: () => Matrix, leaves: readonly Matrix[]): Matrix[] {
+  const { gradients } = valueAndGrad(() => compute().sum());
+  return leaves.map((leaf) => denseGradient(gradients, leaf));
+}
+
+function notFinite(results: readonly Float32Array[]): string | undefined {
+  return results.every((result) => result.every(Number.isFinite)) ? undefined : 'a result is not finite';
 }
 
 /** Linux keeps the peak since the last reset; elsewhere it is that of the whole life of the process, never too small. */

@@ -7,6 +7,7 @@ import { layerCases } from './cases/layer.js';
 import { matmulCases, matmulProblem, rowsCases } from './cases/matmul.js';
 import { memoryCases, runMemory } from './cases/memory.js';
 import { softmaxCases } from './cases/softmax.js';
+import { trainingCases } from './cases/training.js';
 import { naive } from './contenders/naive.js';
 import { type MeasuredKernels, qkv } from './contenders/qkv.js';
 import type { BenchCase, CaseResult, MemoryResult } from './harness/case.js';
@@ -82,7 +83,8 @@ export async function runBenchmark(settings: Settings, { root, program, say }: S
 }
 
 function allCases(quick: boolean): BenchCase[] {
-  return [matmulCases, rowsCases, softmaxCases, attentionCases, layerCases, decodeCases].flatMap((make) => make(quick));
+  const makers = [matmulCases, rowsCases, softmaxCases, attentionCases, layerCases, trainingCases, decodeCases];
+  return makers.flatMap((make) => make(quick));
 }
 
 /** The choice itself, 'auto' resolved. @throws UsageError  if this engine cannot run it */

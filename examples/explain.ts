@@ -1,6 +1,6 @@
 // `npm start`: self-attention of a text, step by step. What it computes, it computes with the published package.
 import { capabilities } from 'qkv';
-import { HELP, parseArguments, type Settings, UsageError } from './explain/arguments.js';
+import { HELP, parseArguments, type Settings } from './explain/arguments.js';
 import { readText, writeSvg } from './explain/files.js';
 import { buildModel } from './explain/model.js';
 import { count, type Medium, Page, shown } from './explain/page.js';
@@ -8,6 +8,7 @@ import { explainSharing } from './explain/sharing.js';
 import { explainAttention, explainFocus, explainInput, stepsSvg } from './explain/steps.js';
 import { explainSummary, summarize, summarySvg } from './explain/summary.js';
 import { findFocus, tokenize } from './explain/tokens.js';
+import { UsageError } from './shared/command-line.js';
 
 /** Texts of more tokens are summarised: a page has room for about as many columns. */
 const MOST_TOKENS = 32;

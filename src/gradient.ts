@@ -1,7 +1,8 @@
 import { isRecording, record, Tape, whileRecording } from './autograd/tape.js';
 import { describe, kindError, requireOptions, shapeError, shapeText } from './core/errors.js';
 import { type Gradients, gradientAlgebra, gradientsOf } from './gradients.js';
-import { kernels } from './kernels/state.js';
+import { backwardKernels } from './kernels/backward.js';
+import { kernels, provideBackward } from './kernels/state.js';
 import { type Matrix, requireMatrices, requireMatrix, wrap } from './matrix.js';
 
 export interface ValueAndGradOptions {
@@ -33,15 +34,17 @@ export function valueAndGrad(
   const where = 'valueAndGrad';
   requireFunction(where, 'f', f);
   requireOptions(where, options, ['of']);
+  const { of = [] } = options;
+  requireMatrices(where, 'of', of);
   if (isRecording()) throw kindError(where, 'f must not call valueAndGrad itself', 'another one is running');
+  provideBackward(backwardKernels);
   const tape = new Tape<Matrix>();
   const loss = requireSync(where, 'f', whileRecording(tape, f));
   requireMatrix(where, 'the result of f', loss);
   if (loss.rows !== 1 || loss.cols !== 1) {
     throw shapeError(where, 'the loss must be 1×1', `f gave ${shapeText(loss)}`, 'end with sum(), mean() or a loss');
   }
-  const { of = [] } = options;
-  requireMatrices(where, 'of', of);
+  requireMatrices(where, 'of', of); // again, with what f put into it
   const dLoss = kernels().allocate(1).fill(1);
   return { value: loss.data[0], gradients: gradientsOf(tape.play(gradientAlgebra, loss, dLoss, new Set(of))) };
 }

@@ -2,13 +2,17 @@ export { ShapeError } from './core/errors.js';
 export { cuSeqlensFromLengths } from './core/sequences.js';
 export type { StoredDtype, StoredTensor } from './core/stored-tensor.js';
 export { customGradient, noGrad, type ValueAndGradOptions, valueAndGrad } from './gradient.js';
-export { Gradients, type SparseGradient } from './gradients.js';
+export type { Gradients, SparseGradient } from './gradients.js';
 export { type HeatmapAnsiOptions, heatmapAnsi } from './inspect/heatmap-ansi.js';
 export { type HeatmapSvgOptions, heatmapSvg } from './inspect/heatmap-svg.js';
+export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';
 export { capabilities, type KernelChoice, setKernels, setSeed } from './kernels/state.js';
 export { type MatmulOptions, Matrix } from './matrix.js';
 export type { RandomNormalOptions, RandomUniformOptions } from './matrix-random.js';
+export { CausalLM, type CausalLMForwardOptions, type CausalLMOptions } from './nn/causal-lm.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
+export { type Activation, FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';
+export { LearnedPositions, type LearnedPositionsOptions } from './nn/learned-positions.js';
 export { Linear, type LinearOptions } from './nn/linear.js';
 export { Module } from './nn/module.js';
 export {
@@ -19,6 +23,11 @@ export {
 } from './nn/multi-head-attention.js';
 export { LayerNorm, type NormModuleOptions, RMSNorm } from './nn/norms.js';
 export { type AttentionTrace, SelfAttention, type SelfAttentionOptions } from './nn/self-attention.js';
+export {
+  TransformerBlock,
+  type TransformerBlockForwardOptions,
+  type TransformerBlockOptions,
+} from './nn/transformer-block.js';
 export { type GeluOptions, gelu, logSoftmax, relu, silu } from './ops/activations.js';
 export {
   type AttentionStage,
@@ -32,7 +41,19 @@ export { KVCache, type KVCacheAttendOptions, type KVCacheOptions } from './ops/c
 export { type DropoutOptions, dropout } from './ops/dropout.js';
 export { type CrossEntropyOptions, crossEntropy, meanSquaredError } from './ops/losses.js';
 export { layerNorm, type NormOptions, rmsNorm } from './ops/normalization.js';
+export type { RowUpdates } from './ops/optimiser-updates.js';
 export { pack, unpack } from './ops/packing.js';
 export { type SinusoidalOptions, sinusoidalPositions } from './ops/positions.js';
 export { type RopeOptions, type RotaryOptions, rotary } from './ops/rotary.js';
 export { Parameter } from './parameter.js';
+export { Adam, type AdamOptions, AdamW } from './train/adam.js';
+export { type ClipGradNormOptions, clipGradNorm } from './train/clip.js';
+export {
+  type GradCheckEntry,
+  type GradCheckInput,
+  type GradCheckOptions,
+  type GradCheckReport,
+  gradCheck,
+} from './train/gradient-check.js';
+export { type CosineScheduleOptions, cosineSchedule } from './train/schedule.js';
+export { SGD, type SGDOptions } from './train/sgd.js';

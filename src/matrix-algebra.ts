@@ -127,10 +127,9 @@ export function columnSlice(x: Shaped, start: number, end: number): Computed {
 /** The parts below one another; they have equal columns. */
 export function stacked(parts: readonly Shaped[], cols: number): Computed {
   const data = kernels().concat(parts.map((part) => part.data));
-  const backward: Backward = (dY) => {
-    let end = 0;
-    return parts.map((part) => dY.slice(end, (end += part.data.length))); // Y = parts in order
-  };
+  const starts = startsOf(parts.map((part) => part.data.length));
+  // Y = the parts in order: each gets its piece of dY.
+  const backward: Backward = (dY) => parts.map((_, i) => dY.slice(starts[i], starts[i + 1]));
   return { rows: parts.reduce((rows, part) => rows + part.rows, 0), cols, data, backward };
 }
 
@@ -142,9 +141,14 @@ export function sideBySide(parts: readonly Shaped[], rows: number): Computed {
     parts.map((part) => part.data),
     rows,
   );
-  const backward: Backward = (dY) => {
-    let end = 0;
-    return parts.map((part) => sliceColumns(dY, rows, cols, end, (end += part.cols)));
-  };
+  const starts = startsOf(parts.map((part) => part.cols));
+  const backward: Backward = (dY) => parts.map((_, i) => sliceColumns(dY, rows, cols, starts[i], starts[i + 1]));
   return { rows, cols, data, backward };
+}
+
+/** Where pieces of these lengths begin, one after another, and where the last ends. */
+function startsOf(lengths: readonly number[]): number[] {
+  const starts = [0];
+  for (const length of lengths) starts.push(starts[starts.length - 1] + length);
+  return starts;
 }

@@ -24,8 +24,8 @@ function usefulFlop({ numHeads, dHead, queries, keys, causal }: Omit<AttentionPr
 }
 
 const sampled = (problem: AttentionProblem) =>
-  sampleOf(sampleRows(problem.queries, SAMPLED_ROWS), problem.numHeads * problem.dHead, (rows, round) =>
-    attentionRows(problem, rows, round),
+  sampleOf(sampleRows(problem.queries, SAMPLED_ROWS), problem.numHeads * problem.dHead, (...sampled) =>
+    attentionRows(problem, ...sampled),
   );
 
 /** Self-attention of given q, k, v: all pairs, and causal. */
@@ -47,8 +47,7 @@ export function attentionCases(quick: boolean): BenchCase[] {
           const problem = attentionProblem(heads);
           return {
             prepare: ({ operations }) => operations.attention?.(problem),
-            resultRows: length,
-            sample: sampled(problem),
+            expected: [{ resultRows: length, sample: sampled(problem) }],
           };
         },
       };
@@ -74,7 +73,10 @@ export function decodeCases(quick: boolean): BenchCase[] {
       yardsticks: [],
       build: () => {
         const problem = attentionProblem(heads);
-        return { prepare: ({ operations }) => operations.decode?.(problem), resultRows: 1, sample: sampled(problem) };
+        return {
+          prepare: ({ operations }) => operations.decode?.(problem),
+          expected: [{ resultRows: 1, sample: sampled(problem) }],
+        };
       },
     },
   ];

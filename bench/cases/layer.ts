@@ -21,10 +21,11 @@ export function layerCases(quick: boolean): BenchCase[] {
       build: () => {
         const [wQ, wK, wV, wO] = [2, 3, 4, 5].map((seed) => weights(dModel, dModel, seed));
         const problem = { tokens, dModel, numHeads, x: activations(tokens, dModel, 1), wQ, wK, wV, wO };
+        const rows = sampleRows(tokens, SAMPLED_ROWS);
+        const sample = sampleOf(rows, dModel, (...sampled) => layerRows(problem, ...sampled));
         return {
           prepare: ({ operations }) => operations.layer?.(problem),
-          resultRows: tokens,
-          sample: sampleOf(sampleRows(tokens, SAMPLED_ROWS), dModel, (rows, round) => layerRows(problem, rows, round)),
+          expected: [{ resultRows: tokens, sample }],
         };
       },
     };

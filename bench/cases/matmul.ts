@@ -12,7 +12,7 @@ export function matmulProblem(m: number, k: number, n: number): MatmulProblem {
 }
 
 const sampled = (problem: MatmulProblem) =>
-  sampleOf(sampleRows(problem.m, SAMPLED_ROWS), problem.n, (rows, round) => matmulRows(problem, rows, round));
+  sampleOf(sampleRows(problem.m, SAMPLED_ROWS), problem.n, (...sampled) => matmulRows(problem, ...sampled));
 
 function matmulCase(m: number, k: number, n: number): BenchCase {
   const flop = 2 * m * k * n;
@@ -25,7 +25,10 @@ function matmulCase(m: number, k: number, n: number): BenchCase {
     yardsticks: ['peak'],
     build: () => {
       const problem = matmulProblem(m, k, n);
-      return { prepare: ({ operations }) => operations.matmul?.(problem), resultRows: m, sample: sampled(problem) };
+      return {
+        prepare: ({ operations }) => operations.matmul?.(problem),
+        expected: [{ resultRows: m, sample: sampled(problem) }],
+      };
     },
   };
 }
@@ -54,9 +57,10 @@ export function rowsCases(quick: boolean): BenchCase[] {
       yardsticks: [],
       build: () => {
         const problem = matmulProblem(m, size, size);
-        const prepare: ReturnType<BenchCase['build']>['prepare'] = ({ operations }) =>
-          operations.residentMatmul?.(problem);
-        return { prepare, resultRows: m, sample: sampled(problem) };
+        return {
+          prepare: ({ operations }) => operations.residentMatmul?.(problem),
+          expected: [{ resultRows: m, sample: sampled(problem) }],
+        };
       },
     };
   });

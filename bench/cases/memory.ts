@@ -2,12 +2,14 @@ import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import type { MeasuredKernels } from '../contenders/qkv.js';
 import type { MemoryResult } from '../harness/case.js';
+import { attentionTrainingFlop, trainingFlop } from './training.js';
 
 // Memory is measured in a process of its own: what it holds at most is a fact about a whole process.
 
 export interface MemoryProbe {
   readonly kernels: MeasuredKernels;
-  readonly what: 'attention' | 'layer';
+  /** Forward; or 'gradients', forward and backward of attention, and 'training', of the layer. */
+  readonly what: 'attention' | 'layer' | 'gradients' | 'training';
   readonly tokens: number;
   readonly numHeads: number;
   readonly dHead: number;
@@ -37,6 +39,16 @@ export function memoryCases(quick: boolean): MemoryCase[] {
       name: `memory of layer ${size}`,
       probe: { what: 'layer', tokens, numHeads, dHead },
       flop: attentionFlop + 8 * tokens * dModel * dModel,
+    },
+    {
+      name: `memory of attention and its gradients ${size}`,
+      probe: { what: 'gradients', tokens, numHeads, dHead },
+      flop: attentionTrainingFlop(tokens, dModel),
+    },
+    {
+      name: `memory of training step of layer ${size}`,
+      probe: { what: 'training', tokens, numHeads, dHead },
+      flop: trainingFlop(tokens, dModel),
     },
   ];
 }

@@ -1,4 +1,5 @@
 import {
+  type Gradients,
   type KernelChoice,
   KVCache,
   Matrix,
@@ -6,8 +7,9 @@ import {
   Parameter,
   scaledDotProductAttention,
   setKernels,
+  valueAndGrad,
 } from 'qkv';
-import type { Implementation, Operation } from '../harness/contender.js';
+import type { Implementation, LayerProblem, Operation } from '../harness/contender.js';
 
 export type MeasuredKernels = Exclude<KernelChoice, 'auto' | 'float64'>;
 
@@ -19,6 +21,22 @@ function presumedRate(kernels: MeasuredKernels, operation: Operation): number {
   if (kernels === 'wasm-simd') return Number.POSITIVE_INFINITY;
   const isProduct = operation === 'matmul' || operation === 'residentMatmul';
   return kernels === 'javascript' && isProduct ? JAVASCRIPT_PRODUCT : PLAIN_LOOPS;
+}
+
+function layerOf({ dModel, numHeads, wQ, wK, wV, wO }: LayerProblem): MultiHeadAttention {
+  const layer = new MultiHeadAttention({ dModel, numHeads, seed: 0 });
+  layer.W_Q.data.set(wQ);
+  layer.W_K.data.set(wK);
+  layer.W_V.data.set(wV);
+  layer.W_O.data.set(wO);
+  return layer;
+}
+
+/** @throws Error  if the leaf was not used, or only some of its rows */
+export function denseGradient(gradients: Gradients, leaf: Matrix): Matrix {
+  const gradient = gradients.get(leaf);
+  if (gradient instanceof Matrix) return gradient;
+  throw new Error('bench: every leaf must have a dense gradient');
 }
 
 /** The library under one choice of kernels, through its public names only. */
@@ -51,14 +69,22 @@ export function qkv(kernels: MeasuredKernels): Implementation {
           },
         };
       },
-      layer: ({ x, tokens, dModel, numHeads, wQ, wK, wV, wO }) => {
+      layer: (problem) => {
         activate();
-        const layer = new MultiHeadAttention({ dModel, numHeads, seed: 0 });
-        layer.W_Q.data.set(wQ);
-        layer.W_K.data.set(wK);
-        layer.W_V.data.set(wV);
-        layer.W_O.data.set(wO);
-        return { call: () => layer.forward(new Matrix(tokens, dModel, x)).data };
+        const layer = layerOf(problem);
+        return { call: () => layer.forward(new Matrix(problem.tokens, problem.dModel, problem.x)).data };
+      },
+      trainingStep: (problem) => {
+        activate();
+        const layer = layerOf(problem);
+        const { W_Q, W_K, W_V, W_O } = layer;
+        return {
+          call: () => {
+            const [x, dOut] = [problem.x, problem.dOut].map((data) => new Matrix(problem.tokens, problem.dModel, data));
+            const { gradients } = valueAndGrad(() => layer.forward(x).multiply(dOut).sum());
+            return [x, W_Q, W_K, W_V, W_O].map((leaf) => denseGradient(gradients, leaf).data);
+          },
+        };
       },
       decode: ({ q, k, v, queries, keys, numHeads, dHead }) => {
         activate();

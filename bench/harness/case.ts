@@ -1,10 +1,10 @@
-import type { Implementation, Operation, Prepared } from './contender.js';
+import type { Answer, Implementation, Operation, Prepared } from './contender.js';
 import type { Ratio } from './statistics.js';
-import type { Sample } from './verify.js';
+import type { Expected } from './verify.js';
 
 // What is measured, and what a measurement says. A result is one JSON line.
 
-export type Group = 'peak' | 'matmul' | 'rows' | 'softmax' | 'attention' | 'layer' | 'decode' | 'memory';
+export type Group = 'peak' | 'matmul' | 'rows' | 'softmax' | 'attention' | 'layer' | 'training' | 'decode' | 'memory';
 
 /** What one call does, counted in units of 10⁶ a millisecond: GFLOP/s, GB/s, elements/ns. */
 export interface Work {
@@ -30,9 +30,9 @@ export interface BenchCase {
 
 export interface Built {
   /** Undefined where the implementation has no such operation. */
-  readonly prepare: (implementation: Implementation) => Prepared | Promise<Prepared> | undefined;
-  readonly resultRows: number;
-  readonly sample: Sample;
+  readonly prepare: (implementation: Implementation) => Prepared<Answer> | Promise<Prepared<Answer>> | undefined;
+  /** One for every matrix of the answer. */
+  readonly expected: readonly Expected[];
 }
 
 export interface Timing {

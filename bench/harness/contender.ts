@@ -41,12 +41,27 @@ export interface LayerProblem {
   readonly wO: Float32Array;
 }
 
+/** The loss is the sum of out ∘ dOut. x and dOut are new in every call, the weights stay. */
+export interface TrainingProblem extends LayerProblem {
+  /** (tokens × dModel) */
+  readonly dOut: Float32Array;
+}
+
+/** What a training step answers with, in this order, each of the shape of what it is the gradient of. */
+export const LAYER_GRADIENTS = ['dX', 'dW_Q', 'dW_K', 'dW_V', 'dW_O'] as const;
+
+/** One matrix, or a list of them. */
+export type Answer = Float32Array | readonly Float32Array[];
+
 /** One prepared contender: the call from Float32Array to Float32Array that is timed, one that answers at once or later. */
-export type Prepared = ({ readonly call: () => Float32Array } | { readonly callAsync: () => Promise<Float32Array> }) & {
+export type Prepared<Result extends Answer = Float32Array> = (
+  | { readonly call: () => Result }
+  | { readonly callAsync: () => Promise<Result> }
+) & {
   readonly dispose?: () => void;
 };
 
-type Prepares<Problem> = (problem: Problem) => Prepared | Promise<Prepared>;
+type Prepares<Problem, Result extends Answer> = (problem: Problem) => Prepared<Result> | Promise<Prepared<Result>>;
 
 /** What each operation of the benchmark takes. */
 export interface Problems {
@@ -56,18 +71,23 @@ export interface Problems {
   softmax: SoftmaxProblem;
   attention: AttentionProblem;
   layer: LayerProblem;
+  /** Forward and backward of the layer. */
+  trainingStep: TrainingProblem;
   /** One query; the last row of k and v is new in every call and is stored first where that is possible, the rest stay. */
   decode: AttentionProblem;
 }
 
 export type Operation = keyof Problems;
-export type Operations = { readonly [Name in Operation]?: Prepares<Problems[Name]> };
+type AnswerOf<Name extends Operation> = Name extends 'trainingStep' ? readonly Float32Array[] : Float32Array;
+export type Operations = { readonly [Name in Operation]?: Prepares<Problems[Name], AnswerOf<Name>> };
 
 export interface Implementation {
   readonly name: string;
   readonly kind: 'qkv' | 'loop' | 'peer';
   /** An absent operation is one that it cannot do. */
   readonly operations: Operations;
+  /** Why an absent operation is absent, where that is worth a line. */
+  readonly cannot?: { readonly [Name in Operation]?: string };
   /** Runs before every block of calls. */
   readonly activate?: () => void;
   /** GFLOP/s to presume of a slow implementation, so that what would take too long is skipped without trying it. */

@@ -1,10 +1,10 @@
-import type { Prepared } from './contender.js';
+import type { Answer, Prepared } from './contender.js';
 import { roundOrder } from './statistics.js';
 
 // Interleaved timing: in every round each contender runs one block of calls, all in one process.
 
 export interface Runner {
-  readonly prepared: Prepared;
+  readonly prepared: Prepared<Answer>;
   readonly activate?: () => void;
 }
 
@@ -19,8 +19,9 @@ export interface Pace {
 /** Takes part of every result, so that no call can be optimised away. */
 export const sink = { sum: 0 };
 
-function consume(result: Float32Array): void {
-  sink.sum += result[result.length - 1];
+function consume(answer: Answer): void {
+  if (answer instanceof Float32Array) sink.sum += answer[answer.length - 1];
+  else for (const result of answer) consume(result);
 }
 
 /** Milliseconds of `calls` calls. A synchronous contender is not made to wait for promises. */

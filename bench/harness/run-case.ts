@@ -1,9 +1,9 @@
 import { preparePeak } from '../contenders/peak.js';
 import type { BenchCase, CaseResult, Timing, Yardstick } from './case.js';
-import type { Implementation, Prepared } from './contender.js';
+import type { Answer, Implementation, Prepared } from './contender.js';
 import { type Pace, type Runner, timeRounds } from './rounds.js';
 import { median, ratioOf } from './statistics.js';
-import { problemOf } from './verify.js';
+import { problemOfAnswer } from './verify.js';
 
 /** A call presumed to take longer is left out, visibly. */
 export const SLOWEST_CALL_MS = 1000;
@@ -30,8 +30,8 @@ export async function runCase(
   yardsticks: Yardsticks,
   pace: Pace,
 ): Promise<CaseResult> {
-  const { prepare, resultRows, sample } = bench.build();
-  const check = (result: Float32Array) => problemOf(result, resultRows, sample);
+  const { prepare, expected } = bench.build();
+  const check = (answer: Answer) => problemOfAnswer(answer, expected);
   const entries: Entry[] = [];
   const skipped: string[] = [];
   const wrong: string[] = [];
@@ -44,7 +44,11 @@ export async function runCase(
       continue;
     }
     const prepared = await prepare(implementation);
-    if (prepared === undefined) continue;
+    if (prepared === undefined) {
+      const reason = implementation.cannot?.[bench.operation];
+      if (reason !== undefined) skipped.push(`${name}: ${reason}`);
+      continue;
+    }
     activate?.();
     const problem = await problemOfCall(prepared, check);
     if (problem === undefined) entries.push({ contender: name, kind, prepared, activate, amounts });
@@ -83,8 +87,8 @@ function presumedMs({ presumedRate, operations }: Implementation, { operation, f
 
 /** What is wrong with the first call, an exception included. */
 async function problemOfCall(
-  prepared: Prepared,
-  check: (result: Float32Array) => string | undefined,
+  prepared: Prepared<Answer>,
+  check: (answer: Answer) => string | undefined,
 ): Promise<string | undefined> {
   try {
     return check('call' in prepared ? prepared.call() : await prepared.callAsync());

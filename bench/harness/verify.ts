@@ -1,3 +1,6 @@
+import { type Arithmetic, exactly, inFloat32 } from '../contenders/arithmetic.js';
+import type { Answer } from './contender.js';
+
 // Every contender is checked before it is timed: a fast wrong answer is no answer.
 
 /** Rows of the result that are compared, all columns of each. */
@@ -8,6 +11,14 @@ export interface Sample {
   readonly exact: Float64Array;
   /** The largest error allowed. */
   readonly limit: number;
+}
+
+/** What one matrix of an answer has to be. */
+export interface Expected {
+  /** Needed where an answer is several matrices. */
+  readonly name?: string;
+  readonly resultRows: number;
+  readonly sample: Sample;
 }
 
 const UNIT_ROUNDOFF = 2 ** -24;
@@ -27,20 +38,31 @@ export function errorLimit(exact: Float64Array, plain: Float64Array): number {
   return 4 * error + 16 * UNIT_ROUNDOFF * size;
 }
 
-/** Evaluates the rows twice, exactly and rounding every step to float32. */
+/** Evaluates the rows twice, exactly and in float32. */
 export function sampleOf(
   rows: readonly number[],
   cols: number,
-  evaluate: (rows: readonly number[], round: (x: number) => number) => Float64Array,
+  evaluate: (rows: readonly number[], arithmetic: Arithmetic) => Float64Array,
 ): Sample {
-  const exact = evaluate(rows, (x) => x);
-  return { rows, cols, exact, limit: errorLimit(exact, evaluate(rows, Math.fround)) };
+  const exact = evaluate(rows, exactly);
+  return { rows, cols, exact, limit: errorLimit(exact, evaluate(rows, inFloat32)) };
 }
 
 /** All rows if there are at most `most`, else so many at even distances, the first and the last among them. */
 export function sampleRows(count: number, most: number): number[] {
   if (count <= most) return Array.from({ length: count }, (_, i) => i);
   return Array.from({ length: most }, (_, i) => Math.floor((i * (count - 1)) / (most - 1)));
+}
+
+/** What is wrong with an answer, or undefined. */
+export function problemOfAnswer(answer: Answer, expected: readonly Expected[]): string | undefined {
+  const results = Array.isArray(answer) ? answer : [answer];
+  if (results.length !== expected.length) return `${expected.length} matrices expected: got ${results.length}`;
+  for (const [i, { name, resultRows, sample }] of expected.entries()) {
+    const problem = problemOf(results[i], resultRows, sample);
+    if (problem !== undefined) return name === undefined ? problem : `${name}: ${problem}`;
+  }
+  return undefined;
 }
 
 /** What is wrong with a result, or undefined. NaN is always wrong, also in rows that are not compared. */

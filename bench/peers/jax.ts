@@ -7,14 +7,16 @@ export interface Jax {
     matmul(a: JaxArray, b: JaxArray): JaxArray;
   };
   readonly nn: { softmax(x: JaxArray, axis: number): JaxArray };
-  jit(compute: (...args: JaxArray[]) => JaxArray): ((...args: JaxArray[]) => JaxArray) & { dispose(): void };
+  jit<Result>(compute: (...args: JaxArray[]) => Result): ((...args: JaxArray[]) => Result) & { dispose(): void };
+  grad(compute: (...args: JaxArray[]) => JaxArray, options: { argnums: number[] }): (...args: JaxArray[]) => JaxArray[];
   defaultDevice(name: 'wasm'): unknown;
 }
 interface JaxArray {
   readonly ref: JaxArray;
   reshape(shape: number[]): JaxArray;
   transpose(perm: number[]): JaxArray;
-  mul(factor: number): JaxArray;
+  mul(factor: number | JaxArray): JaxArray;
+  sum(): JaxArray;
   add(other: JaxArray): JaxArray;
   dataSync(): unknown;
   dispose(): void;
@@ -23,7 +25,7 @@ interface JaxArray {
 type Heads = Pick<AttentionProblem, 'numHeads' | 'dHead' | 'queries' | 'keys'>;
 
 /** jax-js on its WASM backend, every function compiled by jit. In Node it has no workers, so one thread. */
-export function jax({ numpy, nn, jit, defaultDevice }: Jax): Implementation {
+export function jax({ numpy, nn, jit, grad, defaultDevice }: Jax): Implementation {
   defaultDevice('wasm');
   const array = (values: Float32Array, rows: number, cols: number) => numpy.array(values).reshape([rows, cols]);
 
@@ -42,6 +44,11 @@ export function jax({ numpy, nn, jit, defaultDevice }: Jax): Implementation {
     const weights = nn.softmax(mask === undefined ? scores : scores.add(mask), -1);
     const out = numpy.matmul(weights, split(v, keys, [1, 0, 2]));
     return out.transpose([1, 0, 2]).reshape([queries, numHeads * dHead]);
+  }
+
+  function forward(x: JaxArray, [q, k, v, o]: readonly JaxArray[], heads: Heads): JaxArray {
+    const attended = attend(numpy.matmul(x.ref, q), numpy.matmul(x.ref, k), numpy.matmul(x, v), heads);
+    return numpy.matmul(attended, o);
   }
 
   function causalMask(queries: number, keys: number): JaxArray {
@@ -87,18 +94,24 @@ export function jax({ numpy, nn, jit, defaultDevice }: Jax): Implementation {
       layer: ({ x, tokens, dModel, numHeads, wQ, wK, wV, wO }) => {
         const weights = [wQ, wK, wV, wO].map((w) => array(w, dModel, dModel));
         const heads = { numHeads, dHead: dModel / numHeads, queries: tokens, keys: tokens };
-        const layer = jit((input, q, k, v, o) => {
-          const attended = attend(
-            numpy.matmul(input.ref, q),
-            numpy.matmul(input.ref, k),
-            numpy.matmul(input, v),
-            heads,
-          );
-          return numpy.matmul(attended, o);
-        });
+        const layer = jit((input, q, k, v, o) => forward(input, [q, k, v, o], heads));
         return {
           call: () => read(layer(array(x, tokens, dModel), ...weights.map((w) => w.ref))),
           dispose: () => [layer, ...weights].forEach((y) => y.dispose()),
+        };
+      },
+      trainingStep: ({ x, tokens, dModel, numHeads, wQ, wK, wV, wO, dOut }) => {
+        const weights = [wQ, wK, wV, wO].map((w) => array(w, dModel, dModel));
+        const heads = { numHeads, dHead: dModel / numHeads, queries: tokens, keys: tokens };
+        const loss = (input: JaxArray, q: JaxArray, k: JaxArray, v: JaxArray, o: JaxArray, d: JaxArray) =>
+          forward(input, [q, k, v, o], heads).mul(d).sum();
+        const step = jit(grad(loss, { argnums: [0, 1, 2, 3, 4] }));
+        return {
+          call: () => {
+            const [input, d] = [x, dOut].map((values) => array(values, tokens, dModel));
+            return step(input, ...weights.map((w) => w.ref), d).map(read);
+          },
+          dispose: () => [step, ...weights].forEach((y) => y.dispose()),
         };
       },
       // Its arrays never change, so a row could only be stored by copying the cache (4 ms here). What is measured is the

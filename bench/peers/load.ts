@@ -5,6 +5,7 @@ import type { Implementation } from '../harness/contender.js';
 import { type Jax, jax } from './jax.js';
 import { type OnnxRuntime, onnxruntime, startOnnxRuntime } from './onnxruntime.js';
 import { type TensorFlow, type TensorFlowWasm, tensorflow } from './tensorflow.js';
+import { registerTensorFlowGradients } from './tensorflow-gradients.js';
 
 const NAMES = {
   ort: 'onnxruntime-web',
@@ -28,6 +29,7 @@ export async function loadPeers(folder: string): Promise<Implementation[]> {
   const tf: TensorFlow = require(NAMES.tf);
   const tfWasm: TensorFlowWasm = require(NAMES.tfWasm);
   const jaxJs: Jax = require(NAMES.jax);
+  registerTensorFlowGradients(require);
   await startOnnxRuntime(ort);
   return [onnxruntime(ort, 'graph'), onnxruntime(ort, 'fused'), await tensorflow(tf, tfWasm), jax(jaxJs)];
 }

@@ -153,6 +153,7 @@ export function onnxruntime(ort: OnnxRuntime, attention: 'graph' | 'fused'): Imp
   return {
     name: 'onnxruntime-web',
     kind: 'peer',
+    cannot: { trainingStep: 'it has no gradients' },
     operations: {
       ...attending,
       matmul: ({ a, b, m, k, n }) =>

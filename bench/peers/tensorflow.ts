@@ -6,10 +6,13 @@ export interface TensorFlow {
   tidy(compute: () => void): void;
   tensor(values: Float32Array, shape: number[]): TfTensor;
   matMul(a: TfTensor, b: TfTensor, transposeA?: boolean, transposeB?: boolean): TfTensor;
-  mul(a: TfTensor, b: number): TfTensor;
+  mul(a: TfTensor, b: number | TfTensor): TfTensor;
   add(a: TfTensor, b: TfTensor): TfTensor;
   softmax(x: TfTensor): TfTensor;
   slice(x: TfTensor, begin: number[], size: number[]): TfTensor;
+  split(x: TfTensor, parts: number, axis: number): TfTensor[];
+  sum(x: TfTensor): TfTensor;
+  grads(compute: (...args: TfTensor[]) => TfTensor): (args: TfTensor[]) => TfTensor[];
   concat(xs: TfTensor[], axis: number): TfTensor;
   transpose(x: TfTensor, perm: number[]): TfTensor;
 }
@@ -34,6 +37,10 @@ export async function tensorflow(tf: TensorFlow, wasm: TensorFlowWasm): Promise<
     tf.tidy(() => {
       data = compute().dataSync();
     });
+    return requireFloats(data);
+  }
+
+  function requireFloats(data: unknown): Float32Array {
     if (data instanceof Float32Array) return data;
     throw new TypeError('TensorFlow.js: the result must be a Float32Array');
   }
@@ -96,6 +103,31 @@ export async function tensorflow(tf: TensorFlow, wasm: TensorFlowWasm): Promise<
               const [q, k, v] = weights.slice(0, 3).map((w) => tf.matMul(input, w));
               return tf.matMul(attend(q, splitKeys(k, v, heads), heads), weights[3]);
             }),
+          dispose: () => weights.forEach((w) => w.dispose()),
+        };
+      },
+      trainingStep: ({ x, tokens, dModel, numHeads, wQ, wK, wV, wO, dOut }) => {
+        const weights = [wQ, wK, wV, wO].map((w) => tf.tensor(w, [dModel, dModel]));
+        const scale = 1 / Math.sqrt(dModel / numHeads);
+        // Heads by split, not slice: its gradient is one concat, that of a slice a padded matrix a head.
+        const gradientsOf = (d: TfTensor) =>
+          tf.grads((input, q, k, v, o) => {
+            const [qs, ks, vs] = [q, k, v].map((w) => tf.split(tf.matMul(input, w), numHeads, 1));
+            const attended = qs.map((qHead, h) => {
+              const scores = tf.matMul(tf.mul(qHead, scale), tf.transpose(ks[h], [1, 0]));
+              return tf.matMul(tf.softmax(scores), vs[h]);
+            });
+            return tf.sum(tf.mul(tf.matMul(tf.concat(attended, 1), o), d));
+          });
+        return {
+          call: () => {
+            let data: unknown[] = [];
+            tf.tidy(() => {
+              const [input, d] = [x, dOut].map((values) => tf.tensor(values, [tokens, dModel]));
+              data = gradientsOf(d)([input, ...weights]).map((gradient) => gradient.dataSync());
+            });
+            return data.map(requireFloats);
+          },
           dispose: () => weights.forEach((w) => w.dispose()),
         };
       },

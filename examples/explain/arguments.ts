@@ -1,7 +1,4 @@
-import { parseArgs } from 'node:util';
-
-/** A mistake of the user: one line on stderr and exit code 2. */
-export class UsageError extends Error {}
+import { integer, quote, readOptions, UsageError } from '../shared/command-line.js';
 
 export interface Settings {
   text: string;
@@ -51,22 +48,7 @@ type Name = keyof typeof OPTIONS;
 
 /** The settings, or 'help'. @throws UsageError */
 export function parseArguments(args: readonly string[]): Settings | 'help' {
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: OPTIONS,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  const values = new Map<Name, string>();
-  const words: string[] = [];
-  for (const token of tokens) {
-    if (token.kind === 'positional') words.push(token.value);
-    if (token.kind !== 'option') continue;
-    const name = requireKnown(token.name, token.rawName);
-    if (values.has(name)) throw new UsageError(`--${name} must be given once: got it again`);
-    values.set(name, requireValue(name, token.value, token.inlineValue === true));
-  }
+  const { values, words } = readOptions<Name>(args, OPTIONS);
   if (values.has('help')) return 'help';
   const file = values.get('file');
   if (file !== undefined && words.length > 0) {
@@ -88,35 +70,4 @@ export function parseArguments(args: readonly string[]): Settings | 'help' {
     seed: integer('--seed', values.get('seed') ?? '1', 0, 0x7fffffff),
     svg: values.get('svg'),
   };
-}
-
-function requireKnown(name: string, rawName: string): Name {
-  if (Object.hasOwn(OPTIONS, name)) return name as Name;
-  throw new UsageError(`every option must be known: got ${quote(rawName)} (try --help)`);
-}
-
-/** '' for a switch. */
-function requireValue(name: Name, value: string | undefined, inline: boolean): string {
-  if (OPTIONS[name].type === 'boolean') {
-    if (value === undefined) return '';
-    throw new UsageError(`--${name} must have no value: got ${quote(value)}`);
-  }
-  // Another option after the name means that the value was forgotten; --focus=-x gives one that begins with a dash.
-  const forgotten = value === undefined || value === '' || (!inline && /^-\D/.test(value));
-  if (!forgotten) return value;
-  throw new UsageError(`--${name} must have a value: got ${value ? quote(value) : 'none'} (try --help)`);
-}
-
-function integer(name: string, text: string, low: number, high: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
-  throw new UsageError(`${name} must be an integer from ${low} to ${high}: got ${quote(text)}`);
-}
-
-/** What the user gave, as one line without control characters. */
-export function quote(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text).replace(
-    /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
-    '�',
-  );
 }

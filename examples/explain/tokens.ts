@@ -1,4 +1,4 @@
-import { quote, UsageError } from './arguments.js';
+import { quote, UsageError } from '../shared/command-line.js';
 
 /** A text as the model sees it. */
 export interface Tokens {

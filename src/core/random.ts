@@ -47,6 +47,17 @@ export function seedWords(seed: number): [low: number, high: number] {
   return [seed >>> 0, Math.floor(seed / TWO_32) >>> 0];
 }
 
+/** The seed of use number `call` of a seed, for whoever has no room for the number itself: 53 bits of one more block. */
+export function seedOfCall(seed: number, call: number): number {
+  const words = new Uint32Array(4);
+  philox(call >>> 0, Math.floor(call / TWO_32) >>> 0, 0, 1, ...seedWords(seed), words);
+  return childSeed(words[0], words[1]);
+}
+
+function childSeed(high: number, low: number): number {
+  return (high >>> 11) * TWO_32 + low;
+}
+
 export function requireSeed(where: string, seed: unknown): asserts seed is number {
   requireInteger(where, 'seed', seed, 0);
 }
@@ -92,7 +103,7 @@ export class Random {
 
   /** A new seed for somebody else: 53 random bits. */
   seedForChild(): number {
-    return (this.word() >>> 11) * TWO_32 + this.word();
+    return childSeed(this.word(), this.word());
   }
 }
 

@@ -1,3 +1,5 @@
+import { describe, kindError, shapeError } from './errors.js';
+
 /** The element kinds that file formats and converters know; the names are those of the safetensors format. */
 export type StoredDtype = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'U8' | 'BOOL';
 
@@ -6,4 +8,52 @@ export interface StoredTensor {
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
   readonly data: Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array;
+}
+
+/** What a state dict must hold under a name. */
+export interface StateEntry {
+  readonly dtype: 'F32' | 'F64' | 'I32';
+  readonly shape: readonly number[];
+}
+
+const ARRAYS = { F32: 'Float32Array', F64: 'Float64Array', I32: 'Int32Array' };
+
+/** A Map with exactly the names of `entries`, which `source`() gives, and under each a tensor of that kind and shape. */
+export function requireState(
+  where: string,
+  state: unknown,
+  entries: ReadonlyMap<string, StateEntry>,
+  source = 'stateDict',
+): asserts state is ReadonlyMap<string, StoredTensor> {
+  if (Object.prototype.toString.call(state) !== '[object Map]') {
+    throw kindError(where, 'the state must be a Map of tensors', `got ${describe(state)}`);
+  }
+  const given = state as ReadonlyMap<unknown, StoredTensor | undefined>;
+  const missing = [...entries.keys()].filter((name) => !given.has(name));
+  const unknown = [...given.keys()].filter((name) => !(entries as ReadonlyMap<unknown, StateEntry>).has(name));
+  if (missing.length + unknown.length > 0) {
+    const names = `missing ${missing.join(', ') || 'none'}; unknown ${unknown.map(nameText).join(', ') || 'none'}`;
+    throw shapeError(where, `the state must have exactly the names of ${source}()`, names);
+  }
+  for (const [name, entry] of entries) requireTensor(where, name, given.get(name), entry);
+}
+
+function requireTensor(where: string, name: string, tensor: StoredTensor | undefined, entry: StateEntry): void {
+  const { dtype, shape, data } = tensor ?? {};
+  const array = ARRAYS[entry.dtype];
+  if (!Array.isArray(shape) || Object.prototype.toString.call(data) !== `[object ${array}]` || dtype !== entry.dtype) {
+    const rule = `${name} must be { dtype: '${entry.dtype}', shape, data: ${array} }`;
+    throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
+  }
+  if (shape.length !== entry.shape.length || shape.some((extent, axis) => extent !== entry.shape[axis])) {
+    throw shapeError(where, `${name} must have shape [${entry.shape.join(', ')}]`, `got ${describe(shape)}`);
+  }
+  const length = entry.shape.reduce((product, extent) => product * extent, 1);
+  if (data?.length === length) return;
+  throw shapeError(where, `${name} must hold ${length} number${length === 1 ? '' : 's'}`, `got ${data?.length}`);
+}
+
+/** A key of a user's Map need not be a name, nor a string, whatever its type says. */
+function nameText(key: unknown): string {
+  return typeof key === 'string' && /^[\w.]+$/.test(key) ? key : describe(key);
 }

@@ -199,7 +199,7 @@ export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide';
  * One way to compute everything. Kernels trust their arguments, never write to them (but gemm's c) and return new
  * arrays made by `allocate`.
  */
-export interface Kernels {
+export interface ForwardKernels {
   readonly name: 'wasm-simd' | 'javascript' | 'reference' | 'float64';
   allocate(length: number): Floats;
   gemm(problem: Gemm): Floats;
@@ -228,11 +228,12 @@ export interface Kernels {
   logSoftmax(x: Floats, rows: number, cols: number): Floats;
   crossEntropy(problem: CrossEntropy): CrossEntropyResult;
   dropout(problem: Dropout): Floats;
+}
+
+/** dX = ∂loss/∂x from dY = ∂loss/∂y, for everything above. Apart, because a program that never trains needs none of it. */
+export interface BackwardKernels {
   /** The sum of every column of x (rows × cols), rows ascending. */
   sumRows(x: Floats, rows: number, cols: number): Floats;
-
-  // Backward: dX = ∂loss/∂x from dY = ∂loss/∂y.
-
   /** y is the softmax; an entry that is 0 has gradient 0 and adds nothing to its row. */
   softmaxBackward(y: Floats, dY: Floats, rows: number, cols: number): Floats;
   /** y is the log-softmax. */
@@ -248,4 +249,6 @@ export interface Kernels {
   crossEntropyBackward(problem: CrossEntropy, forward: Omit<CrossEntropyResult, 'loss'>, dLoss: number): Floats;
 }
 
-export type Allocate = Kernels['allocate'];
+export interface Kernels extends ForwardKernels, BackwardKernels {}
+
+export type Allocate = ForwardKernels['allocate'];

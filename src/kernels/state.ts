@@ -1,10 +1,10 @@
 import { requireChoice, shapeError } from '../core/errors.js';
 import { Random, requireSeed } from '../core/random.js';
-import type { Kernels } from './contract.js';
+import type { BackwardKernels, ForwardKernels, Kernels } from './contract.js';
 import { gemm } from './javascript/gemm.js';
 import { float64, reference } from './reference/kernels.js';
 import { wasmKernels } from './wasm/kernels.js';
-import { loadKernels, whyNoWasm } from './wasm/loader.js';
+import { loadKernels, type Runtime, whyNoWasm } from './wasm/loader.js';
 import { KernelMemory } from './wasm/memory.js';
 
 // The only mutable module state of the library: the chosen kernels, their memory, and the stream of seeds.
@@ -16,35 +16,56 @@ const CHOICES: readonly KernelChoice[] = ['auto', 'wasm-simd', 'javascript', 're
 
 let choice: KernelChoice = 'auto';
 let active: Kernels | undefined;
-let wasm: Kernels | undefined;
+let wasm: ForwardKernels | undefined;
+let runtime: Runtime | undefined;
+let backward: BackwardSource | undefined;
 let memory: KernelMemory | undefined;
 /** Why there are no WASM kernels, once that is known. */
 let refusal: string | undefined;
 let seeds = /* @__PURE__ */ new Random(0);
 
+/** Makes the backward that belongs to a choice of kernels. */
+export type BackwardSource = (forward: ForwardKernels, runtime: Runtime | undefined) => BackwardKernels;
+
+/**
+ * From now on the kernels have their backward. Given by valueAndGrad, without which nobody asks for it: what never
+ * differentiates is bundled without.
+ */
+export function provideBackward(source: BackwardSource): void {
+  if (backward === source) return;
+  backward = source;
+  active = undefined;
+}
+
 /** The kernels every operation uses now. */
 export function kernels(): Kernels {
-  active ??= choose(choice);
+  active ??= complete(choose(choice));
   return active;
 }
 
-function choose(wanted: KernelChoice): Kernels {
+function complete(forward: ForwardKernels): Kernels {
+  const own = backward?.(forward, forward === wasm ? runtime : undefined);
+  return { ...forward, ...own } as Kernels; // before provideBackward there is no tape that could miss it
+}
+
+function choose(wanted: KernelChoice): ForwardKernels {
   if (wanted === 'float64') return float64;
   if (wanted === 'reference') return reference;
   if (wanted === 'javascript') return javascript();
   return tryWasm() ?? javascript();
 }
 
-function javascript(): Kernels {
+function javascript(): ForwardKernels {
   return { ...reference, name: 'javascript', gemm: (problem) => gemm(reference.allocate, problem) };
 }
 
 /** The WASM kernels, compiled at the first call; undefined, with the refusal noted, where they cannot run. */
-function tryWasm(): Kernels | undefined {
+function tryWasm(): ForwardKernels | undefined {
   const room = tryMemory();
   if (wasm !== undefined || room === undefined) return wasm;
   try {
-    wasm = { ...reference, ...wasmKernels(loadKernels(room), reference.unary), name: 'wasm-simd' };
+    runtime = loadKernels(room);
+    wasm = { ...reference, ...wasmKernels(runtime, reference.unary), name: 'wasm-simd' };
   } catch (error) {
     // Its readers will not come: later parameters are ordinary arrays.
     memory = undefined;
@@ -87,6 +108,18 @@ export function setKernels(wanted: KernelChoice): void {
   }
   choice = wanted;
   active = undefined;
+}
+
+/** Runs f with other kernels; those from before come back, however it ends. */
+export function withKernels<Result>(wanted: KernelChoice, f: () => Result): Result {
+  const before = { choice, active, backward };
+  setKernels(wanted);
+  try {
+    return f();
+  } finally {
+    choice = before.choice;
+    active = backward === before.backward ? before.active : undefined;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
-import { describe, kindError, requireBoolean, shapeError } from '../core/errors.js';
-import type { StoredTensor } from '../core/stored-tensor.js';
+import { requireBoolean, requireInteger } from '../core/errors.js';
+import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
 import { Parameter } from '../parameter.js';
 
 /**
@@ -52,18 +52,41 @@ export class Module {
    */
   loadStateDict(state: ReadonlyMap<string, StoredTensor>): void {
     const where = `${className(this)}.loadStateDict`;
-    if (Object.prototype.toString.call(state) !== '[object Map]') {
-      throw kindError(where, 'the state must be a Map of tensors', `got ${describe(state)}`);
-    }
     const parameters = this.namedParameters();
-    const missing = [...parameters.keys()].filter((path) => !state.has(path));
-    const unknown = [...state.keys()].filter((path) => !parameters.has(path));
-    if (missing.length + unknown.length > 0) {
-      const given = `missing ${missing.join(', ') || 'none'}; unknown ${unknown.map(nameText).join(', ') || 'none'}`;
-      throw shapeError(where, 'the state must have exactly the names of stateDict()', given);
-    }
-    for (const [path, parameter] of parameters) checkTensor(where, path, state.get(path), parameter);
+    requireState(where, state, new Map([...parameters].map(([path, parameter]) => [path, stored(parameter)])));
     for (const [path, parameter] of parameters) parameter.data.set(state.get(path)?.data as Float32Array);
+  }
+
+  /**
+   * Where the dropout of every module below stands: [its seed, the calls that dropped], F64 of shape [2]. With it and
+   * stateDict(), training goes on to the bit as if it had not stopped.
+   */
+  dropoutState(): Map<string, StoredTensor> {
+    const state = new Map<string, StoredTensor>();
+    for (const [path, { dropoutSeed, dropoutCalls }] of droppingModules(this)) {
+      state.set(path, { ...DROPOUT_ENTRY, data: Float64Array.of(dropoutSeed, dropoutCalls) });
+    }
+    return state;
+  }
+
+  /**
+   * Puts every dropout where dropoutState() found it. A state that does not fit changes nothing.
+   *
+   * @throws ShapeError  if a name is missing or unknown, a shape or length differs, or a number is no integer of at
+   *   least 0; TypeError for wrong kinds
+   * @example copy.loadDropoutState(model.dropoutState());
+   */
+  loadDropoutState(state: ReadonlyMap<string, StoredTensor>): void {
+    const where = `${className(this)}.loadDropoutState`;
+    const modules = [...droppingModules(this)];
+    requireState(where, state, new Map(modules.map(([path]) => [path, DROPOUT_ENTRY])), 'dropoutState');
+    const loaded = modules.map(([path, module]) => {
+      const [dropoutSeed, dropoutCalls] = Array.from(state.get(path)?.data as Float64Array);
+      requireInteger(where, `the seed of ${path}`, dropoutSeed, 0);
+      requireInteger(where, `the calls of ${path}`, dropoutCalls, 0);
+      return { module, dropoutSeed, dropoutCalls };
+    });
+    for (const { module, ...numbers } of loaded) Object.assign(module, numbers);
   }
 
   /** Training mode for this module and all below it; train(false) is eval(). Returns this. */
@@ -105,20 +128,24 @@ function* visit(value: unknown, path: string, seen: Set<object>): Generator<[str
   }
 }
 
-/** A key of a user's Map need not be a name, nor a string, whatever its type says. */
-function nameText(key: unknown): string {
-  return typeof key === 'string' && /^[\w.]+$/.test(key) ? key : describe(key);
+const DROPOUT_ENTRY = { dtype: 'F64', shape: [2] } as const;
+
+/** What a module that drops has: see DroppingModule. */
+interface Dropping {
+  dropoutSeed: number;
+  dropoutCalls: number;
 }
 
-function checkTensor(where: string, path: string, tensor: StoredTensor | undefined, { rows, cols }: Parameter): void {
-  const { dtype, shape, data } = tensor ?? {};
-  if (!Array.isArray(shape) || Object.prototype.toString.call(data) !== '[object Float32Array]' || dtype !== 'F32') {
-    const rule = `${path} must be { dtype: 'F32', shape, data: Float32Array }`;
-    throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
+/** Every module that drops, the root too, under its dotted path and the word 'dropout'. */
+function droppingModules(root: Module): Map<string, Dropping> {
+  const found = new Map<string, Dropping>();
+  for (const [path, value] of [['', root] as const, ...walk(root, '')]) {
+    if (!(value instanceof Module && 'dropoutSeed' in value && 'dropoutCalls' in value)) continue;
+    found.set(path === '' ? 'dropout' : `${path}.dropout`, value as Dropping);
   }
-  if (shape.length !== 2 || shape[0] !== rows || shape[1] !== cols) {
-    throw shapeError(where, `${path} must have shape [${rows}, ${cols}]`, `got ${describe(shape)}`);
-  }
-  if (data?.length === rows * cols) return;
-  throw shapeError(where, `${path} must hold ${rows * cols} numbers`, `got ${data?.length}`);
+  return found;
+}
+
+function stored({ rows, cols }: Parameter): StateEntry {
+  return { dtype: 'F32', shape: [rows, cols] };
 }

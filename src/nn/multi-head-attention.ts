@@ -17,7 +17,13 @@ import { type ExtraKey, extraKeysLast, withExtraKeys } from './extra-keys.js';
 import { headShape } from './heads.js';
 import { constantParameter, normalParameter, uniformParameter } from './initialization.js';
 import { affine, zeroBias } from './linear.js';
-import { PROJECTION_OPTIONS, ProjectedAttention, type ProjectionOptions, tryOptions } from './projected-attention.js';
+import {
+  checkProjections,
+  PROJECTION_OPTIONS,
+  ProjectedAttention,
+  type ProjectionOptions,
+  tryOptions,
+} from './projected-attention.js';
 import { requireColumns } from './shapes.js';
 
 export interface MultiHeadAttentionOptions extends ProjectionOptions {
@@ -86,6 +92,28 @@ const FORWARD_OPTIONS = [
   'positions',
 ] as const satisfies readonly (keyof MultiHeadAttentionForwardOptions)[];
 
+/** Every option but the seed, which is drawn only where the rest is right. */
+export function checkMultiHeadAttention(where: string, options: MultiHeadAttentionOptions) {
+  const { dModel, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
+  const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
+  requireInteger(where, 'dModel', dModel, 1);
+  requireInteger(where, 'kDim', kDim, 1);
+  requireInteger(where, 'vDim', vDim, 1);
+  for (const [name, value] of Object.entries({ sinks, addZeroAttention, addBiasKeyValue })) {
+    requireBoolean(where, name, value);
+  }
+  if ((addZeroAttention || addBiasKeyValue) && (window !== undefined || (alibi !== undefined && alibi !== false))) {
+    const rule = 'addZeroAttention and addBiasKeyValue must stand without window and alibi';
+    throw shapeError(where, rule, 'got both', 'the extra keys have no position');
+  }
+  const heads = headShape(where, dModel, options);
+  const rope = ropeOption(where, options.rope, heads.dK);
+  requireSize(where, 'W_O', heads.numHeads * heads.dV, dModel);
+  tryOptions(where, heads, { causal, window, alibi, softcap });
+  checkProjections(where, options, heads, kDim, vDim);
+  return { heads, rope };
+}
+
 /**
  * Multi-head attention: every head attends with its own columns of Q, K and V; the heads side by side, times W_O.
  *
@@ -116,24 +144,11 @@ export class MultiHeadAttention extends ProjectedAttention {
   constructor(options: MultiHeadAttentionOptions) {
     const where = 'MultiHeadAttention';
     requireOptions(where, options, CONSTRUCTOR_OPTIONS, 'required');
+    const { heads, rope } = checkMultiHeadAttention(where, options); // before anything draws a seed
     const { dModel, bias = false, init, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
     const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
-    requireInteger(where, 'dModel', dModel, 1);
-    requireInteger(where, 'kDim', kDim, 1);
-    requireInteger(where, 'vDim', vDim, 1);
-    for (const [name, value] of Object.entries({ sinks, addZeroAttention, addBiasKeyValue })) {
-      requireBoolean(where, name, value);
-    }
-    if ((addZeroAttention || addBiasKeyValue) && (window !== undefined || (alibi !== undefined && alibi !== false))) {
-      const rule = 'addZeroAttention and addBiasKeyValue must stand without window and alibi';
-      throw shapeError(where, rule, 'got both', 'the extra keys have no position');
-    }
-    const heads = headShape(where, dModel, options);
     const { numHeads, numKvHeads, dK, dV } = heads;
-    const rope = ropeOption(where, options.rope, dK);
-    requireSize(where, 'W_O', numHeads * dV, dModel);
-    tryOptions(where, heads, { causal, window, alibi, softcap });
-    super(where, options, heads, kDim, vDim); // everything is checked before it draws its seed
+    super(where, options, heads, kDim, vDim);
     this.kDim = kDim;
     this.vDim = vDim;
     this.rope = rope;

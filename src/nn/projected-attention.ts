@@ -2,13 +2,13 @@ import { requireBoolean, requireFinite, requireSize } from '../core/errors.js';
 import { type Random, xavierBound } from '../core/random.js';
 import { Matrix } from '../matrix.js';
 import { attentionStages } from '../ops/attention.js';
-import { type AttentionOptions, checkDropout } from '../ops/attention-options.js';
+import type { AttentionOptions } from '../ops/attention-options.js';
 import { layerRandom } from '../ops/seeds.js';
 import type { Parameter } from '../parameter.js';
+import { DroppingModule } from './dropping.js';
 import type { HeadShape } from './heads.js';
 import { type Init, requireInit, uniformParameter } from './initialization.js';
 import { affine, zeroBias } from './linear.js';
-import { Module } from './module.js';
 import { requireColumns } from './shapes.js';
 
 export interface ProjectionOptions {
@@ -43,8 +43,23 @@ export const PROJECTION_OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof ProjectionOptions)[];
 
-/** What SelfAttention and MultiHeadAttention share: Q = X·W_Q, K = X·W_K, V = X·W_V, and when to drop. */
-export abstract class ProjectedAttention extends Module {
+/** Every option that the heads do not hold, but the seed. */
+export function checkProjections(
+  where: string,
+  { bias = false, dropout = 0, init = 'xavier' }: ProjectionOptions,
+  { numKvHeads, dK, dV }: HeadShape,
+  kDim: number,
+  vDim: number,
+): void {
+  requireBoolean(where, 'bias', bias);
+  requireFinite(where, 'dropout', dropout, 0, 1);
+  requireInit(where, init);
+  requireSize(where, 'W_K', kDim, numKvHeads * dK);
+  requireSize(where, 'W_V', vDim, numKvHeads * dV);
+}
+
+/** What SelfAttention and MultiHeadAttention share: Q = X·W_Q, K = X·W_K, V = X·W_V. */
+export abstract class ProjectedAttention extends DroppingModule {
   readonly dModel: number;
   readonly heads: HeadShape;
   /** (dModel × numHeads·dK). */
@@ -57,28 +72,18 @@ export abstract class ProjectedAttention extends Module {
   readonly b_Q?: Parameter;
   readonly b_K?: Parameter;
   readonly b_V?: Parameter;
-  readonly dropout: number;
-  /** Forward calls that dropped so far: each drops other weights. With the seed it is the whole state of the dropout. */
-  dropoutCalls = 0;
-  readonly dropoutSeed: number;
   /** Draws what the layer adds to the projections. */
   protected readonly random: Random;
 
+  /** Options and sizes are checked by the caller: see checkProjections. */
   constructor(where: string, options: ProjectionOptions, heads: HeadShape, kDim: number, vDim: number) {
-    super();
     const { dModel, bias = false, dropout = 0, init = 'xavier' } = options;
-    requireBoolean(where, 'bias', bias);
-    requireFinite(where, 'dropout', dropout, 0, 1);
-    requireInit(where, init);
     const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
-    requireSize(where, 'W_K', kDim, kCols);
-    requireSize(where, 'W_V', vDim, vCols);
     const random = layerRandom(where, options.seed);
+    super(dropout, random.seedForChild());
     this.random = random;
     this.dModel = dModel;
     this.heads = heads;
-    this.dropout = dropout;
-    this.dropoutSeed = random.seedForChild();
     // torch.nn.MultiheadAttention draws W_Q, W_K, W_V as one stacked matrix, unless their input widths differ.
     const stacked = init === 'torch' && kDim === dModel && vDim === dModel;
     const bound = stacked ? xavierBound(dModel, qCols + kCols + vCols) : undefined;
@@ -101,24 +106,6 @@ export abstract class ProjectedAttention extends Module {
 
   protected requireInput(where: string, x: unknown): asserts x is Matrix {
     requireColumns(where, 'x', x, 'dModel', this.dModel);
-  }
-
-  /**
-   * One forward call with its dropout: none in evaluation mode. `seed` replaces the layer's own and restarts its calls.
-   * A call that throws is not counted.
-   */
-  protected dropping(
-    where: string,
-    options: { dropout?: number; seed?: number },
-    forward: (drop: { dropout: number; seed: number }, call: number) => Matrix,
-  ): Matrix {
-    checkDropout(where, options);
-    const { dropout = 0, seed = this.dropoutSeed } = options;
-    if (!this.training || dropout === 0) return forward({ dropout: 0, seed }, 0);
-    if (options.seed !== undefined) return forward({ dropout, seed }, 0);
-    const out = forward({ dropout, seed }, this.dropoutCalls);
-    this.dropoutCalls++;
-    return out;
   }
 }
 

@@ -3,7 +3,13 @@ import { Matrix } from '../matrix.js';
 import { type AttentionWeightsOptions, attend, attentionStages } from '../ops/attention.js';
 import { type AttentionOptions, requireAttentionOptions, requireKinds } from '../ops/attention-options.js';
 import { headShape } from './heads.js';
-import { PROJECTION_OPTIONS, ProjectedAttention, type ProjectionOptions, tryOptions } from './projected-attention.js';
+import {
+  checkProjections,
+  PROJECTION_OPTIONS,
+  ProjectedAttention,
+  type ProjectionOptions,
+  tryOptions,
+} from './projected-attention.js';
 
 /** The sizes of the layer, and attention options that every call starts from. `bias` here adds b_Q, b_K, b_V. */
 export interface SelfAttentionOptions extends ProjectionOptions, Omit<AttentionOptions, keyof ProjectionOptions> {}
@@ -47,7 +53,9 @@ export class SelfAttention extends ProjectedAttention {
     requireKinds(where, attention);
     const { mask, keyMask, cuSeqlens, cuSeqlensK, ...ofEverySize } = attention;
     tryOptions(where, heads, ofEverySize);
-    super(where, { dModel, bias, init, seed, dropout }, heads, dModel, dModel);
+    const projections = { dModel, bias, init, seed, dropout };
+    checkProjections(where, projections, heads, dModel, dModel);
+    super(where, projections, heads, dModel, dModel);
     this.#defaults = { ...attention, numHeads, numKvHeads: heads.numKvHeads };
   }
 

@@ -99,6 +99,8 @@ export function attentionProblem(where: string, q: Matrix, k: Matrix, options: A
   const columns = longestSequence(cuSeqlensK);
   const mask = checkMask(where, options.mask, q.rows, columns, numHeads);
   const bias = options.bias === undefined ? undefined : checkBias(where, options.bias, q.rows, columns, numHeads);
+  const offsets = checkOffsets(where, options, cuSeqlens, cuSeqlensK);
+  const { left, right } = checkReach(where, options);
   return {
     q: q.data,
     k: k.data,
@@ -108,8 +110,9 @@ export function attentionProblem(where: string, q: Matrix, k: Matrix, options: A
     cuSeqlens,
     cuSeqlensK,
     scale,
-    offsets: checkOffsets(where, options, cuSeqlens, cuSeqlensK),
-    ...checkReach(where, options),
+    offsets,
+    left,
+    right,
     mask,
     maskRowsPerHead: mask !== undefined && mask.length !== q.rows * columns ? q.rows : 0,
     keyMask: checkKeyMask(where, options.keyMask, k.rows),

@@ -4,16 +4,22 @@ import { type Matrix, result } from '../matrix.js';
 
 /**
  * Rows ids[0], ids[1] … of the table: (numEmbeddings × dModel) to (ids.length × dModel). The gradient of the table has
- * the rows that were read, but for row `ignored`.
+ * the rows that were read, but for row `ignored`. Messages call the ids `name`.
  */
-export function gatherRows(where: string, table: Matrix, ids: ArrayLike<number>, ignored?: number): Matrix {
-  requireArrayLike(where, 'ids', ids);
+export function gatherRows(
+  where: string,
+  table: Matrix,
+  ids: ArrayLike<number>,
+  ignored?: number,
+  name = 'ids',
+): Matrix {
+  requireArrayLike(where, name, ids);
   requireSize(where, 'the result', ids.length, table.cols);
   for (let i = 0; i < ids.length; i++) {
     const id: unknown = ids[i];
-    if (typeof id !== 'number') throw kindError(where, `ids[${i}] must be a number`, `got ${describe(id)}`);
+    if (typeof id !== 'number') throw kindError(where, `${name}[${i}] must be a number`, `got ${describe(id)}`);
     if (!Number.isInteger(id) || id < 0 || id >= table.rows) {
-      throw shapeError(where, `ids must be integers from 0 to ${table.rows - 1}`, `ids[${i}] is ${id}`);
+      throw shapeError(where, `${name} must be integers from 0 to ${table.rows - 1}`, `${name}[${i}] is ${id}`);
     }
   }
   const rows = Int32Array.from(ids); // allocated only where the ids are really there

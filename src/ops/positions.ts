@@ -1,6 +1,7 @@
 import { requireChoice, requireInteger, requireOptions, requireSize } from '../core/errors.js';
+import { longestSequence, packedPositions } from '../core/sequences.js';
 import { kernels } from '../kernels/state.js';
-import { type Matrix, wrap } from '../matrix.js';
+import { type Matrix, result, wrap } from '../matrix.js';
 
 export interface SinusoidalOptions {
   /** The position of row 0. Default 0. */
@@ -42,4 +43,13 @@ export function sinusoidalPositions(length: number, dModel: number, options: Sin
     }
   }
   return wrap(length, dModel, out);
+}
+
+/** x plus the encoding of every row's position in its sequence: constants, which have no gradient. (tokens × dModel) */
+export function addSinusoidalPositions(x: Matrix, cuSeqlens: Int32Array): Matrix {
+  const { binary, gatherRows } = kernels();
+  const table = sinusoidalPositions(longestSequence(cuSeqlens), x.cols);
+  const rows = gatherRows(table.data, x.cols, packedPositions(cuSeqlens));
+  const data = binary('add', x.data, rows); // Y = X + PE
+  return result([x], { rows: x.rows, cols: x.cols, data, backward: (dY) => [dY] });
 }

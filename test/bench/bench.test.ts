@@ -23,7 +23,7 @@ describe('npm run bench', () => {
     const results = fromJsonLines(readFileSync(json, 'utf8'));
     expect(results.environment).toMatchObject({ node: process.versions.node, rounds: 2, peers: {} });
     const groups = new Set(results.cases.map(({ group }) => group));
-    expect([...groups]).toEqual(['peak', 'matmul', 'rows', 'softmax', 'attention', 'layer', 'decode']);
+    expect([...groups]).toEqual(['peak', 'matmul', 'rows', 'softmax', 'attention', 'layer', 'training', 'decode']);
     const own = kernels.map((name) => `qkv ${name}`);
     for (const { case: name, timings, skipped, wrong, group } of results.cases) {
       expect(stdout).toContain(`${name}\n`);
@@ -33,7 +33,7 @@ describe('npm run bench', () => {
       expect(contenders).toEqual([...own, 'naive loop']);
       for (const { medianMs, bestMs } of timings) expect(medianMs >= bestMs && bestMs > 0).toBe(true);
     }
-    expect(results.memory.map(({ contender }) => contender)).toEqual([...own, ...own]);
+    expect(results.memory.map(({ contender }) => contender)).toEqual([...own, ...own, ...own, ...own]);
     for (const { extraBytes } of results.memory) expect(extraBytes).toBeGreaterThanOrEqual(0);
     expect(readFileSync(markdown, 'utf8')).toBe(markdownPage(results));
   });

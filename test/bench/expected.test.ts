@@ -1,5 +1,6 @@
 import { type KernelChoice, Matrix, MultiHeadAttention, scaledDotProductAttention, setKernels } from 'qkv';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type Arithmetic, exactly } from '../../bench/contenders/arithmetic.js';
 import { attentionRows, layerRows, matmulRows, softmaxRows } from '../../bench/contenders/expected.js';
 import { naive } from '../../bench/contenders/naive.js';
 import { type MeasuredKernels, qkv } from '../../bench/contenders/qkv.js';
@@ -16,22 +17,30 @@ const attention = (queries: number, causal: boolean): AttentionProblem => ({
 const [wQ, wK, wV, wO] = [2, 3, 4, 5].map((seed) => data(8, 8, seed));
 const layer: LayerProblem = { tokens: 6, dModel: 8, numHeads: 2, x: data(6, 8, 1), wQ, wK, wV, wO };
 
-type Evaluate = (rows: readonly number[], round: (x: number) => number) => Float64Array;
+type Evaluate = (rows: readonly number[], arithmetic: Arithmetic) => Float64Array;
 
 /** Every operation with its data: what is right, and the shape. */
 const operations: Record<string, { rows: number; cols: number; evaluate: Evaluate }> = {
-  matmul: { rows: 5, cols: 6, evaluate: (rows, round) => matmulRows(matmul, rows, round) },
-  softmax: { rows: 4, cols: 9, evaluate: (rows, round) => softmaxRows(softmax, rows, round) },
-  attention: { rows: 6, cols: 12, evaluate: (rows, round) => attentionRows(attention(6, false), rows, round) },
-  causal: { rows: 6, cols: 12, evaluate: (rows, round) => attentionRows(attention(6, true), rows, round) },
-  causalShort: { rows: 2, cols: 12, evaluate: (rows, round) => attentionRows(attention(2, true), rows, round) },
-  decode: { rows: 1, cols: 12, evaluate: (rows, round) => attentionRows(attention(1, false), rows, round) },
-  layer: { rows: 6, cols: 8, evaluate: (rows, round) => layerRows(layer, rows, round) },
+  matmul: { rows: 5, cols: 6, evaluate: (rows, arithmetic) => matmulRows(matmul, rows, arithmetic) },
+  softmax: { rows: 4, cols: 9, evaluate: (rows, arithmetic) => softmaxRows(softmax, rows, arithmetic) },
+  attention: {
+    rows: 6,
+    cols: 12,
+    evaluate: (rows, arithmetic) => attentionRows(attention(6, false), rows, arithmetic),
+  },
+  causal: { rows: 6, cols: 12, evaluate: (rows, arithmetic) => attentionRows(attention(6, true), rows, arithmetic) },
+  causalShort: {
+    rows: 2,
+    cols: 12,
+    evaluate: (rows, arithmetic) => attentionRows(attention(2, true), rows, arithmetic),
+  },
+  decode: { rows: 1, cols: 12, evaluate: (rows, arithmetic) => attentionRows(attention(1, false), rows, arithmetic) },
+  layer: { rows: 6, cols: 8, evaluate: (rows, arithmetic) => layerRows(layer, rows, arithmetic) },
 };
 
 const exactRows = (name: string) => {
   const { rows, evaluate } = operations[name];
-  return evaluate(sampleRows(rows, rows), (x) => x);
+  return evaluate(sampleRows(rows, rows), exactly);
 };
 
 /** What an implementation says. */
@@ -67,9 +76,9 @@ afterEach(() => setKernels('auto'));
 describe('what is expected', () => {
   it('is what can be counted by hand', () => {
     const product = { m: 2, k: 2, n: 2, a: Float32Array.of(1, 2, 3, 4), b: Float32Array.of(5, 6, 7, 8) };
-    expect([...matmulRows(product, [1, 0], (x) => x)]).toEqual([43, 50, 19, 22]);
+    expect([...matmulRows(product, [1, 0], exactly)]).toEqual([43, 50, 19, 22]);
     const x = Float32Array.of(0, 0, Math.log(3), 0);
-    const [, , p, rest] = softmaxRows({ rows: 2, cols: 2, x }, [0, 1], (y) => y);
+    const [, , p, rest] = softmaxRows({ rows: 2, cols: 2, x }, [0, 1], exactly);
     // log 3 is rounded to float32: 1e-7 of it.
     expect(p).toBeCloseTo(0.75, 6);
     expect(rest).toBeCloseTo(0.25, 6);
@@ -121,31 +130,30 @@ describe('the error law finds real mistakes', () => {
     return problemOf(Float32Array.from(mistaken), rows, sampleOf(sampleRows(rows, rows), cols, evaluate));
   };
   const all = (count: number) => sampleRows(count, count);
-  const same = (x: number) => x;
 
   it('but not a rounded right answer', () => {
     for (const name of Object.keys(operations)) expect(judge(name, exactRows(name))).toBeUndefined();
   });
 
   it('such as causal forgotten, off by one, or at the top left', () => {
-    expect(judge('causal', attentionRows(attention(6, false), all(6), same))).toBeDefined();
-    expect(judge('attention', attentionRows(attention(6, true), all(6), same))).toBeDefined();
-    expect(judge('causal', attentionRows({ ...attention(6, true), keys: 5 }, all(6), same))).toBeDefined();
-    expect(judge('causalShort', attentionRows({ ...attention(2, true), keys: 2 }, all(2), same))).toBeDefined();
+    expect(judge('causal', attentionRows(attention(6, false), all(6), exactly))).toBeDefined();
+    expect(judge('attention', attentionRows(attention(6, true), all(6), exactly))).toBeDefined();
+    expect(judge('causal', attentionRows({ ...attention(6, true), keys: 5 }, all(6), exactly))).toBeDefined();
+    expect(judge('causalShort', attentionRows({ ...attention(2, true), keys: 2 }, all(2), exactly))).toBeDefined();
   });
 
   it('a scale of the whole width, heads in the wrong order, one wrong weight', () => {
     const scaled = { ...attention(6, false), q: attention(6, false).q.map((x) => x / Math.sqrt(3)) };
-    expect(judge('attention', attentionRows(scaled, all(6), same))).toBeDefined();
+    expect(judge('attention', attentionRows(scaled, all(6), exactly))).toBeDefined();
     const oneHead = { ...attention(6, false), numHeads: 1, dHead: 12 };
-    expect(judge('attention', attentionRows(oneHead, all(6), same))).toBeDefined();
+    expect(judge('attention', attentionRows(oneHead, all(6), exactly))).toBeDefined();
     const oneWeight = { ...layer, wV: layer.wV.map((w, i) => (i === 9 ? w + 1e-3 : w)) };
-    expect(judge('layer', layerRows(oneWeight, all(6), same))).toBeDefined();
+    expect(judge('layer', layerRows(oneWeight, all(6), exactly))).toBeDefined();
   });
 
   it('results computed with weights of 16 bits', () => {
     // A bfloat16 has 8 bits of 24.
     const coarse = { ...matmul, b: matmul.b.map((x) => Math.fround(Math.round(x * 128) / 128)) };
-    expect(judge('matmul', matmulRows(coarse, all(5), same))).toBeDefined();
+    expect(judge('matmul', matmulRows(coarse, all(5), exactly))).toBeDefined();
   });
 });

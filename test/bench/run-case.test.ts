@@ -18,8 +18,7 @@ const copying: BenchCase = {
   yardsticks: [],
   build: () => ({
     prepare: ({ operations }) => operations.softmax?.(problem),
-    resultRows: 1,
-    sample: sampleOf([0], 2, () => Float64Array.from(problem.x)),
+    expected: [{ resultRows: 1, sample: sampleOf([0], 2, () => Float64Array.from(problem.x)) }],
   }),
 };
 
@@ -79,6 +78,23 @@ describe('runCase', () => {
     expect(result.timings).toHaveLength(1);
     // 2 MFLOP at 1 kFLOP/s.
     expect(result.skipped).toEqual(['slow: a call would take about 2000.0 s']);
+  });
+
+  it('says why somebody has no such operation, where there is a reason', async () => {
+    const unable = contender('unable', undefined, { cannot: { softmax: 'it has none' } });
+    const result = await runCase(copying, [right, unable], yardsticks, PACE);
+    expect(result).toMatchObject({ skipped: ['unable: it has none'], wrong: [] });
+  });
+
+  it('checks and times answers of several matrices', async () => {
+    const [{ sample }] = copying.build().expected;
+    const expected = ['a', 'b'].map((name) => ({ name, resultRows: 1, sample }));
+    const pairs = (b: Float32Array) => ({ call: () => [problem.x.slice(), b] });
+    const pair = (b: Float32Array): BenchCase => ({ ...copying, build: () => ({ prepare: () => pairs(b), expected }) });
+    const result = await runCase(pair(Float32Array.of(3, 4)), [right], yardsticks, PACE);
+    expect(result).toMatchObject({ timings: [{ contender: 'right' }], wrong: [] });
+    const { wrong } = await runCase(pair(Float32Array.of(3, 5)), [right], yardsticks, PACE);
+    expect(wrong).toEqual([expect.stringMatching(/^right: b: row 0, column 1 is 5, exactly 4/)]);
   });
 
   it('puts the yardsticks last, and only beside the first contender', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { errorLimit, problemOf, sampleOf, sampleRows } from '../../bench/harness/verify.js';
+import { errorLimit, problemOf, problemOfAnswer, sampleOf, sampleRows } from '../../bench/harness/verify.js';
 
 const UNIT_ROUNDOFF = 2 ** -24;
 
@@ -23,7 +23,7 @@ describe('errorLimit', () => {
 describe('sampleOf', () => {
   it('evaluates exactly and in float32', () => {
     const third = 1 / 3;
-    const sample = sampleOf([5], 1, (_, round) => Float64Array.of(round(third)));
+    const sample = sampleOf([5], 1, (_, { round }) => Float64Array.of(round(third)));
     expect(sample.exact[0]).toBe(third);
     expect(sample.limit).toBe(4 * Math.abs(Math.fround(third) - third) + 16 * UNIT_ROUNDOFF * third);
   });
@@ -60,5 +60,30 @@ describe('problemOf', () => {
 
   it('refuses another size', () => {
     expect(judge(1, 2, 3, 4)).toBe('3×2 numbers expected: got 4');
+  });
+});
+
+describe('problemOfAnswer', () => {
+  const one = (name?: string) => {
+    const sample = { rows: [0], cols: 1, exact: Float64Array.of(2), limit: 0.25 };
+    return { name, resultRows: 1, sample };
+  };
+  const two = [one('a'), one('b')];
+
+  it('takes one matrix as it is', () => {
+    expect(problemOfAnswer(Float32Array.of(2), [one()])).toBeUndefined();
+    expect(problemOfAnswer(Float32Array.of(3), [one()])).toMatch(/^row 0, column 0 is 3/);
+  });
+
+  it('names the first of several that is wrong', () => {
+    expect(problemOfAnswer([Float32Array.of(2), Float32Array.of(2)], two)).toBeUndefined();
+    expect(problemOfAnswer([Float32Array.of(2), Float32Array.of(3)], two)).toMatch(/^b: row 0, column 0 is 3/);
+    expect(problemOfAnswer([Float32Array.of(2), Float32Array.of(Number.NaN)], two)).toBe('b: row 0, column 0 is NaN');
+  });
+
+  it('refuses another number of them', () => {
+    expect(problemOfAnswer([Float32Array.of(2)], two)).toBe('2 matrices expected: got 1');
+    expect(problemOfAnswer(Float32Array.of(2), two)).toBe('2 matrices expected: got 1');
+    expect(problemOfAnswer([], [one()])).toBe('1 matrices expected: got 0');
   });
 });

@@ -2,7 +2,17 @@ import { Embedding, gelu, LayerNorm, layerNorm, type Matrix, pack, relu, rotary,
 import { expect } from 'vitest';
 import { expectRelative, expectTable } from '../support/compare.js';
 import { describeCases, type TorchCase, torchCases } from '../support/conformance.js';
-import { flatten, need, sequences, sizeOf, swapAxes, type Table, type Tensor, toMatrix } from '../support/tensor.js';
+import {
+  flatten,
+  need,
+  sequences,
+  sizeOf,
+  stacked,
+  swapAxes,
+  type Table,
+  type Tensor,
+  toMatrix,
+} from '../support/tensor.js';
 import type { Twin } from '../support/twins.js';
 
 /** The few cases that PyTorch computed in float32 are as rough as that, whatever computes here. */
@@ -31,12 +41,6 @@ describeCases('PyTorch rope', torchCases('rope'), 2, (testCase, twin) => {
   const all = rotary(pack(x).packed, { ...options, positions: x.flatMap(() => positions) });
   expectTable(all, stacked(expected), tolerance, 'packed');
 });
-
-/** Tables of equal width, one below the other. */
-function stacked(tables: readonly Table[]): Table {
-  const data = tables.flatMap((table) => Array.from(table.data));
-  return { rows: tables.reduce((rows, table) => rows + table.rows, 0), cols: tables[0].cols, data };
-}
 
 describeCases('PyTorch softmax', torchCases('softmax'), 3, (testCase, twin) => {
   const { tensors, config } = testCase;

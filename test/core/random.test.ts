@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { philox, Random, seedWords, xavierBound } from '../../src/core/random.js';
+import { philox, Random, seedOfCall, seedWords, xavierBound } from '../../src/core/random.js';
 
 const words = (...[c0, c1, c2, c3, k0, k1]: number[]) => {
   const out = new Uint32Array(4);
@@ -96,4 +96,14 @@ describe('seedWords and xavierBound', () => {
     expect(xavierBound(10, 14)).toBe(0.5);
     expect(xavierBound(0, 0)).toBe(0);
   });
+});
+
+it('the seed of a call: another for every call and seed, 53 bits, none of the seeds for children', () => {
+  const seeds = [0, 1, 2, 2 ** 32, 2 ** 53 - 1].flatMap((call) =>
+    [1, 2, 2 ** 40].map((seed) => seedOfCall(seed, call)),
+  );
+  expect(new Set([...seeds, new Random(1).seedForChild(), new Random(2).seedForChild()]).size).toBe(17);
+  for (const seed of seeds) expect(Number.isSafeInteger(seed) && seed >= 0).toBe(true);
+  expect(Math.max(...seeds)).toBeGreaterThan(2 ** 52);
+  expect(seedOfCall(1, 0)).toBe(seedOfCall(1, 0));
 });

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 import {
+  CausalLM,
   Embedding,
+  FeedForward,
+  LearnedPositions,
   Linear,
   Matrix,
   Module,
@@ -10,6 +13,7 @@ import {
   type StoredTensor,
   setKernels,
   setSeed,
+  TransformerBlock,
 } from '../../src/index.js';
 import { forEachTwin } from '../support/twins.js';
 import { libraryState, picture, stateAfter } from './state.js';
@@ -87,6 +91,20 @@ forEachTwin(() => {
     }
   });
 
+  test('a refused forward call of a model counts nowhere in it', () => {
+    const block = new TransformerBlock({ dModel: 4, numHeads: 2, dHidden: 6, dropout: 0.5, normPlacement: 'post' });
+    const x = Matrix.randomNormal(5, 4, { seed: 1 });
+    expectUntouched(() => block.forward(x, { mask: new Uint8Array(7) }), block, x);
+    const sizes = { vocabularySize: 6, dModel: 4, numLayers: 2, numHeads: 2, capacity: 4, dropout: 0.5 };
+    const model = new CausalLM({ ...sizes, positions: 'learned' });
+    expectUntouched(() => model.forward([0, 1, 2, 3, 4]), model);
+    expectUntouched(() => model.forward([0, 1, 6]), model);
+    expectUntouched(() => model.forward([0, 1, 2], { cuSeqlens: [0, 2] }), model);
+    const state = model.dropoutState();
+    state.set([...state.keys()].at(-1) as string, { dtype: 'F64', shape: [2], data: Float64Array.of(1, 0.5) });
+    expectUntouched(() => model.loadDropoutState(state), model, state);
+  });
+
   test('a wrong dropout or seed is refused in evaluation mode too', () => {
     const layer = new SelfAttention({ dModel: 4, seed: 1 }).eval();
     const x = new Matrix(2, 4);
@@ -105,6 +123,12 @@ forEachTwin(() => {
       () => new MultiHeadAttention({ dModel: 4, numHeads: 2, rope: { dim: 1 } }),
       () => new MultiHeadAttention({ dModel: 4, numHeads: 2, softcap: -1 }),
       () => new MultiHeadAttention({ dModel: 4, numHeads: 2, dK: 2, kDim: 2 ** 31 }),
+      () => new FeedForward({ dModel: 4, dHidden: 2 ** 31 }),
+      () => new LearnedPositions(2 ** 20, 2 ** 20),
+      () => new TransformerBlock({ dModel: 4, numHeads: 2, dHidden: 6, epsilon: -1 }),
+      () => new TransformerBlock({ dModel: 4, numHeads: 2, dHidden: 6, window: -1 }),
+      () => new CausalLM({ vocabularySize: 6, dModel: 4, numLayers: 2, numHeads: 2, positions: 'learned' }),
+      () => new CausalLM({ vocabularySize: 2 ** 31, dModel: 4, numLayers: 2, numHeads: 2 }),
       () => Matrix.randomNormal(2, -1),
       () => Matrix.randomUniform(2, 2 ** 31),
       () => setSeed(-1),

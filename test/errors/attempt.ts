@@ -15,6 +15,9 @@ export interface Place {
 
 const SEED = 11;
 
+/** A class where a function is asked for: called, it throws an error of the engine, which is the caller's own. */
+const CALLED_CLASS = /^TypeError: Class constructor \w* ?cannot be invoked without 'new'$/;
+
 /**
  * A good call with some places taken by other values. Returns what it threw, or undefined where the values were accepted.
  * Throws itself where the error is none of the library's, where a refused call left a trace, or where a matrix came back
@@ -32,7 +35,7 @@ export function attempt(name: string, replaced: readonly (readonly [Place, unkno
   try {
     result = invoke(name, call);
   } catch (error) {
-    const fault = grammarFault(error);
+    const fault = CALLED_CLASS.test(String(error)) ? undefined : grammarFault(error);
     if (fault !== undefined) throw new Error(`${label} threw ${fault}`);
     if (picture([good, call, good.hidden?.()]) !== before)
       throw new Error(`${label} threw, and changed its object or its arguments`);

@@ -1,8 +1,13 @@
 import * as qkv from '../../src/index.js';
 import {
+  Adam,
+  AdamW,
+  CausalLM,
   Embedding,
+  FeedForward,
   KVCache,
   LayerNorm,
+  LearnedPositions,
   Linear,
   Matrix,
   type Module,
@@ -10,7 +15,11 @@ import {
   pack,
   RMSNorm,
   SelfAttention,
+  SGD,
+  TransformerBlock,
+  writeSafetensors,
 } from '../../src/index.js';
+import { gradientsLike } from '../train/support.js';
 
 /** A call that works: the object of a method, and an argument for every parameter that a bad one can replace. */
 export interface GoodCall {
@@ -37,6 +46,25 @@ function onCache(...args: unknown[]): GoodCall {
   return { self, args, hidden };
 }
 
+/** An optimiser that has made one step, with a gradient for the next. */
+function onOptimiser(make: (parameters: Matrix[]) => SGD | Adam | AdamW) {
+  const p = square();
+  const gradients = gradientsLike([p, square()]);
+  const self = make([p]);
+  self.step(gradients);
+  const call = (args: unknown[]): GoodCall => ({ self, args, hidden: () => [p, self.stateDict()] });
+  return { step: () => call([gradients]), load: () => call([self.stateDict()]) };
+}
+
+const momentum = { learningRate: 0.1, momentum: 0.9 };
+const sgd = () => onOptimiser((parameters) => new SGD(parameters, momentum));
+const adam = () => onOptimiser((parameters) => new Adam(parameters, { learningRate: 0.1 }));
+const adamW = () => onOptimiser((parameters) => new AdamW(parameters, { learningRate: 0.1 }));
+
+const feedForward = () => new FeedForward({ dModel: 4, dHidden: 6, dropout: 0.5 });
+const block = () => new TransformerBlock({ dModel: 4, numHeads: 2, dHidden: 6, dropout: 0.5, rope: true });
+const MODEL = { vocabularySize: 6, dModel: 4, numLayers: 1, numHeads: 2 };
+
 const inContext = () => ({ context: { key: x(), value: x() } });
 
 /** One good call of every public callable that has parameters. */
@@ -46,6 +74,8 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   heatmapSvg: () => ({ args: [square(), {}] }),
   setKernels: () => ({ args: ['reference'] }),
   setSeed: () => ({ args: [3] }),
+  readSafetensors: () => ({ args: [writeSafetensors(new Linear(2, 3).stateDict())] }),
+  writeSafetensors: () => ({ args: [new Linear(2, 3).stateDict(), { step: '7' }] }),
   'new Matrix': () => ({ args: [2, 3, new Float32Array(6)] }),
   'new Parameter': () => ({ args: [2, 3, new Float32Array(6)] }),
   'Matrix.zeros': () => ({ args: [2, 3] }),
@@ -81,6 +111,7 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
     const self: Module = new Linear(4, 2, { bias: true });
     return { self, args: [new Linear(4, 2, { bias: true }).stateDict()] };
   },
+  'Module.loadDropoutState': () => ({ self: block() as Module, args: [block().dropoutState()] }),
   'Module.train': () => ({ self: multiHead().eval(), args: [true] }),
   'new MultiHeadAttention': () => ({ args: [{ dModel: 4, numHeads: 2 }] }),
   'MultiHeadAttention.forward': () => ({ self: multiHead(), args: [x(), inContext()] }),
@@ -89,6 +120,14 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   'KVCache.append': () => onCache(new Matrix(1, 4), new Matrix(1, 4)),
   'KVCache.attend': () => onCache(Matrix.randomUniform(2, 4, { seed: 5 }), { dropout: 0.5 }),
   'KVCache.truncate': () => onCache(2),
+  'new FeedForward': () => ({ args: [{ dModel: 4, dHidden: 6 }] }),
+  'FeedForward.forward': () => ({ self: feedForward(), args: [x()] }),
+  'new LearnedPositions': () => ({ args: [6, 4, {}] }),
+  'LearnedPositions.forward': () => ({ self: new LearnedPositions(6, 4), args: [[0, 5, 2]] }),
+  'new TransformerBlock': () => ({ args: [{ dModel: 4, numHeads: 2, dHidden: 6 }] }),
+  'TransformerBlock.forward': () => ({ self: block(), args: [x(), {}] }),
+  'new CausalLM': () => ({ args: [MODEL] }),
+  'CausalLM.forward': () => ({ self: new CausalLM({ ...MODEL, dropout: 0.5, capacity: 8 }), args: [[0, 5, 2], {}] }),
   'new LayerNorm': () => ({ args: [4, {}] }),
   'LayerNorm.forward': () => ({ self: new LayerNorm(4), args: [x()] }),
   'new RMSNorm': () => ({ args: [4, {}] }),
@@ -110,6 +149,18 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
     const { packed, cuSeqlens } = pack([x(), x()]);
     return { args: [packed, cuSeqlens] };
   },
+  'new SGD': () => ({ args: [[square()], momentum] }),
+  'SGD.step': () => sgd().step(),
+  'SGD.loadStateDict': () => sgd().load(),
+  'new Adam': () => ({ args: [[square()], { learningRate: 0.1 }] }),
+  'Adam.step': () => adam().step(),
+  'Adam.loadStateDict': () => adam().load(),
+  'new AdamW': () => ({ args: [[square()], { learningRate: 0.1 }] }),
+  'AdamW.step': () => adamW().step(),
+  'AdamW.loadStateDict': () => adamW().load(),
+  clipGradNorm: () => ({ args: [gradientsLike([square(), square()]), 1, {}] }),
+  cosineSchedule: () => ({ args: [{ learningRate: 1, warmupSteps: 2, totalSteps: 8 }] }),
+  gradCheck: () => ({ args: [(m: Matrix) => m.exp().sum(), [square()], {}] }),
   sinusoidalPositions: () => ({ args: [3, 4, {}] }),
   rotary: () => ({ args: [x(), { numHeads: 2 }] }),
 };

@@ -26,7 +26,7 @@ const VALUES: readonly [kinds: string[], value: unknown][] = [
   [['array', 'Uint8Array'], Uint8Array.of(1)],
   [['array'], BigInt64Array.of(1n)],
   [[], new DataView(new ArrayBuffer(8))],
-  [[], new ArrayBuffer(8)],
+  [['ArrayBuffer'], new ArrayBuffer(8)],
   [['Map'], new Map()],
   [[], new Set([1])],
   [['Matrix'], new Matrix(2, 2)],

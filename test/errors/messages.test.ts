@@ -4,9 +4,12 @@ import { attentionMessages } from './attention-messages.js';
 import { cacheMessages } from './cache-messages.js';
 import { functionMessages } from './function-messages.js';
 import { grammarFault } from './grammar.js';
+import { ioMessages } from './io-messages.js';
 import { layerMessages } from './layer-messages.js';
 import { matrixMessages } from './matrix-messages.js';
+import { modelMessages } from './model-messages.js';
 import { CALLABLES } from './places.js';
+import { trainMessages } from './train-messages.js';
 
 const ALL = [
   ...matrixMessages,
@@ -15,6 +18,9 @@ const ALL = [
   ...layerMessages,
   ...attentionLayerMessages,
   ...cacheMessages,
+  ...modelMessages,
+  ...ioMessages,
+  ...trainMessages,
 ];
 
 /** Callables for which one class of mistake does not exist. */

@@ -7,7 +7,8 @@ const NOT_TRACKED = ['node_modules', 'dist', 'build', 'coverage', '.git'];
 /** Every text file of the project that is meant to be tracked, relative to its root. */
 function trackedFiles(folder = ''): string[] {
   return readdirSync(`${projectRoot}${folder}`, { withFileTypes: true }).flatMap((entry) => {
-    if (entry.isDirectory()) return NOT_TRACKED.includes(entry.name) ? [] : trackedFiles(`${folder}${entry.name}/`);
+    if (NOT_TRACKED.includes(entry.name)) return []; // .git is a file where the folder is a second working tree
+    if (entry.isDirectory()) return trackedFiles(`${folder}${entry.name}/`);
     return entry.isFile() && !/\.(tgz|png|wasm)$/.test(entry.name) ? [`${folder}${entry.name}`] : [];
   });
 }

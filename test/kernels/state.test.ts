@@ -1,5 +1,13 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { capabilities, drawSeed, kernels, parameterArray, setKernels, setSeed } from '../../src/kernels/state.js';
+import {
+  capabilities,
+  drawSeed,
+  kernels,
+  parameterArray,
+  setKernels,
+  setSeed,
+  withKernels,
+} from '../../src/kernels/state.js';
 
 afterEach(() => {
   setKernels('auto');
@@ -22,6 +30,24 @@ describe('the chosen kernels', () => {
     setKernels('javascript');
     expect(() => setKernels('gpu' as never)).toThrow('got "gpu"');
     expect(kernels().name).toBe('javascript');
+  });
+
+  it('are others for one call, and come back with the choice that made them, also from an error', () => {
+    for (const choice of ['auto', 'javascript'] as const) {
+      setKernels(choice);
+      const before = [kernels(), capabilities()];
+      expect(withKernels('float64', () => kernels().name)).toBe('float64');
+      expect([kernels(), capabilities()]).toEqual(before);
+      expect(kernels()).toBe(before[0]);
+      const failing = () => {
+        setKernels('reference');
+        throw new Error('inside');
+      };
+      expect(() => withKernels('float64', failing)).toThrow('inside');
+      expect([kernels(), capabilities()]).toEqual(before);
+      expect(() => withKernels('gpu' as never, () => 1)).toThrow('got "gpu"');
+      expect([kernels(), capabilities()]).toEqual(before);
+    }
   });
 });
 

@@ -169,7 +169,7 @@ function kindsOf(checker: ts.TypeChecker, type: ts.Type): string[] {
     if (part.flags & ts.TypeFlags.StringLike) return 'string';
     if (part.flags & ts.TypeFlags.BooleanLike) return 'boolean';
     if (part.flags & ts.TypeFlags.Undefined) return 'undefined';
-    if (isBag(checker, part)) return 'bag';
+    if (isBag(checker, part) || part.getStringIndexType()) return 'bag';
     const name = part.getSymbol()?.name ?? '';
     if (/^(Uint8|Int32|Float32)Array$/.test(name)) return name;
     if (checker.isArrayLikeType(part) || part.getNumberIndexType()) return 'array';

@@ -4,14 +4,18 @@ import type { OptionCase } from './case.js';
 import { heatmapCases } from './heatmap-cases.js';
 import { layerCases } from './layer-cases.js';
 import { matrixCases } from './matrix-cases.js';
+import { modelCases } from './model-cases.js';
 import { multiHeadCases } from './multi-head-cases.js';
+import { trainCases } from './train-cases.js';
 
 /** Every option of the public surface, by the key that the list generated from the types gives it. */
 export const OPTION_CASES: readonly OptionCase[] = [
   ...attentionCases,
   ...multiHeadCases,
   ...layerCases,
+  ...modelCases,
   ...matrixCases,
   ...heatmapCases,
   ...cacheCases,
+  ...trainCases,
 ];

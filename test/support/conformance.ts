@@ -70,6 +70,31 @@ export function storiesFile(name: string): TensorFile | undefined {
   return existsSync(path) ? readTensorFile(path) : undefined;
 }
 
+/** What the reference program computed with the model; `logits` are those after the tokens at `positions`. */
+export interface StoriesCase {
+  readonly name: string;
+  readonly tokens: number[];
+  /** The most likely token after each. */
+  readonly argmax: number[];
+  /** From that position on the likeliest token is far ahead of the next, so that no rounding exchanges them. */
+  readonly greedyFrom: number;
+  readonly positions: number[];
+  readonly logits: Tensor;
+}
+
+export function storiesCases(): StoriesCase[] | undefined {
+  const path = join(FOLDER, '../models/stories260K/golden.json');
+  if (!existsSync(path)) return undefined;
+  const { cases } = JSON.parse(readFileSync(path, 'utf8')) as {
+    cases: (Omit<StoriesCase, 'logits' | 'greedyFrom'> & { logits: StoredOnnxTensor; greedy_from: number | null })[];
+  };
+  return cases.map(({ greedy_from, ...one }) => ({
+    ...one,
+    greedyFrom: greedy_from ?? one.tokens.length,
+    logits: tensorsOf({ logits: one.logits }).get('logits') as Tensor,
+  }));
+}
+
 /**
  * Declares a test for every case on every twin, and one that says how many ran. Without data as many tests as the case
  * family is known to have are declared and skipped, so that the runner's own count shows them.

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readSafetensors, type StoredTensor } from 'qkv';
 import type { Tensor, TensorData } from './tensor.js';
 
 /** A safetensors file as tests need it: int64 as int32, flags as bytes. */
@@ -7,30 +8,13 @@ export interface TensorFile {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
-interface HeaderEntry {
-  dtype: string;
-  shape: number[];
-  data_offsets: [from: number, to: number];
-}
-
-/** Eight bytes of header length, a JSON header, raw little-endian data whose offsets are not aligned. */
 export function readTensorFile(path: string): TensorFile {
-  const file = readFileSync(path);
-  const headerEnd = 8 + Number(file.readBigUInt64LE(0));
-  const { __metadata__: metadata = {}, ...entries } = JSON.parse(file.toString('utf8', 8, headerEnd)) as {
-    __metadata__?: Record<string, string>;
-  } & Record<string, HeaderEntry>;
-  const tensors = new Map<string, Tensor>();
-  for (const [name, { dtype, shape, data_offsets }] of Object.entries(entries as Record<string, HeaderEntry>)) {
-    const [from, to] = data_offsets;
-    const bytes = Uint8Array.from(file.subarray(headerEnd + from, headerEnd + to)); // a copy, so aligned
-    const data = decode(dtype, bytes.buffer);
-    if (data.length !== shape.reduce((product, extent) => product * extent, 1)) {
-      throw new Error(`${path}: ${name} has shape [${shape}] and ${data.length} numbers`);
-    }
-    tensors.set(name, { shape, data });
-  }
-  return { metadata, tensors };
+  const file = readSafetensors(readFileSync(path));
+  const tensor = ({ dtype, shape, data }: StoredTensor): Tensor => ({
+    shape,
+    data: decode(dtype, data.buffer as ArrayBuffer),
+  });
+  return { metadata: file.metadata, tensors: new Map(Array.from(file, ([name, stored]) => [name, tensor(stored)])) };
 }
 
 /** The numbers of one element kind, under the names of safetensors or of ONNX. */

@@ -109,6 +109,12 @@ export function sequences(tensor: Tensor): Table[] {
   return Array.from({ length: tensor.shape[0] }, (_, n) => sequence(tensor, n));
 }
 
+/** Tables of equal width, one below the other. */
+export function stacked(tables: readonly Table[]): Table {
+  const data = tables.flatMap((table) => Array.from(table.data));
+  return { rows: tables.reduce((rows, table) => rows + table.rows, 0), cols: tables[0].cols, data };
+}
+
 /** A Matrix of the same numbers. Inputs are float32 in all the data, so that nothing is rounded. */
 export function toMatrix({ rows, cols, data }: Table): Matrix {
   return new Matrix(rows, cols, Float32Array.from(data));

@@ -1,17 +1,16 @@
-import type { Allocate, Kernels } from '../contract.js';
+import type { Allocate, ForwardKernels } from '../contract.js';
 import { attention, attentionStage, attentionStatistics } from './attention.js';
-import { attentionBackward } from './attention-backward.js';
-import { crossEntropy, crossEntropyBackward } from './cross-entropy.js';
+import { crossEntropy } from './cross-entropy.js';
 import { dropout } from './dropout.js';
-import { binary, scale, sum, sumRows, unary, unaryBackward } from './elementwise.js';
+import { binary, scale, sum, unary } from './elementwise.js';
 import { gemm } from './gemm.js';
-import { concat, concatColumns, gatherRows, gatherRowsBackward, sliceColumns, transpose } from './layout.js';
-import { layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from './normalization.js';
+import { concat, concatColumns, gatherRows, sliceColumns, transpose } from './layout.js';
+import { layerNorm, rmsNorm } from './normalization.js';
 import { rotary } from './rotary.js';
-import { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from './softmax.js';
+import { logSoftmax, softmax } from './softmax.js';
 
 /** The specification, computing in whatever arrays `allocate` makes. */
-function referenceKernels(name: Kernels['name'], allocate: Allocate): Kernels {
+function referenceKernels(name: ForwardKernels['name'], allocate: Allocate): ForwardKernels {
   return {
     name,
     allocate,
@@ -35,19 +34,16 @@ function referenceKernels(name: Kernels['name'], allocate: Allocate): Kernels {
     logSoftmax: (x, rows, cols) => logSoftmax(allocate, x, rows, cols),
     crossEntropy: (problem) => crossEntropy(allocate, problem),
     dropout: (problem) => dropout(allocate, problem),
-    sumRows: (x, rows, cols) => sumRows(allocate, x, rows, cols),
-    softmaxBackward: (y, dY, rows, cols) => softmaxBackward(allocate, y, dY, rows, cols),
-    logSoftmaxBackward: (y, dY, rows, cols) => logSoftmaxBackward(allocate, y, dY, rows, cols),
-    unaryBackward: (operation, x, y, dY) => unaryBackward(allocate, operation, x, y, dY),
-    gatherRowsBackward: (dOut, cols, ids, ignored) => gatherRowsBackward(allocate, dOut, cols, ids, ignored),
-    attentionBackward: (problem) => attentionBackward(allocate, problem),
-    layerNormBackward: (problem) => layerNormBackward(allocate, problem),
-    rmsNormBackward: (problem) => rmsNormBackward(allocate, problem),
-    crossEntropyBackward: (problem, forward, dLoss) => crossEntropyBackward(allocate, problem, forward, dLoss),
   };
 }
 
-export const reference: Kernels = /* @__PURE__ */ referenceKernels('reference', (length) => new Float32Array(length));
+export const reference: ForwardKernels = /* @__PURE__ */ referenceKernels(
+  'reference',
+  (length) => new Float32Array(length),
+);
 
 /** The oracle: the same code on 64-bit storage. */
-export const float64: Kernels = /* @__PURE__ */ referenceKernels('float64', (length) => new Float64Array(length));
+export const float64: ForwardKernels = /* @__PURE__ */ referenceKernels(
+  'float64',
+  (length) => new Float64Array(length),
+);

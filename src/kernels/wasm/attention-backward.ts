@@ -13,7 +13,7 @@ import {
   widthOf,
 } from './attention.js';
 import { BACKWARD_FIELDS, type BackwardField, KEY_TILE } from './attention-record.js';
-import type { Runtime } from './loader.js';
+import type { BackwardRuntime } from './loader.js';
 
 // Writes the record of a backward call (emit/attention-backward.ts), runs its units, copies the gradients out.
 
@@ -22,7 +22,7 @@ const QUERY_TILE = 64;
 const CAUSAL_QUERY_TILE = 32;
 
 /** dQ, dK, dV; dBias where wanted, dSinks where there are sinks. m and s must be those of these kernels. */
-export function attentionBackward(runtime: Runtime, problem: AttentionBackwardProblem): AttentionGradients {
+export function attentionBackward(runtime: BackwardRuntime, problem: AttentionBackwardProblem): AttentionGradients {
   const { memory, exports } = runtime;
   const { q, k, v, bias, sinks, dLogSumExp, numHeads, numKvHeads, cuSeqlens, cuSeqlensK } = problem;
   memory.enter();

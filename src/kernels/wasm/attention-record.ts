@@ -84,3 +84,9 @@ export const REACH_OPEN = 1 << 30;
  * but the widths: 64 keys of 64 columns are 16 KB of K and 16 KB of V beside 16 KB of scores.
  */
 export const KEY_TILE = 64;
+
+/** Up to so many query rows a key/value head (all its query heads together) read K and V where they lie. */
+export const FEW_ROWS = 8;
+
+/** Such rows of several key/value heads that go together: the scratch has room for so many. */
+export const ROWS_AT_ONCE = 64;

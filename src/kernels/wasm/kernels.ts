@@ -1,7 +1,7 @@
 import type {
   BinaryOperation,
   Floats,
-  Kernels,
+  ForwardKernels,
   LayerNormResult,
   Normalization,
   RmsNormResult,
@@ -9,13 +9,12 @@ import type {
   UnaryOperation,
 } from '../contract.js';
 import { attention, attentionStage, attentionStatistics } from './attention.js';
-import { attentionBackward } from './attention-backward.js';
 import { gemm } from './gemm.js';
 import type { KernelEntry, Runtime } from './loader.js';
 
 /** The operations that run in WASM; the rest of a Kernels comes from elsewhere. */
 export type WasmKernels = Pick<
-  Kernels,
+  ForwardKernels,
   | 'gemm'
   | 'softmax'
   | 'unary'
@@ -24,7 +23,6 @@ export type WasmKernels = Pick<
   | 'attention'
   | 'attentionStatistics'
   | 'attentionStage'
-  | 'attentionBackward'
   | 'rotary'
   | 'layerNorm'
   | 'rmsNorm'
@@ -40,7 +38,7 @@ const UNARY_ENTRIES: Partial<Record<UnaryOperation, KernelEntry>> = {
 };
 
 /** @param otherUnary  computes log and sqrt */
-export function wasmKernels(runtime: Runtime, otherUnary: Kernels['unary']): WasmKernels {
+export function wasmKernels(runtime: Runtime, otherUnary: ForwardKernels['unary']): WasmKernels {
   return {
     gemm: (problem) => gemm(runtime, problem),
     softmax: (x, rows, cols) => softmax(runtime, x, rows, cols),
@@ -53,7 +51,6 @@ export function wasmKernels(runtime: Runtime, otherUnary: Kernels['unary']): Was
     attention: (problem) => attention(runtime, problem),
     attentionStatistics: (problem) => attentionStatistics(runtime, problem),
     attentionStage: (problem, stage, sequence, head) => attentionStage(runtime, problem, stage, sequence, head),
-    attentionBackward: (problem) => attentionBackward(runtime, problem),
     rotary: (problem) => rotary(runtime, problem),
     layerNorm: (problem) => layerNorm(runtime, problem),
     rmsNorm: (problem) => rmsNorm(runtime, problem),

@@ -1,6 +1,8 @@
 import type { BinaryOperation } from '../contract.js';
+import { moduleText as backwardText } from './backward-module.generated.js';
 import type { KernelMemory } from './memory.js';
-import { moduleHex } from './module.generated.js';
+import { moduleText } from './module.generated.js';
+import { bytesOfPrintable } from './printable.js';
 
 /** The entries of the generated module; see emit/ for what each does. Addresses in bytes. */
 export type KernelExports = Readonly<Record<KernelEntry, (...values: number[]) => void>>;
@@ -15,7 +17,6 @@ export type KernelEntry =
   | 'pack_columns'
   | 'attention'
   | 'attention_stage'
-  | 'attention_backward'
   | 'softmax_rows'
   | 'layer_norm'
   | 'rms_norm'
@@ -34,14 +35,22 @@ export interface Runtime {
   exports: KernelExports;
 }
 
+/** The entries of the module of the backward kernels, which runs in the same memory and calls those of the first. */
+export type BackwardEntry = 'attention_backward';
+
+export interface BackwardRuntime {
+  memory: KernelMemory;
+  exports: Readonly<Record<BackwardEntry, (...values: number[]) => void>>;
+}
+
 /** A module of one function: i32.const 0, i8x16.splat, i8x16.popcnt. Valid only where the engine knows 128-bit SIMD. */
-const SIMD_MODULE = '0061736d010000000105016000017b030201000a0a0108004100fd0ffd620b';
+const SIMD_MODULE = '%}1}E}?&%%%&+&}0%&}M)(&%00&.%k% 5 }21';
 
 /** Why the WASM kernels cannot run here, or undefined if they can. */
 export function whyNoWasm(): string | undefined {
   if (typeof WebAssembly !== 'object') return 'WebAssembly does not exist here';
   try {
-    if (!WebAssembly.validate(bytesOf(SIMD_MODULE))) return 'WebAssembly has no 128-bit SIMD here';
+    if (!WebAssembly.validate(bytesOfPrintable(SIMD_MODULE))) return 'WebAssembly has no 128-bit SIMD here';
   } catch (error) {
     return `WebAssembly is refused here: ${error instanceof Error ? error.message : String(error)}`;
   }
@@ -50,10 +59,22 @@ export function whyNoWasm(): string | undefined {
 
 /** Compiles the kernels, synchronously, and links them to the memory. */
 export function loadKernels(memory: KernelMemory): Runtime {
-  const bytes = bytesOf(moduleHex);
+  return { memory, exports: instantiate(moduleText, memory, {}) as unknown as KernelExports };
+}
+
+/** Compiles the backward kernels, synchronously, and links them to the memory and to the first module. */
+export function loadBackward({ memory, exports }: Runtime): BackwardRuntime {
+  return {
+    memory,
+    exports: instantiate(backwardText, memory, { kernels: exports }) as unknown as BackwardRuntime['exports'],
+  };
+}
+
+function instantiate(text: string, memory: KernelMemory, imports: Record<string, KernelExports>): object {
+  const bytes = bytesOfPrintable(text);
   if (!memory.shared) importUnshared(bytes);
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: memory.memory } });
-  return { memory, exports: instance.exports as unknown as KernelExports };
+  const module = new WebAssembly.Module(bytes);
+  return new WebAssembly.Instance(module, { ...imports, env: { memory: memory.memory } }).exports;
 }
 
 /** "env" "memory", kind memory, then the flag of its limits: 3 = shared with maximum, 1 = with maximum. */
@@ -66,10 +87,4 @@ function importUnshared(bytes: Uint8Array): void {
       return;
     }
   }
-}
-
-function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
 }

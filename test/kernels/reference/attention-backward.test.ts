@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AttentionForwardProblem } from '../../../src/kernels/contract.js';
-import { float64 } from '../../../src/kernels/reference/kernels.js';
+import { referenceBackward } from '../../../src/kernels/reference/backward.js';
+import { float64 as forward } from '../../../src/kernels/reference/kernels.js';
 import { Matrix } from '../../../src/matrix.js';
 import type { AttentionOptions } from '../../../src/ops/attention-options.js';
 import {
@@ -16,6 +17,8 @@ import {
   upstreamOf,
 } from '../../support/attention-cases.js';
 import { expectClose, expectSame } from '../../support/compare.js';
+
+const float64 = { ...forward, ...referenceBackward(forward.allocate) };
 
 const STEP = 1e-5;
 // Truncation STEP²/6 times a third derivative of up to some hundred (logits of size 5), rounding 2^-53·|loss| / STEP with

@@ -7,10 +7,12 @@ import type {
   AttentionStage,
   Floats,
 } from '../../../src/kernels/contract.js';
-import { float64, reference } from '../../../src/kernels/reference/kernels.js';
+import { referenceBackward } from '../../../src/kernels/reference/backward.js';
+import * as forward from '../../../src/kernels/reference/kernels.js';
 import { BACKWARD_FIELDS } from '../../../src/kernels/wasm/attention-record.js';
+import { wasmBackward } from '../../../src/kernels/wasm/backward.js';
 import { wasmKernels } from '../../../src/kernels/wasm/kernels.js';
-import { loadKernels, type Runtime } from '../../../src/kernels/wasm/loader.js';
+import { type BackwardRuntime, loadBackward, loadKernels } from '../../../src/kernels/wasm/loader.js';
 import { KernelMemory } from '../../../src/kernels/wasm/memory.js';
 import type { AttentionOptions } from '../../../src/ops/attention-options.js';
 import {
@@ -25,7 +27,13 @@ import {
 import { expectSame } from '../../support/compare.js';
 
 const runtime = loadKernels(new KernelMemory());
-const wasm = wasmKernels(runtime, reference.unary);
+const backward = loadBackward(runtime);
+const [reference, float64] = [forward.reference, forward.float64].map((kernels) => ({
+  ...kernels,
+  ...referenceBackward(kernels.allocate),
+}));
+const withBackward = (own: BackwardRuntime) => ({ ...wasmKernels(runtime, reference.unary), ...wasmBackward(own) });
+const wasm = withBackward(backward);
 
 const UNIT = 2 ** -24;
 /**
@@ -118,11 +126,10 @@ function withOptions(options: AttentionOptions, more: Partial<AttentionCase> = {
 
 /** Other kernels that cut the units into ranges, in the order given. */
 function cutInto(ranges: (units: number) => [from: number, to: number][]) {
-  const exports = { ...runtime.exports };
-  exports.attention_backward = (record, _, units, scratch) => {
-    for (const [from, to] of ranges(units)) runtime.exports.attention_backward(record, from, to, scratch);
+  const cut: BackwardRuntime['exports']['attention_backward'] = (record, _, units, scratch) => {
+    for (const [from, to] of ranges(units)) backward.exports.attention_backward(record, from, to, scratch);
   };
-  return wasmKernels({ ...runtime, exports } as Runtime, reference.unary);
+  return withBackward({ ...backward, exports: { ...backward.exports, attention_backward: cut } });
 }
 
 function expectSameGradients(got: AttentionGradients, expected: AttentionGradients) {
@@ -221,23 +228,15 @@ describe('attentionBackward on WASM', () => {
 
   it('goes the careful way only where something is not finite', () => {
     let bad = 0;
-    const flagged = wasmKernels(
-      {
-        ...runtime,
-        exports: {
-          ...runtime.exports,
-          attention_backward: (record, from, to, scratch) => {
-            const ints = new Int32Array(runtime.memory.memory.buffer);
-            const atBad = ints[record / 4 + BACKWARD_FIELDS.indexOf('atBad')];
-            for (let unit = from; unit < to; unit++) {
-              runtime.exports.attention_backward(record, unit, unit + 1, scratch);
-              bad += ints[(scratch + atBad) / 4];
-            }
-          },
-        },
-      },
-      reference.unary,
-    );
+    const noting: BackwardRuntime['exports']['attention_backward'] = (record, from, to, scratch) => {
+      const ints = new Int32Array(runtime.memory.memory.buffer);
+      const atBad = ints[record / 4 + BACKWARD_FIELDS.indexOf('atBad')];
+      for (let unit = from; unit < to; unit++) {
+        backward.exports.attention_backward(record, unit, unit + 1, scratch);
+        bad += ints[(scratch + atBad) / 4];
+      }
+    };
+    const flagged = withBackward({ ...backward, exports: { ...backward.exports, attention_backward: noting } });
     const problem = withOptions({ causal: true, causalOffset: -5, dropout: 0.5 }, { mask: 'shared', bias: 'shared' });
     problem.mask?.fill(0, 20 * 130, 22 * 130);
     gradientsOn(flagged, problem, upstreamOf(problem));
@@ -317,7 +316,8 @@ describe('attentionBackward on WASM', () => {
   it('takes no memory that grows with Lq × Lk', () => {
     const bytesOf = (length: number) => {
       const memory = new KernelMemory();
-      const kernels = wasmKernels(loadKernels(memory), reference.unary);
+      const own = loadKernels(memory);
+      const kernels = { ...wasmKernels(own, reference.unary), ...wasmBackward(loadBackward(own)) };
       const problem = withOptions({ causal: true }, { lengths: [{ lq: length, lk: length }] });
       gradientsOn(kernels, problem, upstreamOf(problem));
       return memory.liveBytes;

@@ -1,6 +1,6 @@
 import type binaryen from 'binaryen';
-import type { Field } from './attention-logits.js';
-import { define, type Int, range, type VectorVariable } from './builder.js';
+import { fieldsOf } from './attention-fields.js';
+import { define, range, type VectorVariable } from './builder.js';
 
 // Philox 4×32-10 (core/random.ts), four blocks at a time: lane l of the four counters is block l, so that a call decides
 // over 16 keys. Salmon, Moraes, Dror, Shaw 2011.
@@ -11,7 +11,7 @@ const WEYL = [0x9e3779b9 | 0, 0xbb67ae85 | 0];
  * Sets the weights of one row that dropout drops to 0. weights: `count` floats (multiple of 8) of keys firstKey …
  * (multiple of 16) of the sequence; key j uses word j % 4 of block j / 4.
  */
-export function emitDropout(m: binaryen.Module, fieldsOf: (record: Int) => Field): void {
+export function emitDropout(m: binaryen.Module): void {
   const parameters = {
     record: 'int',
     weights: 'int',

@@ -1,13 +1,12 @@
 import type binaryen from 'binaryen';
 import type { AttentionField } from '../attention-record.js';
 import { tanhVector } from './activations.js';
+import { type Field, fieldsOf } from './attention-fields.js';
 import { define, type FunctionBuilder, type Int, type IntVariable, type Vector } from './builder.js';
 
 // What happens to one row of scores before the softmax, four at a time, in place: softcap → ALiBi → bias → masks → band.
 // Rows are padded to a multiple of 8; what lies past the last key is −∞ after the band. Every choice is made by selection,
 // so that NaN at a position that may not be attended is replaced, never multiplied.
-
-export type Field = (name: AttentionField) => Int;
 
 /** What one row of scores is: parameters of attention_logits after the record. */
 export interface ScoreRow {
@@ -41,6 +40,12 @@ export function callLogits(f: FunctionBuilder, record: Int, row: ScoreRow): void
   f.call('attention_logits', record, scores, count, firstKey, numKeys, keyRow, queryRow, position, head);
 }
 
+/** Not 0 where something besides the band changes scores. */
+export function changesScores(field: Field): Int {
+  const changes = ['softcap', 'alibi', 'bias', 'mask', 'keyMask'] as const;
+  return changes.map(field).reduce((any, value) => any.or(value));
+}
+
 /** Runs over the row four scores at a time; `index` is the first of the four, counted from firstKey. */
 function forVectors(
   f: FunctionBuilder,
@@ -54,7 +59,7 @@ function forVectors(
   });
 }
 
-function softcap(m: binaryen.Module, fieldsOf: (record: Int) => Field): void {
+function softcap(m: binaryen.Module): void {
   define(m, 'attention_softcap', { record: 'int', scores: 'int', count: 'int' }, (f, p) => {
     const cap = f.floatVariable('cap', fieldsOf(p.record)('softcap').asFloat());
     f.if(cap.ne(0), () => {
@@ -67,7 +72,7 @@ function softcap(m: binaryen.Module, fieldsOf: (record: Int) => Field): void {
   });
 }
 
-function logits(m: binaryen.Module, fieldsOf: (record: Int) => Field): void {
+function logits(m: binaryen.Module): void {
   const parameters = {
     record: 'int',
     scores: 'int',
@@ -141,7 +146,7 @@ function rowAddress(field: Field, row: ScoreRow, base: AttentionField, headStrid
     .plus(size === 4 ? entry.shl(2) : entry);
 }
 
-export function emitLogits(m: binaryen.Module, fieldsOf: (record: Int) => Field): void {
-  softcap(m, fieldsOf);
-  logits(m, fieldsOf);
+export function emitLogits(m: binaryen.Module): void {
+  softcap(m);
+  logits(m);
 }

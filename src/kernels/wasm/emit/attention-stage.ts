@@ -1,9 +1,9 @@
 import type binaryen from 'binaryen';
 import { KEY_TILE } from '../attention-record.js';
-import { callLogits, callSoftcap, type Field, type ScoreRow } from './attention-logits.js';
+import { fieldsOf, groupOf, roundUp, sequenceOf } from './attention-fields.js';
+import { callLogits, callSoftcap, type ScoreRow } from './attention-logits.js';
 import { define, type Int } from './builder.js';
 import { exp2Vector } from './exp.js';
-import { NR } from './gemm.js';
 
 export const STAGE_SOFTCAPPED = 1;
 export const STAGE_MASKED = 2;
@@ -13,7 +13,7 @@ export const STAGE_WEIGHTS = 3;
  * One stage of one head of one sequence, for looking: (Lq × Lk) at `out`. For STAGE_WEIGHTS m and s of its rows are in
  * the record's max and sum.
  */
-export function emitStage(m: binaryen.Module, fieldsOf: (record: Int) => Field): void {
+export function emitStage(m: binaryen.Module): void {
   const parameters = { record: 'int', stage: 'int', sequence: 'int', head: 'int', out: 'int', scratch: 'int' } as const;
   define(
     m,
@@ -23,11 +23,8 @@ export function emitStage(m: binaryen.Module, fieldsOf: (record: Int) => Field):
       const field = fieldsOf(p.record);
       const local = (name: string, value: Int) => f.intVariable(name, value);
       const dK = local('dK', field('dK'));
-      const keyRow = local('keyRow', field('cuSeqlensK').plus(p.sequence.shl(2)).int());
-      const numKeys = local('numKeys', field('cuSeqlensK').plus(p.sequence.shl(2)).int(4).minus(keyRow));
-      const firstQuery = local('firstQuery', field('cuSeqlens').plus(p.sequence.shl(2)).int());
-      const numQueries = local('numQueries', field('cuSeqlens').plus(p.sequence.shl(2)).int(4).minus(firstQuery));
-      const kvHead = local('kvHead', p.head.dividedBy(field('numHeads').dividedBy(field('numKvHeads'))));
+      const { queryRow: firstQuery, numQueries, keyRow, numKeys, offset } = sequenceOf(f, field, p.sequence);
+      const kvHead = local('kvHead', p.head.dividedBy(groupOf(field)));
       const scores = local('scores', p.scratch.plus(field('atScores')));
       const scaled = local('scaled', p.scratch.plus(field('atQuery')));
       const names = ['query', 'tile', 'valid', 'count', 'queryRow', 'position', 'c', 'at'];
@@ -37,7 +34,7 @@ export function emitStage(m: binaryen.Module, fieldsOf: (record: Int) => Field):
       const forbidden = f.vectorVariable('forbidden');
       f.for(query, 0, numQueries, 1, () => {
         queryRow.set(firstQuery.plus(query));
-        position.set(field('offsets').plus(p.sequence.shl(2)).int().plus(query));
+        position.set(offset.plus(query));
         at.set(
           field('q')
             .plus(queryRow.times(field('ldq')))
@@ -46,7 +43,7 @@ export function emitStage(m: binaryen.Module, fieldsOf: (record: Int) => Field):
         f.for(c, 0, dK.shl(2), 4, () => scaled.plus(c).store(at.plus(c).float().times(field('scale').asFloat())));
         f.for(tile, 0, numKeys, KEY_TILE, () => {
           valid.set(numKeys.minus(tile).min(KEY_TILE));
-          count.set(valid.plus(NR - 1).and(-NR));
+          count.set(roundUp(valid));
           const k = field('k')
             .plus(keyRow.plus(tile).times(field('ldk')))
             .plus(kvHead.times(dK).shl(2));

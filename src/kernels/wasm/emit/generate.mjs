@@ -1,4 +1,4 @@
-// npm run kernels: writes module.generated.ts, the WASM kernels as hex, if a generator is newer than it.
+// npm run kernels: writes the two generated modules, WASM kernels as text, if a generator is newer than they are.
 // npm run kernels -- --text: prints their text form for review.
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,8 +8,12 @@ import { build } from 'esbuild';
 const emit = dirname(fileURLToPath(import.meta.url));
 const wasm = dirname(emit);
 const scratch = join(wasm, '../../../build');
-const target = join(wasm, 'module.generated.ts');
-const sources = [...readdirSync(emit).map((name) => join(emit, name)), join(wasm, 'attention-record.ts')];
+/** Under which name each module lies, and what builds it. */
+const targets = { 'module.generated.ts': 'buildForward', 'backward-module.generated.ts': 'buildBackward' };
+const sources = [
+  ...readdirSync(emit).map((name) => join(emit, name)),
+  ...['attention-record.ts', 'printable.ts'].map((name) => join(wasm, name)),
+];
 
 const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 const wantsText = process.argv.includes('--text');
@@ -19,7 +23,8 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-if (wantsText || sources.some((path) => time(path) > time(target))) {
+const oldest = Math.min(...Object.keys(targets).map((name) => time(join(wasm, name))));
+if (wantsText || sources.some((path) => time(path) > oldest)) {
   // Inside the project, so that `binaryen` is found as the sources find it.
   mkdirSync(scratch, { recursive: true });
   const folder = mkdtempSync(join(scratch, 'kernels-'));
@@ -34,15 +39,17 @@ if (wantsText || sources.some((path) => time(path) > time(target))) {
       external: ['binaryen'],
       logLevel: 'error',
     });
-    const { buildModule } = await import(pathToFileURL(bundle));
-    const { bytes, text } = buildModule();
-    if (wantsText) process.stdout.write(text());
-    else {
-      // Renamed when complete: whoever reads it meanwhile sees the old one whole.
-      const written = join(folder, 'module.generated.ts');
-      const hex = Buffer.from(bytes).toString('hex');
-      writeFileSync(written, `// Written by npm run kernels.\nexport const moduleHex =\n  '${hex}';\n`);
-      renameSync(written, target);
+    const generators = await import(pathToFileURL(bundle));
+    for (const [name, builder] of Object.entries(targets)) {
+      const { bytes, text } = generators[builder]();
+      if (wantsText) process.stdout.write(text());
+      else {
+        // Renamed when complete: whoever reads it meanwhile sees the old one whole.
+        const written = join(folder, name);
+        const line = `export const moduleText =\n  '${generators.printable(bytes)}';`;
+        writeFileSync(written, `// Written by npm run kernels.\n${line}\n`);
+        renameSync(written, join(wasm, name));
+      }
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

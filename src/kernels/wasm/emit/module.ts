@@ -1,4 +1,5 @@
 import binaryen from 'binaryen';
+import { printable } from '../printable.js';
 import { emitActivations } from './activations.js';
 import { emitAttention } from './attention.js';
 import { emitAttentionBackward } from './attention-backward.js';
@@ -10,11 +11,57 @@ import { emitNormalization } from './normalization.js';
 import { emitRotary } from './rotary.js';
 import { emitSoftmax } from './softmax.js';
 
-/** Passes that make the bytes fewer (10.2 to 9.3 KB gzipped as hex); the engine's own compiler gains nothing from more. */
+export { printable };
+
+/** Passes that make the bytes fewer (10.2 to 9.3 KB gzipped); the engine's own compiler gains nothing from more. */
 const SHRINKING = ['simplify-locals-nostructure', 'coalesce-locals', 'reorder-locals', 'vacuum'];
 
-/** Builds the one WASM module of the library: its bytes, and its text for review. */
-export function buildModule(): { bytes: Uint8Array; text: () => string; dispose: () => void } {
+/** What the backward module calls of the forward one, with the number of its parameters, all integers. */
+const SHARED: Readonly<Record<string, number>> = {
+  attention_dropout: 6,
+  attention_logits: 9,
+  attention_softcap: 3,
+  gemm_rows_packed: 12,
+  gemm_transposed_packed: 12,
+  pack_columns: 7,
+  pack_rows: 7,
+};
+
+export interface BuiltModule {
+  bytes: Uint8Array;
+  /** For review. */
+  text: () => string;
+  dispose: () => void;
+}
+
+/** Builds the WASM module that every program gets. */
+export function buildForward(): BuiltModule {
+  return built((m) => {
+    emitActivations(m);
+    emitAttention(m);
+    emitElementwise(m);
+    emitExp(m);
+    emitGemm(m);
+    emitGemv(m);
+    emitNormalization(m);
+    emitRotary(m);
+    emitSoftmax(m);
+    for (const name of Object.keys(SHARED)) if (m.getExport(name) === 0) m.addFunctionExport(name, name);
+  });
+}
+
+/** Builds the one that a program gets if it differentiates. */
+export function buildBackward(): BuiltModule {
+  return built((m) => {
+    for (const [name, parameters] of Object.entries(SHARED)) {
+      const types = binaryen.createType(Array.from({ length: parameters }, () => binaryen.i32));
+      m.addFunctionImport(name, 'kernels', name, types, binaryen.none);
+    }
+    emitAttentionBackward(m);
+  });
+}
+
+function built(emit: (m: binaryen.Module) => void): BuiltModule {
   const m = new binaryen.Module();
   const { Features } = binaryen;
   m.setFeatures(
@@ -28,16 +75,7 @@ export function buildModule(): { bytes: Uint8Array; text: () => string; dispose:
   // Shared, so that threads can run the same kernels; the maximum is what the importer may at most reserve.
   m.setMemory(1, 65536, null, [], true, false, 'memory');
   m.addMemoryImport('memory', 'env', 'memory', true);
-  emitActivations(m);
-  emitAttention(m);
-  emitAttentionBackward(m);
-  emitElementwise(m);
-  emitExp(m);
-  emitGemm(m);
-  emitGemv(m);
-  emitNormalization(m);
-  emitRotary(m);
-  emitSoftmax(m);
+  emit(m);
   if (!m.validate()) throw new Error('the generated WASM module is invalid');
   binaryen.setDebugInfo(false);
   m.runPasses(SHRINKING);

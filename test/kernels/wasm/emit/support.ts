@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import binaryen from 'binaryen';
 import { expect } from 'vitest';
-import { buildModule } from '../../../../src/kernels/wasm/emit/module.js';
+import { type BuiltModule, buildBackward, buildForward } from '../../../../src/kernels/wasm/emit/module.js';
 
 type Entry = (...values: number[]) => void;
 
@@ -13,18 +13,23 @@ const memory = new WebAssembly.Memory({ initial: PAGES, maximum: 65536, shared: 
 const words = new Uint32Array(memory.buffer);
 const floats = new Float32Array(memory.buffer);
 
-function instantiate(bytes: Uint8Array): Record<string, Entry> {
+function instantiate(bytes: Uint8Array, kernels: Record<string, Entry> = {}): Record<string, Entry> {
   // TypeScript 6 tells buffers that may be shared apart; these bytes are not.
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>), {
     env: { memory },
+    kernels,
   });
   return instance.exports as Record<string, Entry>;
 }
 
-const built = buildModule();
-/** The entries of the library's module, on the memory that Arena lays out. */
-export const entries = instantiate(built.bytes);
-built.dispose();
+function bytesOf(module: BuiltModule): Uint8Array {
+  module.dispose();
+  return module.bytes;
+}
+
+const forward = instantiate(bytesOf(buildForward()));
+/** The entries of the library's modules, on the memory that Arena lays out. */
+export const entries = { ...forward, ...instantiate(bytesOf(buildBackward()), forward) };
 
 /** A module of its own for helpers that are not entries. */
 export function entriesOf(emit: (m: binaryen.Module) => void): Record<string, Entry> {

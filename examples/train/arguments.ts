@@ -1,0 +1,128 @@
+import { decimal, integer, quote, readOptions, UsageError } from '../shared/command-line.js';
+
+/** What decides the run: all of it is kept in a checkpoint. */
+export interface RunSettings {
+  /** Absolute; absent: the text that comes with this example. */
+  readonly file?: string;
+  readonly steps: number;
+  /** Sequences a step. */
+  readonly batch: number;
+  /** Bytes a sequence. */
+  readonly context: number;
+  readonly dModel: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly learningRate: number;
+  readonly seed: number;
+}
+
+/** What may differ from one start to the next. */
+export interface Settings {
+  readonly run: RunSettings;
+  readonly checkpoint: string;
+  readonly checkpointEvery: number;
+  readonly resume: boolean;
+  /** Bytes to write at the end. */
+  readonly generate: number;
+  readonly prompt: string;
+  readonly temperature: number;
+  /** Where to draw the loss curve. */
+  readonly svg?: string;
+}
+
+export const HELP = `npm run train -- [options]
+
+Trains a causal Transformer on the bytes of a text, shows the loss as it falls, and writes a continuation of its own.
+
+  --file path           the text; default: the book of Genesis (King James Version, 1611), which comes with it
+  --steps n             default 600
+  --batch n             sequences a step, default 8
+  --context n           bytes a sequence, default 128
+  --d-model n           default 128
+  --layers n            default 3
+  --heads n             default 4
+  --learning-rate x     its peak, after 5 % of the steps, default 0.003
+  --seed n              of the weights and the batches, default 1
+  --checkpoint path     where the run is kept, default ./train.safetensors
+  --checkpoint-every n  steps between two saves, default 100; Ctrl-C saves too
+  --resume              go on where the checkpoint stands, exactly; it knows the settings above
+  --generate n          bytes to write at the end, default 400
+  --prompt text         how they begin, default "And God said"
+  --temperature x       0.05 to 5, default 0.7: lower is more careful
+  --svg path            draw the loss curve
+  -h, --help            this page
+`;
+
+const OPTIONS = {
+  file: { type: 'string' },
+  steps: { type: 'string' },
+  batch: { type: 'string' },
+  context: { type: 'string' },
+  'd-model': { type: 'string' },
+  layers: { type: 'string' },
+  heads: { type: 'string' },
+  'learning-rate': { type: 'string' },
+  seed: { type: 'string' },
+  checkpoint: { type: 'string' },
+  'checkpoint-every': { type: 'string' },
+  resume: { type: 'boolean' },
+  generate: { type: 'string' },
+  prompt: { type: 'string' },
+  temperature: { type: 'string' },
+  svg: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+type Name = keyof typeof OPTIONS;
+
+/** With --resume these come from the checkpoint. */
+const OF_THE_RUN: readonly Name[] = [
+  'file',
+  'steps',
+  'batch',
+  'context',
+  'd-model',
+  'layers',
+  'heads',
+  'learning-rate',
+  'seed',
+];
+
+/** The settings, or 'help'. @throws UsageError */
+export function parseArguments(args: readonly string[]): Settings | 'help' {
+  const { values, words } = readOptions<Name>(args, OPTIONS);
+  if (values.has('help')) return 'help';
+  if (words.length > 0) throw new UsageError(`there must be options only: got ${quote(words[0])} (try --help)`);
+  const resume = values.has('resume');
+  const given = OF_THE_RUN.find((name) => values.has(name));
+  if (resume && given) throw new UsageError(`--${given} must not come with --resume: the checkpoint knows it`);
+  const count = (name: Name, fallback: number, low: number, high: number) =>
+    integer(`--${name}`, values.get(name) ?? String(fallback), low, high);
+  const number = (name: Name, fallback: number, low: number, high: number) =>
+    decimal(`--${name}`, values.get(name) ?? String(fallback), low, high);
+  const [dModel, heads] = [count('d-model', 128, 2, 4096), count('heads', 4, 1, 64)];
+  if (dModel % (2 * heads) !== 0) {
+    const rule = '--d-model must be divisible by twice --heads, for the positions turn pairs of columns';
+    throw new UsageError(`${rule}: ${dModel} is not divisible by ${2 * heads}`);
+  }
+  return {
+    run: {
+      file: values.get('file'),
+      steps: count('steps', 600, 1, 1e7),
+      batch: count('batch', 8, 1, 4096),
+      context: count('context', 128, 2, 8192),
+      dModel,
+      layers: count('layers', 3, 1, 64),
+      heads,
+      learningRate: number('learning-rate', 0.003, 0, 1),
+      seed: count('seed', 1, 0, 0x7fffffff),
+    },
+    checkpoint: values.get('checkpoint') ?? 'train.safetensors',
+    checkpointEvery: count('checkpoint-every', 100, 1, 1e7),
+    resume,
+    generate: count('generate', 400, 0, 1e6),
+    prompt: values.get('prompt') ?? 'And God said',
+    temperature: number('temperature', 0.7, 0.049, 5),
+    svg: values.get('svg'),
+  };
+}

@@ -1,0 +1,144 @@
+import type binaryen from 'binaryen';
+import { type AttentionField, KEY_TILE } from '../attention-record.js';
+import { fieldsOf, groupOf, outStrideOf, roundUp, sequenceOf } from './attention-fields.js';
+import { callLogits, changesScores, type ScoreRow } from './attention-logits.js';
+import { callFinishRows, callStartRows, ifNotFinite } from './attention-row-ends.js';
+import { define, type Int } from './builder.js';
+import { KC } from './gemm.js';
+
+type Module = binaryen.Module;
+
+const SCORE_STRIDE = KEY_TILE * 4;
+
+/** O row += Σ P_j·V_j over the keys whose logit is not −∞, j ascending. */
+function carefulStep(m: Module): void {
+  const parameters = {
+    weights: 'int',
+    logits: 'int',
+    count: 'int',
+    v: 'int',
+    ldv: 'int',
+    out: 'int',
+    dV: 'int',
+  } as const;
+  define(m, 'attention_careful_step', parameters, (f, p) => {
+    const [j, c] = [f.intVariable('j'), f.intVariable('c')];
+    f.for(j, 0, p.count, 1, () => {
+      f.if(p.logits.plus(j.shl(2)).float().ne(Number.NEGATIVE_INFINITY), () => {
+        f.for(c, 0, p.dV.shl(2), 4, () => {
+          const out = p.out.plus(c);
+          out.store(out.float().plus(p.weights.plus(j.shl(2)).float().times(p.v.plus(c).float())));
+        });
+      });
+      p.v.add(p.ldv);
+    });
+  });
+}
+
+/** Every key tile of query rows [query, query + rows) of one head; K and V of the head are packed in the scratch. */
+function queryTile(m: Module): void {
+  const parameters = {
+    record: 'int',
+    scratch: 'int',
+    sequence: 'int',
+    head: 'int',
+    query: 'int',
+    rows: 'int',
+    careful: 'int',
+  } as const;
+  define(m, 'attention_query_tile', parameters, (f, p) => {
+    const field = fieldsOf(p.record);
+    const place = (name: AttentionField) => f.intVariable(name, p.scratch.plus(field(name)));
+    const [max, sum, factors, shifts] = (['atMax', 'atSum', 'atFactors', 'atShifts'] as const).map(place);
+    const [scaled, scores, logits, out] = (['atQuery', 'atScores', 'atLogits', 'atOut'] as const).map(place);
+    const [keys, values, edge] = (['atKeys', 'atValues', 'atEdge'] as const).map(place);
+    const local = (name: string, value: Int) => f.intVariable(name, value);
+    const dK = local('dK', field('dK'));
+    const dV = local('dV', field('dV'));
+    const outStride = local('outStride', outStrideOf(field));
+    const hasV = local('hasV', field('v'));
+    const { queryRow: firstQuery, keyRow, numKeys, offset: position } = sequenceOf(f, field, p.sequence);
+    firstQuery.add(p.query);
+    position.add(p.query);
+    const kvHead = local('kvHead', p.head.dividedBy(groupOf(field)));
+    const [r, tile] = [f.intVariable('r'), f.intVariable('tile')];
+    const changing = local('changing', changesScores(field));
+    const dropping = local('dropping', field('dropThreshold').or(field('dropAll')));
+    const tileRows = { ...p, queryRow: firstQuery, first: f.int(0) };
+
+    callStartRows(f, tileRows);
+
+    const from = local('from', position.minus(field('left')).max(0).and(-KEY_TILE));
+    const to = local('to', position.plus(p.rows).plus(field('right')).min(numKeys));
+    const [valid, count, stored, rowScores] = ['valid', 'count', 'stored', 'rowScores'].map((name) =>
+      f.intVariable(name),
+    );
+    const [queryRow, rowPosition] = [f.intVariable('queryRow'), f.intVariable('rowPosition')];
+    const row: ScoreRow = {
+      scores: rowScores,
+      count,
+      firstKey: tile,
+      numKeys,
+      keyRow,
+      queryRow,
+      position: rowPosition,
+      head: p.head,
+    };
+    f.for(tile, from, to, KEY_TILE, () => {
+      valid.set(to.minus(tile).min(KEY_TILE));
+      count.set(roundUp(valid));
+      stored.set(numKeys.minus(tile).min(KEY_TILE));
+      const keyTile = keys.plus(tile.times(dK).shl(2));
+      // Beyond one block of KC columns the panels of the second follow all those stored: then all are computed.
+      const columns = dK.gt(KC).choose(roundUp(stored), count);
+      const rows = p.rows;
+      f.call('gemm_rows_packed', scaled, dK.shl(2), keyTile, 0, scores, SCORE_STRIDE, 0, rows, columns, dK, 0, edge);
+      const eachRow = (body: () => void) =>
+        f.for(r, 0, p.rows, 1, () => {
+          rowScores.set(scores.plus(r.times(SCORE_STRIDE)));
+          queryRow.set(firstQuery.plus(r));
+          rowPosition.set(position.plus(r));
+          body();
+        });
+      // Nothing changes the scores of a tile that lies inside the band of its first and last row.
+      const first = position.plus(p.rows.minus(1)).minus(field('left'));
+      const last = position.plus(field('right')).min(numKeys.minus(1));
+      const atEdge = tile.lt(first).or(tile.plus(count).minus(1).gt(last));
+      f.if(changing.or(atEdge), () => eachRow(() => callLogits(f, p.record, row)));
+      f.if(p.careful, () => f.copy(logits, scores, p.rows.times(SCORE_STRIDE)));
+      f.call('attention_softmax_rows', scores, p.rows, count, max, sum, factors, shifts, out, outStride);
+      f.if(dropping, () =>
+        eachRow(() => {
+          const unit = p.sequence.times(field('numHeads')).plus(p.head);
+          f.call('attention_dropout', p.record, rowScores, count, tile, p.query.plus(r), unit);
+        }),
+      );
+      f.if(
+        p.careful,
+        () =>
+          eachRow(() => {
+            const [rowLogits, outRow] = [logits.plus(r.times(SCORE_STRIDE)), out.plus(r.times(outStride))];
+            const v = hasV.plus(keyRow.plus(tile).times(field('ldv'))).plus(kvHead.times(dV).shl(2));
+            f.call('attention_careful_step', rowScores, rowLogits, valid, v, field('ldv'), outRow, dV);
+          }),
+        () =>
+          f.if(hasV, () => {
+            const [from, n] = [values.plus(tile.times(outStride)), roundUp(dV)];
+            const more = [stored, out, outStride, 0, rows, n, valid, 1, edge];
+            f.call('gemm_rows_packed', scores, SCORE_STRIDE, from, ...more);
+          }),
+      );
+    });
+    callFinishRows(f, tileRows);
+    f.if(hasV.ne(0).and(p.careful.not()), () =>
+      ifNotFinite(f, { ...tileRows, heads: 1 }, () =>
+        f.call('attention_query_tile', p.record, p.scratch, p.sequence, p.head, p.query, p.rows, 1),
+      ),
+    );
+  });
+}
+
+export function emitQueryTile(m: Module): void {
+  carefulStep(m);
+  queryTile(m);
+}

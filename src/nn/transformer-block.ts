@@ -1,0 +1,145 @@
+import { requireChoice, requireFinite, requireOptions } from '../core/errors.js';
+import type { Matrix } from '../matrix.js';
+import { layerRandom } from '../ops/seeds.js';
+import { Dropout } from './dropping.js';
+import { type Activation, checkFeedForward, FeedForward } from './feed-forward.js';
+import type { Init } from './initialization.js';
+import { Module } from './module.js';
+import {
+  checkMultiHeadAttention,
+  MultiHeadAttention,
+  type MultiHeadAttentionForwardOptions,
+  type MultiHeadAttentionOptions,
+} from './multi-head-attention.js';
+import { LayerNorm, RMSNorm } from './norms.js';
+import { requireColumns } from './shapes.js';
+
+/** Whatever is not described here is as in MultiHeadAttentionOptions. */
+export interface TransformerBlockOptions
+  extends Omit<MultiHeadAttentionOptions, 'kDim' | 'vDim' | 'addZeroAttention' | 'addBiasKeyValue'> {
+  /** Columns between the two maps of the feed-forward part. */
+  dHidden: number;
+  /** Of the feed-forward part. Default 'relu'. */
+  activation?: Activation;
+  /** LayerNorm or RMSNorm. Default 'layer'. */
+  norm?: 'layer' | 'rms';
+  /** Before each part, on the way into it, or after the sum with what it adds. Default 'pre'. */
+  normPlacement?: 'pre' | 'post';
+  /** Of the norms. Default 1e-5. */
+  epsilon?: number;
+  /** Add biases to the attention and to the feed-forward part. Default false. */
+  bias?: boolean;
+  /** Share dropped in training mode: attention weights, hidden entries, and what each part adds. Default 0. */
+  dropout?: number;
+  /** Default 'xavier'. */
+  init?: Init;
+  /** Of the initial parameters and of every dropout. Default: the next of setSeed's stream. */
+  seed?: number;
+}
+
+/** As in MultiHeadAttentionForwardOptions. */
+export interface TransformerBlockForwardOptions
+  extends Omit<MultiHeadAttentionForwardOptions, 'context' | 'cuSeqlensK'> {}
+
+const BLOCK_OPTIONS = [
+  'dModel',
+  'numHeads',
+  'numKvHeads',
+  'dK',
+  'dV',
+  'dHidden',
+  'activation',
+  'norm',
+  'normPlacement',
+  'epsilon',
+  'bias',
+  'causal',
+  'window',
+  'rope',
+  'alibi',
+  'softcap',
+  'sinks',
+  'dropout',
+  'init',
+  'seed',
+] as const satisfies readonly (keyof TransformerBlockOptions)[];
+
+const FORWARD_OPTIONS = [
+  'mask',
+  'bias',
+  'keyMask',
+  'cuSeqlens',
+  'positions',
+] as const satisfies readonly (keyof TransformerBlockForwardOptions)[];
+
+/** Every option but the seed, which is drawn only where the rest is right. */
+export function checkTransformerBlock(where: string, options: Omit<TransformerBlockOptions, 'seed'>): void {
+  checkMultiHeadAttention(where, options);
+  checkFeedForward(where, options);
+  const { norm = 'layer', normPlacement = 'pre', epsilon = 1e-5 } = options;
+  requireChoice(where, 'norm', norm, ['layer', 'rms']);
+  requireChoice(where, 'normPlacement', normPlacement, ['pre', 'post']);
+  requireFinite(where, 'epsilon', epsilon, 0);
+}
+
+/**
+ * One layer of a Transformer: attention of x to itself, then the feed-forward part, each added to what went into it.
+ *
+ * 'pre': y = x + attention(norm1(x)), then y + feedForward(norm2(y)). 'post', as in the first Transformer:
+ * y = norm1(x + attention(x)), then norm2(y + feedForward(y)).
+ *
+ * @throws ShapeError  if dModel is not divisible by numHeads (and dK is not given), or a number is out of range;
+ *   TypeError for wrong kinds and unknown options
+ * @see Vaswani et al. 2017, §3.1, https://arxiv.org/abs/1706.03762; Xiong et al. 2020 ('pre'), https://arxiv.org/abs/2002.04745
+ * @example const y = new TransformerBlock({ dModel: 64, numHeads: 8, dHidden: 256, causal: true, seed: 1 }).forward(x);
+ */
+export class TransformerBlock extends Module {
+  readonly attention: MultiHeadAttention;
+  readonly feedForward: FeedForward;
+  readonly norm1: LayerNorm | RMSNorm;
+  readonly norm2: LayerNorm | RMSNorm;
+  /** Of what the attention adds. */
+  readonly dropout1: Dropout;
+  /** Of what the feed-forward part adds. */
+  readonly dropout2: Dropout;
+  readonly normPlacement: 'pre' | 'post';
+
+  constructor(options: TransformerBlockOptions) {
+    super();
+    const where = 'TransformerBlock';
+    requireOptions(where, options, BLOCK_OPTIONS, 'required');
+    checkTransformerBlock(where, options);
+    const { dHidden, activation, norm, normPlacement = 'pre', epsilon, seed, ...attention } = options;
+    const { dModel, bias, dropout = 0, init } = options;
+    const random = layerRandom(where, seed);
+    const Norm = norm === 'rms' ? RMSNorm : LayerNorm;
+    const feedForward = { dModel, dHidden, activation, bias, dropout, init };
+    this.attention = new MultiHeadAttention({ ...attention, seed: random.seedForChild() });
+    this.feedForward = new FeedForward({ ...feedForward, seed: random.seedForChild() });
+    this.norm1 = new Norm(dModel, { epsilon });
+    this.norm2 = new Norm(dModel, { epsilon });
+    this.dropout1 = new Dropout(dropout, random.seedForChild());
+    this.dropout2 = new Dropout(dropout, random.seedForChild());
+    this.normPlacement = normPlacement;
+  }
+
+  /**
+   * @param x  (tokens × dModel)
+   * @returns  (tokens × dModel)
+   * @throws ShapeError  if x or an option has another shape; TypeError for wrong kinds and unknown options
+   * @example const y = block.forward(packed, { cuSeqlens });
+   */
+  forward(x: Matrix, options: TransformerBlockForwardOptions = {}): Matrix {
+    const where = 'TransformerBlock';
+    requireOptions(where, options, FORWARD_OPTIONS);
+    requireColumns(where, 'x', x, 'dModel', this.attention.dModel);
+    const attend = (z: Matrix) => this.dropout1.forward(this.attention.forward(z, options));
+    const feed = (z: Matrix) => this.dropout2.forward(this.feedForward.forward(z));
+    if (this.normPlacement === 'pre') {
+      const y = x.add(attend(this.norm1.forward(x)));
+      return y.add(feed(this.norm2.forward(y)));
+    }
+    const y = this.norm1.forward(x.add(attend(x)));
+    return this.norm2.forward(y.add(feed(y)));
+  }
+}

@@ -1,0 +1,76 @@
+import {
+  describe,
+  requireArrayLike,
+  requireFinite,
+  requireNumber,
+  requireOptions,
+  shapeError,
+} from '../core/errors.js';
+import type { Matrix } from '../matrix.js';
+import { updateAdam } from '../ops/optimiser-updates.js';
+import { type Move, Optimiser, type OptimiserOptions } from './optimiser.js';
+
+export interface AdamOptions extends OptimiserOptions {
+  /** Of the running means of the gradient and of its square, each at least 0 and below 1. Default [0.9, 0.999]. */
+  betas?: readonly [number, number];
+  /** Added to the root of the mean square, at least 0. Default 1e-8. */
+  epsilon?: number;
+  /** At least 0. Default 0 for Adam, 0.01 for AdamW. */
+  weightDecay?: number;
+}
+
+const ADAM_OPTIONS: readonly (keyof AdamOptions)[] = ['learningRate', 'betas', 'epsilon', 'weightDecay', 'rowUpdates'];
+const MOMENTS = ['firstMoment', 'secondMoment'];
+
+/**
+ * Adam, as torch.optim.Adam: g = ∂loss/∂p + weightDecay·p, m = β₁·m + (1 − β₁)·g, v = β₂·v + (1 − β₂)·g²,
+ * p −= learningRate · m̂ / (√v̂ + epsilon) with m̂ = m/(1 − β₁^t) and v̂ = v/(1 − β₂^t).
+ *
+ * t counts the steps in which the parameter had a gradient. Rows of a table share the count of the table, with lazy
+ * updates too, as in torch.optim.SparseAdam: a row that is first read at step 100 is corrected as at step 100.
+ *
+ * @throws ShapeError  if parameters are empty or one stands there twice, or an option is out of range; TypeError for wrong
+ *   kinds
+ * @see Kingma and Ba 2015, algorithm 1, https://arxiv.org/abs/1412.6980
+ * @example const optimiser = new Adam(model.parameters(), { learningRate: 1e-3 });
+ */
+export class Adam extends Optimiser {
+  constructor(parameters: readonly Matrix[], options: AdamOptions) {
+    super('Adam', parameters, options, MOMENTS, adam('Adam', options, 0, false));
+  }
+}
+
+/**
+ * Adam with decoupled decay, as torch.optim.AdamW: p *= 1 − learningRate·weightDecay comes first and stays out of the
+ * moments; the rest, the options and the counting of steps are those of Adam.
+ *
+ * @throws ShapeError  if parameters are empty or one stands there twice, or an option is out of range; TypeError for wrong
+ *   kinds
+ * @see Loshchilov and Hutter 2019, algorithm 2, https://arxiv.org/abs/1711.05101
+ * @example const optimiser = new AdamW(model.parameters(), { learningRate: 3e-4, weightDecay: 0.1 });
+ */
+export class AdamW extends Optimiser {
+  constructor(parameters: readonly Matrix[], options: AdamOptions) {
+    super('AdamW', parameters, options, MOMENTS, adam('AdamW', options, 0.01, true));
+  }
+}
+
+function adam(where: string, options: AdamOptions, defaultDecay: number, isDecoupled: boolean): (move: Move) => void {
+  requireOptions(where, options, ADAM_OPTIONS, 'required');
+  const { betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = defaultDecay } = options;
+  requireArrayLike(where, 'betas', betas);
+  if (betas.length !== 2) throw shapeError(where, 'betas must be two numbers', `got ${describe(betas)}`);
+  const [beta1, beta2] = Array.from(betas, (beta, i) => requireShare(where, `betas[${i}]`, beta));
+  requireFinite(where, 'epsilon', epsilon, 0);
+  requireFinite(where, 'weightDecay', weightDecay, 0);
+  return ({ p, moments: [m, v], spans, t, learningRate }) => {
+    updateAdam(p, m, v, spans, t, { learningRate, beta1, beta2, epsilon, weightDecay, isDecoupled });
+  };
+}
+
+/** At 1 a running mean would never move, and its correction would divide by 0. */
+function requireShare(where: string, name: string, beta: unknown): number {
+  requireNumber(where, name, beta);
+  if (beta >= 0 && beta < 1) return beta;
+  throw shapeError(where, `${name} must be at least 0 and below 1`, `got ${beta}`);
+}

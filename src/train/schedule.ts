@@ -1,0 +1,50 @@
+import { requireFinite, requireInteger, requireOptions } from '../core/errors.js';
+
+export interface CosineScheduleOptions {
+  /** The highest rate, reached after the warm-up. At least 0. */
+  learningRate: number;
+  /** Steps in which the rate grows from 0, fewer than totalSteps; 0 = none. */
+  warmupSteps: number;
+  /** The step at which the rate has come down to the minimum, and stays there. */
+  totalSteps: number;
+  /** At most learningRate. Default 0. */
+  minimum?: number;
+}
+
+const COSINE_OPTIONS: readonly (keyof CosineScheduleOptions)[] = [
+  'learningRate',
+  'warmupSteps',
+  'totalSteps',
+  'minimum',
+];
+
+/**
+ * Linear warm-up, then half a cosine: rate 0 at step 0 (with a warm-up), learningRate at step warmupSteps, minimum from
+ * step totalSteps on, each exactly.
+ *
+ * @returns  from a step, a finite number of at least 0 (of which it throws a ShapeError otherwise), to its learning rate
+ * @throws ShapeError  if an option is out of range; TypeError for wrong kinds
+ * @see Loshchilov and Hutter 2017, eq. 5, https://arxiv.org/abs/1608.03983
+ * @example
+ * const rate = cosineSchedule({ learningRate: 3e-4, warmupSteps: 100, totalSteps: 1000 });
+ * for (let step = 1; step <= 1000; step++) {
+ *   optimiser.learningRate = rate(step);
+ *   optimiser.step(valueAndGrad(loss).gradients);
+ * }
+ */
+export function cosineSchedule(options: CosineScheduleOptions): (step: number) => number {
+  const where = 'cosineSchedule';
+  requireOptions(where, options, COSINE_OPTIONS, 'required');
+  const { learningRate, warmupSteps, totalSteps, minimum = 0 } = options;
+  requireFinite(where, 'learningRate', learningRate, 0);
+  requireInteger(where, 'totalSteps', totalSteps, 1);
+  requireInteger(where, 'warmupSteps', warmupSteps, 0, totalSteps - 1);
+  requireFinite(where, 'minimum', minimum, 0, learningRate);
+  return (step) => {
+    requireFinite(where, 'step', step, 0);
+    if (step < warmupSteps) return learningRate * (step / warmupSteps);
+    const progress = Math.min(1, (step - warmupSteps) / (totalSteps - warmupSteps));
+    const share = (1 + Math.cos(Math.PI * progress)) / 2;
+    return share * learningRate + (1 - share) * minimum; // exact at share 1 and 0, unlike minimum + share·(…)
+  };
+}

@@ -1,0 +1,49 @@
+import { requireBoolean, requireFinite, requireOptions, shapeError } from '../core/errors.js';
+import type { Matrix } from '../matrix.js';
+import { updateSGD } from '../ops/optimiser-updates.js';
+import { Optimiser, type OptimiserOptions } from './optimiser.js';
+
+export interface SGDOptions extends OptimiserOptions {
+  /** Share of the last direction that goes on, at least 0. Default 0. */
+  momentum?: number;
+  /** Look ahead along the momentum, which must then be above 0. Default false. */
+  nesterov?: boolean;
+  /** This share of the parameter is added to its gradient. Default 0. */
+  weightDecay?: number;
+}
+
+const SGD_OPTIONS: readonly (keyof SGDOptions)[] = [
+  'learningRate',
+  'momentum',
+  'nesterov',
+  'weightDecay',
+  'rowUpdates',
+];
+
+/**
+ * Stochastic gradient descent, as torch.optim.SGD: g = ∂loss/∂p + weightDecay·p, b = momentum·b + g with b = g at first,
+ * p −= learningRate·b; with nesterov p −= learningRate·(g + momentum·b).
+ *
+ * @throws ShapeError  if parameters are empty or one stands there twice, an option is out of range, or nesterov comes
+ *   without momentum; TypeError for wrong kinds
+ * @see Sutskever et al. 2013, https://proceedings.mlr.press/v28/sutskever13.html (nesterov)
+ * @example
+ * const optimiser = new SGD(model.parameters(), { learningRate: 0.1, momentum: 0.9 });
+ * optimiser.step(valueAndGrad(() => crossEntropy(model.forward(ids), targets)).gradients);
+ */
+export class SGD extends Optimiser {
+  constructor(parameters: readonly Matrix[], options: SGDOptions) {
+    const where = 'SGD';
+    requireOptions(where, options, SGD_OPTIONS, 'required');
+    const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
+    requireFinite(where, 'momentum', momentum, 0);
+    requireBoolean(where, 'nesterov', nesterov);
+    requireFinite(where, 'weightDecay', weightDecay, 0);
+    if (nesterov && momentum === 0) {
+      throw shapeError(where, 'momentum must be above 0 with nesterov', `got momentum ${momentum}`);
+    }
+    super(where, parameters, options, momentum === 0 ? [] : ['momentum'], ({ p, moments, spans, learningRate }) => {
+      updateSGD(p, moments[0], spans, { learningRate, momentum, nesterov, weightDecay });
+    });
+  }
+}

@@ -1,0 +1,198 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseArguments, type Settings } from '../../examples/train/arguments.js';
+import { load, save } from '../../examples/train/checkpoint.js';
+import { curveSvg } from '../../examples/train/curve.js';
+import { clock } from '../../examples/train/progress.js';
+import { heldBackLoss, newRun, type Run, trainStep } from '../../examples/train/run.js';
+import { batchAt, drawsOf, entropyOf, readText } from '../../examples/train/text.js';
+import { requireBuilt } from '../support/built.js';
+import { node } from '../support/processes.js';
+import { projectRoot } from '../support/source-modules.js';
+import { temporaryFolder } from '../support/temporary.js';
+import { allElements, parseXml, textOf } from '../support/xml.js';
+
+beforeAll(requireBuilt);
+
+const PROGRAM = join(projectRoot, 'build/examples/train.js');
+const TINY = ['--batch', '2', '--context', '16', '--d-model', '16', '--layers', '1', '--heads', '2'];
+
+/** A folder with a text in it that is easy to learn. */
+function folderWithText(text = 'abcdefgh'.repeat(200)): string {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'text.txt'), text);
+  return folder;
+}
+
+function settingsOf(folder: string, ...args: string[]): Settings {
+  const settings = parseArguments([...TINY, '--file', join(folder, 'text.txt'), ...args]);
+  if (settings === 'help') throw new Error('no settings');
+  return settings;
+}
+
+function runOf(folder: string, ...args: string[]): Run {
+  const { run } = settingsOf(folder, ...args);
+  return newRun(run, readText(run.file, run.context));
+}
+
+describe('npm run train', () => {
+  it('learns, tells how far it is, keeps the run, draws its curve and continues the text', () => {
+    const folder = folderWithText();
+    const args = ['--file', 'text.txt', '--steps', '60', '--generate', '24', '--prompt', 'abc', '--svg', 'curve.svg'];
+    const { code, stdout, stderr } = node([PROGRAM, ...TINY, ...args, '--learning-rate', '0.02'], folder);
+    expect([code, stderr]).toEqual([0, '']);
+    const loss = (name: string) => Number(new RegExp(`${name} +([\\d.]+) nats`).exec(stdout)?.[1]);
+    expect(loss('unigram entropy')).toBeCloseTo(Math.log(8), 3);
+    expect(loss('held-back loss')).toBeLessThan(1);
+    expect(stdout).toMatch(/56\/60 {2}loss [\d.]+ {2}\d+ tokens\/s {2}0:0\d left {2}held back [\d.]+\n/);
+    expect(stdout).toMatch(/\nabc[a-h]{24}\n$/);
+    expect(readdirSync(folder).sort()).toEqual(['curve.svg', 'text.txt', 'train.safetensors']);
+    const texts = allElements(parseXml(readFileSync(join(folder, 'curve.svg'), 'utf8'))).map(textOf);
+    expect(texts).toEqual(expect.arrayContaining(['training', 'held back', 'unigram entropy', '60']));
+    // Finished: nothing is left to do but to write.
+    const again = node([PROGRAM, '--resume', '--generate', '0'], folder);
+    expect([again.code, again.stderr]).toEqual([0, '']);
+    expect(again.stdout).toContain(`held-back loss   ${loss('held-back loss').toFixed(3)}`);
+  });
+
+  it('saves when it is interrupted, and says how to go on', async () => {
+    const folder = folderWithText();
+    const args = [PROGRAM, ...TINY, '--file', 'text.txt', '--steps', '80000', '--checkpoint', 'my run.safetensors'];
+    const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      // The first line stands before the first step.
+      if (output === '') setTimeout(() => child.kill('SIGINT'), 300);
+      output += chunk.toString();
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect(code).toBe(130);
+    const [, step] = /Stopped at step (\d+), saved\. Go on with: (.*)\n$/.exec(output) ?? [];
+    expect(output).toContain('npm run train -- --resume --checkpoint "my run.safetensors"');
+    const path = join(folder, 'my run.safetensors');
+    expect(load(path, path).step).toBe(Number(step));
+    expect(Number(step)).toBeGreaterThan(0);
+  });
+
+  it.each([
+    [['--steps', '0'], '--steps must be an integer from 1 to 10000000: got "0"'],
+    [['--learning-rate', 'fast'], '--learning-rate must be a number above 0 and at most 1: got "fast"'],
+    [['--temperature', '0'], '--temperature must be a number above 0.049 and at most 5: got "0"'],
+    [['--heads', '3'], 'divisible by twice --heads, for the positions turn pairs of columns: 16 is not divisible by 6'],
+    [['--what'], 'every option must be known: got "--what" (try --help)'],
+    [['text'], 'there must be options only: got "text" (try --help)'],
+    [['--resume'], '--batch must not come with --resume: the checkpoint knows it'],
+    [['--file', 'nothing.txt'], '--file must be readable: '],
+    [['--file', 'short.txt'], 'long enough to hold a tenth of it back: it has 20 bytes, --context 16 needs 170'],
+    [['--file', 'text.txt', '--steps', '1', '--svg', 'no/curve.svg'], '--svg must lie in a folder that exists'],
+    [['--file', 'text.txt', '--steps', '1', '--checkpoint', 'no/run'], '--checkpoint must lie in a folder that exists'],
+  ])('refuses %j', (args, message) => {
+    const folder = folderWithText();
+    writeFileSync(join(folder, 'short.txt'), 'x'.repeat(20));
+    const tiny = args.includes('--heads') ? TINY.slice(0, -2) : TINY;
+    const { code, stderr } = node([PROGRAM, ...tiny, ...args], folder);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^npm run train: .*\n$/);
+    expect(stderr).toContain(message);
+  });
+
+  it('refuses a checkpoint that is none, damaged, or of another text', () => {
+    const folder = folderWithText();
+    const path = join(folder, 'run');
+    expect(() => load(path, 'run')).toThrow('--resume needs a checkpoint: "run" does not exist');
+    save(runOf(folder), path, 'run');
+    const bytes = readFileSync(path);
+    const refused = '--resume needs a checkpoint of this program: "run": ';
+    writeFileSync(path, bytes.subarray(0, bytes.length - 1));
+    expect(() => load(path, 'run')).toThrow(`${refused}readSafetensors: the tensors must fill the file`);
+    writeFileSync(path, Buffer.from(bytes.toString('latin1').replace('qkv train 1', 'qkv train 9'), 'latin1'));
+    expect(() => load(path, 'run')).toThrow(`${refused}its format must be "qkv train 1", got "qkv train 9"`);
+    writeFileSync(path, bytes);
+    writeFileSync(join(folder, 'text.txt'), 'abcdefgi'.repeat(200));
+    expect(() => load(path, 'run')).toThrow(`${refused}the text must be the one the run began with`);
+  });
+});
+
+describe('a run', () => {
+  it('that went on from a checkpoint is the run that was never stopped, to the bit', () => {
+    const folder = folderWithText();
+    const path = join(folder, 'run');
+    const whole = runOf(folder, '--steps', '12');
+    const losses = Array.from({ length: 12 }, () => trainStep(whole));
+    const first = runOf(folder, '--steps', '12');
+    const early = Array.from({ length: 5 }, () => trainStep(first));
+    first.history.push({ step: 5, loss: early[4] });
+    save(first, path, 'run');
+    const second = load(path, 'run');
+    expect(second.history).toEqual(first.history);
+    expect([...early, ...Array.from({ length: 7 }, () => trainStep(second))]).toEqual(losses);
+    expect(second.model.stateDict()).toEqual(whole.model.stateDict());
+    expect(second.optimiser.stateDict()).toEqual(whole.optimiser.stateDict());
+  });
+
+  it('repeats itself, and is another with another seed', () => {
+    const folder = folderWithText();
+    const lossOf = (seed: string) => trainStep(runOf(folder, '--seed', seed));
+    expect(lossOf('4')).toBe(lossOf('4'));
+    expect(lossOf('4')).not.toBe(lossOf('5'));
+  });
+
+  it('weighs every sequence held back alike', () => {
+    const run = runOf(folderWithText());
+    const one = { ...run, settings: { ...run.settings, batch: 1 } };
+    expect(heldBackLoss(run)).toBeCloseTo(heldBackLoss(one), 5);
+  });
+});
+
+describe('its parts', () => {
+  it('cut batches whose targets are the next bytes', () => {
+    const bytes = Uint8Array.of(5, 6, 7, 8, 9);
+    expect(batchAt(bytes, [0, 2], 2)).toEqual({
+      ids: Uint8Array.of(5, 6, 7, 8),
+      targets: Uint8Array.of(6, 7, 8, 9),
+      cuSeqlens: Int32Array.of(0, 2, 4),
+    });
+  });
+
+  it('measure the entropy of single bytes', () => {
+    expect(entropyOf(Uint8Array.of(1, 2, 3, 4))).toBeCloseTo(Math.log(4), 12);
+    expect(entropyOf(Uint8Array.of(9, 9))).toBe(0);
+  });
+
+  it('draw evenly, and otherwise at every step and seed', () => {
+    const draw = drawsOf(1, 0);
+    const draws = Array.from({ length: 10_000 }, draw);
+    // The mean of n uniform numbers: standard deviation 1/√(12 n) = 0.0029; four of them.
+    expect(Math.abs(draws.reduce((a, b) => a + b) / draws.length - 0.5)).toBeLessThan(0.0116);
+    expect(Math.min(...draws)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...draws)).toBeLessThan(1);
+    expect(new Set([drawsOf(1, 0)(), drawsOf(1, 1)(), drawsOf(2, 0)()]).size).toBe(3);
+  });
+
+  it('tell time', () => {
+    expect([0, 59.4, 60, 3601, -1].map(clock)).toEqual(['0:00', '0:59', '1:00', '60:01', '0:00']);
+  });
+
+  it('draw curves in which a title is only text', () => {
+    const title = '</text><script>alert(1)</script> & "x" \u0007';
+    const history = [
+      { step: 1, loss: 3, heldBack: 2.5 },
+      { step: 2, loss: Number.NaN },
+    ];
+    const svg = parseXml(curveSvg(history, 3, title));
+    expect(allElements(svg).map(({ name }) => name)).not.toContain('script');
+    expect(allElements(svg).map(textOf)).toContain('</text><script>alert(1)</script> & "x" �');
+    expect(curveSvg([], 3, 'empty')).not.toContain('NaN');
+    expect(curveSvg(history, 3, 'x')).not.toContain('NaN');
+  });
+
+  it('ship the text they learn from by default', () => {
+    const { training, heldBack, unigramEntropy } = readText(undefined, 128);
+    expect(existsSync(join(projectRoot, 'examples/train/genesis.txt'))).toBe(true);
+    expect(training.length + heldBack.length).toBe(197_408);
+    expect(unigramEntropy).toBeCloseTo(3.024, 3);
+  });
+});

@@ -1,0 +1,101 @@
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { Matrix } from '../../src/matrix.js';
+import { ATTENTION_OPTIONS } from '../../src/ops/attention-options.js';
+import { differences, expectGradients } from '../support/differences.js';
+import { projectRoot } from '../support/source-modules.js';
+import type { Table } from '../support/tensor.js';
+import { forEachTwin } from '../support/twins.js';
+import { ATTENTION_CASES, ATTENTION_GRADIENT_CASES } from './attention-gradient-cases.js';
+import { GRADIENT_CASES } from './gradient-cases.js';
+
+const ALL = { ...GRADIENT_CASES, ...ATTENTION_GRADIENT_CASES };
+
+const NO_MATRIX = 'gives numbers, not a matrix';
+const NO_INPUT = 'makes a matrix of no other one';
+const CHECKS = 'checks and reads arguments';
+
+/** What is called in matrix.ts and in ops, and has no gradient. */
+const NOT_DIFFERENTIABLE: Record<string, string> = {
+  'Matrix.get': NO_MATRIX,
+  'Matrix.set': 'writes: not seen by valueAndGrad, which says so',
+  'Matrix.row': NO_MATRIX,
+  'Matrix.toArray': NO_MATRIX,
+  'Matrix.argmax': NO_MATRIX,
+  'Matrix.zeros': NO_INPUT,
+  'Matrix.from': NO_INPUT,
+  'Matrix.identity': NO_INPUT,
+  'Matrix.randomNormal': NO_INPUT,
+  'Matrix.randomUniform': NO_INPUT,
+  sinusoidalPositions: NO_INPUT,
+  attentionWeights: 'for looking, as its comment says',
+  attentionStages: 'attentionWeights under another name',
+  attend: 'scaledDotProductAttention under another name',
+  'KVCache.append': 'copies: to valueAndGrad the rows of a cache are constants',
+  'KVCache.truncate': NO_MATRIX,
+  'KVCache.reset': NO_MATRIX,
+  'KVCache.fork': NO_INPUT,
+  attentionProblem: CHECKS,
+  requireDivisible: CHECKS,
+  requireKinds: CHECKS,
+  requireAttentionOptions: CHECKS,
+  checkDropout: CHECKS,
+  dropoutOf: CHECKS,
+  checkRope: CHECKS,
+  ropeOption: CHECKS,
+  checkPositions: CHECKS,
+  layerSeed: CHECKS,
+  layerRandom: CHECKS,
+};
+
+/** Every method and static of Matrix; every function of ops, and every method of its classes. */
+async function operations(): Promise<string[]> {
+  const files = readdirSync(`${projectRoot}src/ops`).map((file) => file.replace(/\.ts$/, ''));
+  const exported = await Promise.all(files.map((file) => import(`../../src/ops/${file}.ts`) as Promise<object>));
+  return [Matrix, ...exported.flatMap((module) => Object.values(module))].flatMap((value: unknown) => {
+    if (typeof value !== 'function') return [];
+    return isClass(value) ? methodsOf(value) : [value.name];
+  });
+}
+
+function isClass(value: object): value is typeof Matrix {
+  return /^class\b/.test(Function.prototype.toString.call(value));
+}
+
+function methodsOf(own: { name: string; prototype: object }): string[] {
+  return [own, own.prototype].flatMap((holder) =>
+    Object.entries(Object.getOwnPropertyDescriptors(holder))
+      .filter(([name, { value }]) => typeof value === 'function' && name !== 'constructor')
+      .map(([name]) => `${own.name}.${name}`),
+  );
+}
+
+describe('every operation', () => {
+  it('has its gradient checked, or a reason why it has none', async () => {
+    const found = await operations();
+    console.log(`${found.length} operations, ${Object.keys(ALL).length} of them differentiable`);
+    expect(found.filter((name) => !(name in ALL) && !(name in NOT_DIFFERENTIABLE))).toEqual([]);
+    expect(found.filter((name) => name in ALL && name in NOT_DIFFERENTIABLE)).toEqual([]);
+    expect([...Object.keys(ALL), ...Object.keys(NOT_DIFFERENTIABLE)].filter((name) => !found.includes(name))).toEqual(
+      [],
+    );
+  });
+
+  it('of attention has a case for every option', () => {
+    const used = Object.values(ATTENTION_CASES).flatMap((one) => Object.keys(one));
+    expect(ATTENTION_OPTIONS.filter((name) => !used.includes(name))).toEqual([]);
+  });
+});
+
+const computed = new Map<string, Table[]>();
+
+forEachTwin((twin) => {
+  describe.each(Object.entries(ALL))('the gradient of %s', (name, cases) => {
+    it.each(Object.entries(cases))('%s', (title, one) => {
+      const key = `${name}, ${title}`;
+      const expected = computed.get(key) ?? differences(one);
+      computed.set(key, expected);
+      expectGradients(one, expected, twin);
+    });
+  });
+});

@@ -1,0 +1,138 @@
+import {
+  Adam,
+  type AdamOptions,
+  AdamW,
+  type ClipGradNormOptions,
+  type CosineScheduleOptions,
+  clipGradNorm,
+  cosineSchedule,
+  type GradCheckOptions,
+  gradCheck,
+  Matrix,
+  SGD,
+  type SGDOptions,
+} from '../../src/index.js';
+import { gradientsLike, sparseLike } from '../train/support.js';
+import { type OptionCase, place, type Uses } from './case.js';
+import { sample, table } from './plain.js';
+
+const start = sample(4, 2, 1);
+const STEPS: readonly { rows: number[]; values: Matrix }[] = [
+  { rows: [0, 2], values: sample(2, 2, 2) },
+  { rows: [2, 3], values: sample(2, 2, 3) },
+  { rows: [1, 2], values: sample(2, 2, 4) },
+];
+
+/** The table after three steps, each of which reads two of its rows. */
+function trained(make: (parameters: Matrix[]) => SGD | Adam | AdamW): Matrix {
+  const p = start.scale(1); // 64-bit storage where the oracle computes
+  const optimiser = make([p]);
+  for (const { rows, values } of STEPS) optimiser.step(sparseLike(p, rows, values));
+  return p;
+}
+
+/** The same by hand: `update` moves one entry by its gradient in step t, and keeps what it likes in `kept`. */
+function byHand(rowUpdates: string | undefined, update: (p: number, g: number, t: number, kept: number[]) => number) {
+  return table(4, 2, (row, col) => {
+    const kept = [0, 0];
+    return STEPS.reduce(
+      (p, { rows, values }, step) => {
+        const i = rows.indexOf(row);
+        if (i === -1 && rowUpdates !== 'dense') return p;
+        return update(p, i === -1 ? 0 : values.get(i, col), step + 1, kept);
+      },
+      start.get(row, col),
+    );
+  });
+}
+
+function plainSGD({ learningRate, momentum = 0, nesterov = false, weightDecay = 0, rowUpdates }: SGDOptions) {
+  return byHand(rowUpdates, (p, gradient, _, kept) => {
+    const g = gradient + weightDecay * p;
+    kept[0] = momentum * kept[0] + g;
+    return p - learningRate * (nesterov ? g + momentum * kept[0] : kept[0]);
+  });
+}
+
+function plainAdam(options: AdamOptions, isDecoupled: boolean) {
+  const { learningRate, betas: [b1, b2] = [0.9, 0.999], epsilon = 1e-8, rowUpdates } = options;
+  const { weightDecay = isDecoupled ? 0.01 : 0 } = options;
+  return byHand(rowUpdates, (p, gradient, t, kept) => {
+    const g = gradient + (isDecoupled ? 0 : weightDecay * p);
+    kept[0] = b1 * kept[0] + (1 - b1) * g;
+    kept[1] = b2 * kept[1] + (1 - b2) * g ** 2;
+    const shrunk = isDecoupled ? p * (1 - learningRate * weightDecay) : p;
+    return shrunk - (learningRate * (kept[0] / (1 - b1 ** t))) / (Math.sqrt(kept[1] / (1 - b2 ** t)) + epsilon);
+  });
+}
+
+const sgd: Uses<SGDOptions> = {
+  learningRate: [
+    { value: 0.3, base: { learningRate: undefined as never }, needed: true, expected: plainSGD },
+    { value: 0, expected: () => start },
+  ],
+  momentum: [{ value: 0.7, expected: plainSGD }],
+  nesterov: [{ value: true, base: { learningRate: 0.1, momentum: 0.7 }, expected: plainSGD }],
+  weightDecay: [{ value: 0.2, expected: plainSGD }],
+  rowUpdates: [{ value: 'dense', base: { learningRate: 0.1, momentum: 0.7, weightDecay: 0.2 }, expected: plainSGD }],
+};
+
+function adam(isDecoupled: boolean): Uses<AdamOptions> {
+  const expected = (options: AdamOptions) => plainAdam(options, isDecoupled);
+  return {
+    learningRate: [
+      { value: 0.3, base: { learningRate: undefined as never }, needed: true, expected },
+      { value: 0, expected: () => start },
+    ],
+    betas: [
+      { value: [0.5, 0.75], expected },
+      { value: [0, 0], expected },
+    ],
+    epsilon: [{ value: 0.1, expected }],
+    weightDecay: [
+      { value: 0.2, expected },
+      { value: 0.2, base: { learningRate: 0.1, rowUpdates: 'dense' }, expected },
+      { value: isDecoupled ? 0 : 0.5, expected },
+    ],
+    rowUpdates: [{ value: 'dense', expected }],
+  };
+}
+
+const rates = (options: CosineScheduleOptions) => [0, 1, 2, 3, 5, 8, 9].map(cosineSchedule(options));
+
+function plainRates({ learningRate, warmupSteps, totalSteps, minimum = 0 }: CosineScheduleOptions): number[] {
+  return [0, 1, 2, 3, 5, 8, 9].map((step) => {
+    if (step < warmupSteps) return (learningRate * step) / warmupSteps;
+    const progress = Math.min(1, (step - warmupSteps) / (totalSteps - warmupSteps));
+    return minimum + ((learningRate - minimum) * (1 + Math.cos(Math.PI * progress))) / 2;
+  });
+}
+
+const schedule = (options: Partial<CosineScheduleOptions>) => options as CosineScheduleOptions;
+
+const [a, b] = [Matrix.from([[3, 4]]), Matrix.from([[5, 12]])];
+const two = gradientsLike([a, a], [b, b]);
+
+export const trainCases: OptionCase[] = [
+  ...place<SGDOptions>('new SGD', { learningRate: 0.1 }, (o) => trained((ps) => new SGD(ps, o)), sgd),
+  ...place<AdamOptions>('new Adam', { learningRate: 0.1 }, (o) => trained((ps) => new Adam(ps, o)), adam(false)),
+  ...place<AdamOptions>('new AdamW', { learningRate: 0.1 }, (o) => trained((ps) => new AdamW(ps, o)), adam(true)),
+  ...place<CosineScheduleOptions>('cosineSchedule', { learningRate: 2, warmupSteps: 2, totalSteps: 8 }, rates, {
+    learningRate: [{ value: 0.5, base: schedule({ learningRate: undefined }), needed: true, expected: plainRates }],
+    warmupSteps: [{ value: 3, base: schedule({ warmupSteps: undefined }), needed: true, expected: plainRates }],
+    totalSteps: [{ value: 9, base: schedule({ totalSteps: undefined }), needed: true, expected: plainRates }],
+    minimum: [{ value: 0.25, expected: plainRates }],
+  }),
+  ...place<ClipGradNormOptions>('clipGradNorm', {}, (o) => clipGradNorm(two, 1, o).norm, {
+    parameters: [
+      { value: [a], expected: () => 5 },
+      { value: [], expected: () => 0 },
+    ],
+  }),
+  ...place<GradCheckOptions>('gradCheck', {}, (o) => gradCheck((x) => x.exp().sum(), [start], o), {
+    tolerance: [{ value: 1e-20 }],
+    step: [{ value: 0.5 }],
+    maxEntries: [{ value: 3 }],
+    seed: [{ value: 7, base: { maxEntries: 2 } }],
+  }),
+];

@@ -1,0 +1,32 @@
+import type { Matrix, Module } from 'qkv';
+import { it } from 'vitest';
+import { differences, expectGradients } from './differences.js';
+import type { Table } from './tensor.js';
+import { forEachTwin } from './twins.js';
+
+/** A module made ready: f uses all its parameters and the inputs, and gives the same twice. */
+export interface DifferentiableModule {
+  module: Module;
+  inputs?: Matrix[];
+  f: () => Matrix;
+}
+
+/** Declares a test on every twin: the gradient of every parameter and input, an entry at a time. */
+export function describeModelGradients(title: string, build: () => DifferentiableModule): void {
+  let expected: Table[] | undefined;
+  forEachTwin((twin) => {
+    it(title, () => {
+      const { module, inputs = [], f } = build();
+      const all = [...inputs, ...module.parameters()];
+      for (const { data } of all) data.forEach((value, i) => (data[i] = onGrid(value)));
+      const of = { inputs: () => all, f };
+      expected ??= differences(of);
+      expectGradients(of, expected, twin);
+    });
+  });
+}
+
+/** A multiple of 2^−14: a step from there is exact in float32, so that both sides are equally far. */
+function onGrid(value: number): number {
+  return Math.round(value * 2 ** 14) / 2 ** 14;
+}

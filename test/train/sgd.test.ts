@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { Matrix, SGD, ShapeError } from '../../src/index.js';
+import { expectClose } from '../support/compare.js';
+import { gradientsLike } from './support.js';
+
+const row = (...values: number[]) => Matrix.from([values]);
+
+test('steps against the gradient, by hand', () => {
+  const p = row(1, -2);
+  const optimiser = new SGD([p], { learningRate: 0.5 });
+  optimiser.step(gradientsLike([p, row(2, 4)]));
+  expectClose(p.data, [0, -4], 0);
+  expect([...optimiser.stateDict().keys()]).toEqual(['learningRate', '0.step']); // without momentum nothing else is kept
+});
+
+test('the momentum starts as the first gradient', () => {
+  const p = row(0);
+  const optimiser = new SGD([p], { learningRate: 1, momentum: 0.5 });
+  optimiser.step(gradientsLike([p, row(4)]));
+  expectClose(p.data, [-4], 0);
+  optimiser.step(gradientsLike([p, row(0)]));
+  expectClose(p.data, [-6], 0);
+});
+
+test('nesterov without momentum is refused', () => {
+  expect(() => new SGD([row(1)], { learningRate: 1, nesterov: true })).toThrow(ShapeError);
+});

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { requireBuilt } from '../support/built.js';
+import { node } from '../support/processes.js';
+import { projectRoot } from '../support/source-modules.js';
+
+beforeAll(requireBuilt);
+
+/** One block of 500 steps after another, and what the process holds after each, in bytes. */
+const PROGRAM = `
+  import { AdamW, clipGradNorm, crossEntropy, dropout, Embedding, LayerNorm, Linear, Module, MultiHeadAttention,
+    valueAndGrad } from ${JSON.stringify(join(projectRoot, 'dist/index.js'))};
+  class Model extends Module {
+    embedding = new Embedding(40, 32, { seed: 1 });
+    norm = new LayerNorm(32);
+    attention = new MultiHeadAttention({ dModel: 32, numHeads: 4, causal: true, rope: true, dropout: 0.1, seed: 2 });
+    head = new Linear(32, 40, { seed: 3 });
+    forward(ids) {
+      const x = this.embedding.forward(ids);
+      return this.head.forward(dropout(x.add(this.attention.forward(this.norm.forward(x))), 0.1, { seed: ids[0] }));
+    }
+  }
+  const model = new Model();
+  const optimiser = new AdamW(model.parameters(), { learningRate: 1e-3 });
+  const held = [];
+  for (let step = 0; step <= 2000; step++) {
+    const ids = Array.from({ length: 65 }, (_, i) => (step * 7 + i * i) % 40);
+    const { gradients } = valueAndGrad(() => crossEntropy(model.forward(ids.slice(0, -1)), ids.slice(1)));
+    optimiser.step(clipGradNorm(gradients, 1).gradients);
+    if (step > 0 && step % 500 === 0) {
+      await new Promise((resolve) => setTimeout(resolve));
+      globalThis.gc();
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      held.push(heapUsed + arrayBuffers);
+    }
+  }
+  console.log(JSON.stringify(held));
+`;
+
+it('2 000 training steps hold no more memory at their end than after 500', { timeout: 120_000 }, () => {
+  const { code, stdout, stderr } = node(['--expose-gc', '--input-type=module', '-e', PROGRAM], projectRoot);
+  expect(code, stderr).toBe(0);
+  const held: number[] = JSON.parse(stdout);
+  expect(held).toHaveLength(4);
+  // A leak of one float32 a step and token, of the 64 there are, would be 384 KB in 1500 steps.
+  expect(held[3] - held[0], held.join(' ')).toBeLessThan(256 * 1024);
+});
