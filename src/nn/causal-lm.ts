@@ -9,6 +9,7 @@ import {
 } from '../core/errors.js';
 import { checkCuSeqlens, longestSequence, packedPositions, singleSequence } from '../core/sequences.js';
 import type { Matrix } from '../matrix.js';
+import { gatherRows } from '../ops/embedding.js';
 import { addSinusoidalPositions } from '../ops/positions.js';
 import type { RopeOptions } from '../ops/rotary.js';
 import { layerRandom } from '../ops/seeds.js';

@@ -6,6 +6,7 @@ import { gatherRows } from '../../src/ops/embedding.js';
 import { crossEntropy, meanSquaredError } from '../../src/ops/losses.js';
 import { layerNorm, rmsNorm } from '../../src/ops/normalization.js';
 import { pack, unpack } from '../../src/ops/packing.js';
+import { addSinusoidalPositions } from '../../src/ops/positions.js';
 import { rotary } from '../../src/ops/rotary.js';
 import { type Differentiable, gridded } from '../support/differences.js';
 
@@ -306,6 +307,9 @@ export const GRADIENT_CASES: Record<string, GradientCases> = {
     ),
   },
   unpack: { 'three sequences': of([[4, 3]], (packed) => unpack(packed, [0, 1, 1, 4])) },
+  addSinusoidalPositions: {
+    'of two sequences': of([[5, 4]], (x) => addSinusoidalPositions(x, Int32Array.of(0, 2, 5))),
+  },
   rotary: {
     halves: of([[3, 8]], (x) => rotary(x, { numHeads: 2 })),
     interleaved: of([[3, 8]], (x) => rotary(x, { numHeads: 2, interleaved: true })),

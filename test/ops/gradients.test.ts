@@ -13,6 +13,7 @@ const ALL = { ...GRADIENT_CASES, ...ATTENTION_GRADIENT_CASES };
 
 const NO_MATRIX = 'gives numbers, not a matrix';
 const NO_INPUT = 'makes a matrix of no other one';
+const UPDATES = 'moves parameters in place, between calls of valueAndGrad';
 const CHECKS = 'checks and reads arguments';
 
 /** What is called in matrix.ts and in ops, and has no gradient. */
@@ -35,6 +36,10 @@ const NOT_DIFFERENTIABLE: Record<string, string> = {
   'KVCache.truncate': NO_MATRIX,
   'KVCache.reset': NO_MATRIX,
   'KVCache.fork': NO_INPUT,
+  spansOf: UPDATES,
+  momentLike: UPDATES,
+  updateSGD: UPDATES,
+  updateAdam: UPDATES,
   attentionProblem: CHECKS,
   requireDivisible: CHECKS,
   requireKinds: CHECKS,

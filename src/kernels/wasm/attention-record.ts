@@ -53,9 +53,7 @@ export const ATTENTION_FIELDS = [
 
 export type AttentionField = (typeof ATTENTION_FIELDS)[number];
 
-/** The record of a backward call: that of its forward, of which out, max and sum are then read, and what follows it. */
-export const BACKWARD_FIELDS = [
-  ...ATTENTION_FIELDS,
+const ONLY_BACKWARD = [
   'dOut', // strides as out
   'dLogSumExp',
   'gradQ', // strides as q, k, v; gradBias as bias
@@ -74,7 +72,10 @@ export const BACKWARD_FIELDS = [
   'atValueSums',
 ] as const;
 
-export type BackwardField = (typeof BACKWARD_FIELDS)[number];
+/** The record of a backward call: that of its forward, of which out, max and sum are then read, and what follows it. */
+export const BACKWARD_FIELDS = /* @__PURE__ */ ([] as BackwardField[]).concat(ATTENTION_FIELDS, ONLY_BACKWARD);
+
+export type BackwardField = AttentionField | (typeof ONLY_BACKWARD)[number];
 
 /** No pair of positions is further apart: offsets stay within ±2^29, rows within 2^28. */
 export const REACH_OPEN = 1 << 30;
