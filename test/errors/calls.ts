@@ -32,6 +32,7 @@ export interface GoodCall {
 const x = () => Matrix.randomUniform(5, 4, { seed: 1 });
 const square = () => Matrix.randomUniform(3, 3, { seed: 2 });
 const row = () => Matrix.randomUniform(1, 4, { seed: 3 });
+const gradients = () => qkv.valueAndGrad(() => square().sum()).gradients;
 const onSquare = (...args: unknown[]) => ({ self: square(), args });
 
 // Layers draw their seeds and drop: a refused call that draws or counts all the same is seen.
@@ -74,6 +75,16 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   heatmapSvg: () => ({ args: [square(), {}] }),
   setKernels: () => ({ args: ['reference'] }),
   setSeed: () => ({ args: [3] }),
+  valueAndGrad: () => ({ args: [() => square().sum(), { of: [] }] }),
+  noGrad: () => ({ args: [() => 1] }),
+  customGradient: () => ({ args: [(a: Matrix) => a, (d: Matrix) => [d]] }),
+  'Gradients.get': () => ({ self: gradients(), args: [square()] }),
+  'Gradients.add': () => ({ self: gradients(), args: [gradients()] }),
+  'Gradients.scale': () => ({ self: gradients(), args: [2] }),
+  logSoftmax: () => ({ args: [x()] }),
+  dropout: () => ({ args: [x(), 0.5, {}] }),
+  crossEntropy: () => ({ args: [x(), [0, 3, -100, 1, 2], {}] }),
+  meanSquaredError: () => ({ args: [square(), square()] }),
   readSafetensors: () => ({ args: [writeSafetensors(new Linear(2, 3).stateDict())] }),
   writeSafetensors: () => ({ args: [new Linear(2, 3).stateDict(), { step: '7' }] }),
   'new Matrix': () => ({ args: [2, 3, new Float32Array(6)] }),

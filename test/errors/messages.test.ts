@@ -3,6 +3,7 @@ import { attentionLayerMessages } from './attention-layer-messages.js';
 import { attentionMessages } from './attention-messages.js';
 import { cacheMessages } from './cache-messages.js';
 import { functionMessages } from './function-messages.js';
+import { gradientMessages } from './gradient-messages.js';
 import { grammarFault } from './grammar.js';
 import { ioMessages } from './io-messages.js';
 import { layerMessages } from './layer-messages.js';
@@ -19,6 +20,7 @@ const ALL = [
   ...attentionLayerMessages,
   ...cacheMessages,
   ...modelMessages,
+  ...gradientMessages,
   ...ioMessages,
   ...trainMessages,
 ];
@@ -26,6 +28,14 @@ const ALL = [
 /** Callables for which one class of mistake does not exist. */
 const NO_SHAPE_MISTAKE: Record<string, string> = {
   'Matrix.scale': 'any number will do',
+  noGrad: 'any function will do that waits for nothing',
+  'Gradients.get': 'any matrix may be asked for',
+  'Gradients.add': 'gradients of any matrices add up',
+  'Gradients.scale': 'any number will do',
+  'Adam.step': 'gradients of any matrices will do',
+  'AdamW.step': 'gradients of any matrices will do',
+  'SGD.step': 'gradients of any matrices will do',
+  logSoftmax: 'x may have any shape',
   relu: 'x may have any shape',
   silu: 'x may have any shape',
   'Module.train': 'true and false both will do',

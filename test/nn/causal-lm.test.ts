@@ -91,7 +91,10 @@ forEachTwin(({ tolerance }) => {
     it('drops everywhere in training mode, nowhere in evaluation, and goes on from its states', () => {
       const model = built({ dropout: 0.5 });
       const state = model.dropoutState();
-      expect(state.size).toBe(1 + 2 * 4);
+      const seeds = [model, built({ seed: 2 })].flatMap((one) =>
+        [...one.dropoutState().values()].map(({ data }) => data[0]),
+      );
+      expect(new Set(seeds).size).toBe(2 * (1 + 2 * 4));
       const first = model.forward(ids);
       expect([...model.forward(ids).data]).not.toEqual([...first.data]);
       for (const path of state.keys()) {

@@ -188,6 +188,8 @@ describe('TransformerBlock', () => {
     const [a, b, c] = states.map((block) => [block.stateDict(), block.dropoutState()]);
     expect(a).toEqual(b);
     expect(a).not.toEqual(c);
+    const seeds = (block: TransformerBlock) => [...block.dropoutState().values()].map(({ data }) => data[0]);
+    expect(new Set([states[0], states[2]].flatMap(seeds)).size).toBe(8);
     const unseeded = () => new TransformerBlock({ ...sizes, seed: undefined }).attention.W_Q as Parameter;
     expect([...unseeded().data]).not.toEqual([...unseeded().data]);
   });

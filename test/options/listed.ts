@@ -124,7 +124,11 @@ function declaringClass(checker: ts.TypeChecker, member: ts.Symbol): ts.Symbol |
 }
 
 function signatures(checker: ts.TypeChecker, name: string, of: readonly ts.Signature[]): ListedCallable[] {
-  const ours = of.filter(({ declaration }) => declaration === undefined || !isOfLanguage(declaration)); // not those of Error
+  // Not those of Error, nor what only the library itself calls.
+  const ours = of.filter((signature) => {
+    const isInternal = signature.getJsDocTags().some((tag) => tag.name === 'internal');
+    return !isInternal && (signature.declaration === undefined || !isOfLanguage(signature.declaration));
+  });
   return ours.map((signature) => ({
     name,
     parameters: signature.parameters.map((parameter) => {
@@ -170,6 +174,7 @@ function kindsOf(checker: ts.TypeChecker, type: ts.Type): string[] {
     if (part.flags & ts.TypeFlags.BooleanLike) return 'boolean';
     if (part.flags & ts.TypeFlags.Undefined) return 'undefined';
     if (isBag(checker, part) || part.getStringIndexType()) return 'bag';
+    if (part.getCallSignatures().length > 0) return 'function';
     const name = part.getSymbol()?.name ?? '';
     if (/^(Uint8|Int32|Float32)Array$/.test(name)) return name;
     if (checker.isArrayLikeType(part) || part.getNumberIndexType()) return 'array';

@@ -1,6 +1,7 @@
 import { attentionCases } from './attention-cases.js';
 import { cacheCases } from './cache-cases.js';
 import type { OptionCase } from './case.js';
+import { gradientCases } from './gradient-cases.js';
 import { heatmapCases } from './heatmap-cases.js';
 import { layerCases } from './layer-cases.js';
 import { matrixCases } from './matrix-cases.js';
@@ -18,4 +19,5 @@ export const OPTION_CASES: readonly OptionCase[] = [
   ...heatmapCases,
   ...cacheCases,
   ...trainCases,
+  ...gradientCases,
 ];

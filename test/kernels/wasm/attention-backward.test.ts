@@ -228,23 +228,15 @@ describe('attentionBackward on WASM', () => {
 
   it('goes the careful way only where something is not finite', () => {
     let bad = 0;
-    const flagged = wasmKernels(
-      {
-        ...runtime,
-        exports: {
-          ...runtime.exports,
-          attention_backward: (record, from, to, scratch) => {
-            const ints = new Int32Array(runtime.memory.memory.buffer);
-            const atBad = ints[record / 4 + BACKWARD_FIELDS.indexOf('atBad')];
-            for (let unit = from; unit < to; unit++) {
-              runtime.exports.attention_backward(record, unit, unit + 1, scratch);
-              bad += ints[(scratch + atBad) / 4];
-            }
-          },
-        },
-      },
-      reference.unary,
-    );
+    const flagging: BackwardRuntime['exports']['attention_backward'] = (record, from, to, scratch) => {
+      const ints = new Int32Array(runtime.memory.memory.buffer);
+      const atBad = ints[record / 4 + BACKWARD_FIELDS.indexOf('atBad')];
+      for (let unit = from; unit < to; unit++) {
+        backward.exports.attention_backward(record, unit, unit + 1, scratch);
+        bad += ints[(scratch + atBad) / 4];
+      }
+    };
+    const flagged = withBackward({ ...backward, exports: { ...backward.exports, attention_backward: flagging } });
     const problem = withOptions({ causal: true, causalOffset: -5, dropout: 0.5 }, { mask: 'shared', bias: 'shared' });
     problem.mask?.fill(0, 20 * 130, 22 * 130);
     gradientsOn(flagged, problem, upstreamOf(problem));
