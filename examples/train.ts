@@ -1,12 +1,14 @@
 // `npm run train`: a causal Transformer learns the bytes of a text, with the published package.
+import { basename } from 'node:path';
 import { capabilities } from 'qkv';
 import { quote, UsageError } from './shared/command-line.js';
-import { fromCaller, writeWhole } from './shared/files.js';
+import { fromCaller, isSameFile, requirePlace, writeWhole } from './shared/files.js';
 import { HELP, parseArguments, type Settings } from './train/arguments.js';
-import { load, save } from './train/checkpoint.js';
+import { load, replacedBy, save } from './train/checkpoint.js';
 import { curveSvg } from './train/curve.js';
 import { Progress } from './train/progress.js';
-import { generate, heldBackLoss, newRun, type Run, trainStep } from './train/run.js';
+import { generate, heldBackLoss, newRun, type Point, type Run, trainStep } from './train/run.js';
+import { Stop } from './train/stop.js';
 import { readText } from './train/text.js';
 
 /** Sequences of the text held back that are looked at on the way; at the end all are. */
@@ -14,52 +16,74 @@ const SOME = 16;
 /** Looks at the text held back on the way. */
 const LOOKS = 8;
 
-function beginning({ run: settings, checkpoint, resume }: Settings): Run {
-  if (resume) return load(fromCaller(checkpoint), checkpoint);
+const nameOf = ({ settings: { file } }: Run) => (file === undefined ? 'Genesis' : quote(basename(file)).slice(1, -1));
+
+/** The run to go on with, and what it will replace. @throws UsageError  before any work if a file cannot be written */
+function beginning({ run: settings, checkpoint, resume, svg }: Settings): { run: Run; replaced?: string } {
+  const path = fromCaller(checkpoint);
+  const replaced = resume ? undefined : replacedBy(path, checkpoint);
   const own = settings.file === undefined ? settings : { ...settings, file: fromCaller(settings.file) };
-  return newRun(own, readText(own.file, own.context));
+  const run = resume ? load(path, checkpoint) : newRun(own, readText(own.file, own.context));
+  requirePlace('--checkpoint', path, checkpoint);
+  if (svg !== undefined) {
+    const drawn = fromCaller(svg);
+    requirePlace('--svg', drawn, svg);
+    const { file } = run.settings;
+    const taken = isSameFile(drawn, path) || (file !== undefined && isSameFile(drawn, file));
+    if (taken) throw new UsageError(`--svg must not be the text or the checkpoint: got ${quote(svg)}`);
+  }
+  return { run, replaced };
 }
 
-function describe({ settings, text, model, step }: Run): string {
+function describe(run: Run, replaced: string | undefined, checkpoint: string): string {
+  const { settings, text, model, step } = run;
   const numbers = model.parameters().reduce((sum, { data }) => sum + data.length, 0);
   const { dModel, layers, heads, batch, context } = settings;
   return [
-    `${settings.file ?? 'Genesis'}: ${text.training.length} bytes to learn from, ${text.heldBack.length} held back`,
+    `${nameOf(run)}: ${text.training.length} bytes to learn from, ${text.heldBack.length} held back`,
     `${layers} layers, dModel ${dModel}, ${heads} heads: ${numbers} parameters; ${batch} × ${context} bytes a step`,
     `kernels: ${capabilities().kernels}${step === 0 ? '' : `; going on at step ${step}`}`,
+    ...(replaced === undefined ? [] : [`${quote(checkpoint)} held ${replaced}: the first save replaces it`]),
     '',
   ].join('\n');
 }
 
-/** Trains to the end, or until `stopped`; whether the end was reached. */
-async function train(run: Run, settings: Settings, stopped: () => boolean): Promise<boolean> {
+/** Trains to the end or until it is stopped, and saves. */
+async function train(run: Run, settings: Settings, stop: Stop): Promise<void> {
   const { steps, batch, context } = run.settings;
   const every = Math.max(1, Math.round(steps / LOOKS));
   const progress = new Progress(process.stdout, steps, batch * context, run.step);
   const path = fromCaller(settings.checkpoint);
-  while (run.step < steps && !stopped()) {
-    const loss = trainStep(run);
-    const looks = run.step % every === 0 && run.step < steps;
-    const heldBack = looks ? heldBackLoss(run, SOME) : undefined;
-    run.history.push({ step: run.step, loss, heldBack });
-    progress.show(run.step, loss, heldBack === undefined ? '' : `held back ${heldBack.toFixed(3)}`);
-    if (run.step % settings.checkpointEvery === 0 && run.step < steps) save(run, path, settings.checkpoint);
-    await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C in
+  try {
+    while (run.step < steps && !stop.asked) {
+      const loss = trainStep(run);
+      const looks = run.step % every === 0 && run.step < steps;
+      const heldBack = looks ? heldBackLoss(run, SOME) : undefined;
+      run.history.push(heldBack === undefined ? { step: run.step, loss } : { step: run.step, loss, heldBack });
+      progress.show(run.step, loss, heldBack === undefined ? '' : `held back ${heldBack.toFixed(3)}`);
+      if (run.step % settings.checkpointEvery === 0 && run.step < steps) save(run, path, settings.checkpoint);
+      await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C in, and dropped memory out
+    }
+  } finally {
+    progress.end(); // an error gets a line of its own
   }
-  progress.end();
   save(run, path, settings.checkpoint);
-  return run.step === steps;
+  const done = progress.summary();
+  if (done !== '' && !stop.asked) process.stdout.write(`${done}\n`);
 }
 
-function writeCurve(run: Run, svg: string | undefined): void {
-  if (svg === undefined) return;
-  const title = `${run.settings.file ?? 'Genesis'}: loss`;
-  writeWhole('--svg', fromCaller(svg), curveSvg(run.history, run.text.unigramEntropy, title), svg);
-  process.stdout.write(`Loss curve written to ${svg}\n`);
+function writeCurve(run: Run, history: readonly Point[], svg: string | undefined): string {
+  if (svg === undefined) return '';
+  const drawn = curveSvg(history, run.text.unigramEntropy, `${nameOf(run)}: loss`);
+  writeWhole('--svg', fromCaller(svg), drawn, svg);
+  return `Loss curve written to ${quote(svg)}\n`;
 }
+
+/** A path as one word of a shell. */
+const word = (path: string) => (/^[\w./-]+$/.test(path) ? path : `"${path.replace(/["$`\\]/g, '\\$&')}"`);
 
 /** Bytes as text of a terminal. */
-const shownText = (bytes: Uint8Array) => new TextDecoder().decode(bytes).replace(/[^\P{Cc}\n]/gu, '�');
+const shownText = (bytes: Uint8Array) => new TextDecoder().decode(bytes).replace(/[^\P{Cc}\n\t]/gu, '�');
 
 async function main(): Promise<void> {
   const settings = parseArguments(process.argv.slice(2));
@@ -67,24 +91,24 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
-  const run = beginning(settings);
-  let stop = false;
-  process.once('SIGINT', () => {
-    stop = true; // a second one ends the program at once
-  });
-  process.stdout.write(describe(run));
-  const finished = await train(run, settings, () => stop);
-  if (!finished) {
-    const where = settings.checkpoint === 'train.safetensors' ? '' : ` --checkpoint ${quote(settings.checkpoint)}`;
-    process.stdout.write(`Stopped at step ${run.step}, saved. Go on with: npm run train -- --resume${where}\n`);
-    writeCurve(run, settings.svg);
-    process.exitCode = 130;
+  const stop = new Stop();
+  const { run, replaced } = beginning(settings);
+  process.stdout.write(describe(run, replaced, settings.checkpoint));
+  await train(run, settings, stop);
+  stop.release();
+  if (run.step < run.settings.steps) {
+    const where = settings.checkpoint === 'train.safetensors' ? '' : ` --checkpoint ${word(settings.checkpoint)}`;
+    const curve = writeCurve(run, run.history, settings.svg);
+    stop.stream.write(`${curve}Stopped at step ${run.step}, saved. Go on with: npm run train -- --resume${where}\n`);
+    process.exitCode = stop.exitCode;
     return;
   }
   const heldBack = heldBackLoss(run);
   const bits = (nats: number) => `${nats.toFixed(3)} nats (${(nats / Math.LN2).toFixed(2)} bits) a byte`;
   process.stdout.write(`\nheld-back loss   ${bits(heldBack)}\nunigram entropy  ${bits(run.text.unigramEntropy)}\n`);
-  writeCurve(run, settings.svg);
+  process.stdout.write(
+    writeCurve(run, [...run.history, { ...run.history[run.history.length - 1], heldBack }], settings.svg),
+  );
   if (settings.generate > 0) {
     const bytes = generate(run, new TextEncoder().encode(settings.prompt), settings.generate, settings.temperature);
     process.stdout.write(`\n${shownText(bytes)}\n`);
@@ -92,7 +116,9 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  if (!(error instanceof UsageError)) throw error;
+  // What does not fit into memory is a mistake of the settings, too; the library says so with a RangeError.
+  if (!(error instanceof UsageError) && !(error instanceof RangeError)) throw error;
+  const hint = error instanceof UsageError ? '' : ' (smaller --d-model, --layers, --batch or --context take less)';
   process.exitCode = 2;
-  process.stderr.write(`npm run train: ${error.message}\n`);
+  process.stderr.write(`npm run train: ${error.message}${hint}\n`);
 });

@@ -1,6 +1,5 @@
-import { realpathSync } from 'node:fs';
 import { quote, UsageError } from '../shared/command-line.js';
-import { fromCaller, readBytes, reason, writeWhole } from '../shared/files.js';
+import { fromCaller, isSameFile, readBytes, reason, writeWhole } from '../shared/files.js';
 
 /** The text of a UTF-8 file. @throws UsageError */
 export function readText(path: string): string {
@@ -20,12 +19,4 @@ export function writeSvg(path: string, svg: string, textFile: string | undefined
     throw new UsageError(`--svg must not be the file of the text: got ${quote(path)}`);
   }
   writeWhole('--svg', target, svg, path);
-}
-
-function isSameFile(a: string, b: string): boolean {
-  try {
-    return realpathSync(a) === realpathSync(b);
-  } catch {
-    return false;
-  }
 }

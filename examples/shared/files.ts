@@ -1,4 +1,17 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { quote, UsageError } from './command-line.js';
 
@@ -17,6 +30,25 @@ export function readBytes(what: string, path: string, shown: string): Buffer {
   }
 }
 
+export function isSameFile(a: string, b: string): boolean {
+  try {
+    return realpathSync(a) === realpathSync(b);
+  } catch {
+    return a === b; // neither may be there yet
+  }
+}
+
+/** Before long work: that `writeWhole` will probably find its place. @throws UsageError */
+export function requirePlace(what: string, path: string, shown: string): void {
+  try {
+    accessSync(dirname(path), constants.W_OK);
+    if (!existsSync(path) || !statSync(path).isDirectory()) return;
+  } catch (error) {
+    throw noPlace(what, shown, error);
+  }
+  throw noPlace(what, shown, Object.assign(new Error(), { code: 'EISDIR' }));
+}
+
 /** Writes the whole file or nothing: beside its place and down to the disk first, then moved into it. @throws UsageError */
 export function writeWhole(what: string, path: string, content: Uint8Array | string, shown: string): void {
   const temporary = join(dirname(path), `.${basename(path)}-${process.pid}.tmp`);
@@ -32,9 +64,13 @@ export function writeWhole(what: string, path: string, content: Uint8Array | str
     renameSync(temporary, path);
   } catch (error) {
     if (existsSync(temporary)) rmSync(temporary);
-    if (isMissing(error)) throw new UsageError(`${what} must lie in a folder that exists: got ${quote(shown)}`);
-    throw new UsageError(`${what} must be a place to write a file: ${quote(shown)} ${reason(error)}`);
+    throw noPlace(what, shown, error);
   }
+}
+
+function noPlace(what: string, shown: string, error: unknown): UsageError {
+  if (isMissing(error)) return new UsageError(`${what} must lie in a folder that exists: got ${quote(shown)}`);
+  return new UsageError(`${what} must be a place to write a file: ${quote(shown)} ${reason(error)}`);
 }
 
 const REASONS: Record<string, string> = {

@@ -1,4 +1,6 @@
 const BAR = 24;
+/** Without a terminal a line is written at least this often. */
+const SILENCE_MS = 15_000;
 
 /** Seconds as m:ss. */
 export function clock(seconds: number): string {
@@ -13,6 +15,8 @@ export class Progress {
   readonly #tokensAStep: number;
   readonly #first: number;
   readonly #started = performance.now();
+  #step: number;
+  #written = this.#started;
   #open = false;
 
   /** @param first  steps that were done before */
@@ -21,26 +25,46 @@ export class Progress {
     this.#total = total;
     this.#tokensAStep = tokensAStep;
     this.#first = first;
+    this.#step = first;
   }
 
-  /** Elsewhere than on a terminal only where `note` says something. */
+  get #seconds(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+
+  /** Tokens a second since the start, held-back looks and checkpoints included. */
+  get #rate(): number {
+    return Math.round(((this.#step - this.#first) * this.#tokensAStep) / this.#seconds);
+  }
+
+  /** @param note  what deserves a line of its own */
   show(step: number, loss: number, note: string): void {
-    const seconds = (performance.now() - this.#started) / 1000;
-    const done = step - this.#first;
-    const rate = Math.round((done * this.#tokensAStep) / seconds);
-    const left = clock((seconds / done) * (this.#total - step));
+    this.#step = step;
+    const left = clock((this.#seconds / (step - this.#first)) * (this.#total - step));
     const filled = Math.round((BAR * step) / this.#total);
     const bar = '█'.repeat(filled) + '░'.repeat(BAR - filled);
-    const line = `${bar} ${step}/${this.#total}  loss ${loss.toFixed(3)}  ${rate} tokens/s  ${left} left`;
+    const rest = note === '' ? '' : `  ${note}`;
+    const line = `${bar} ${step}/${this.#total}  loss ${loss.toFixed(3)}  ${this.#rate} tokens/s  ${left} left${rest}`;
     if (this.#stream.isTTY) {
-      this.#stream.write(`\r\x1b[K${line}${note === '' ? '' : `  ${note}\n`}`);
+      // A line that wraps could not be redrawn.
+      const shown = line.slice(0, Math.max(1, (this.#stream.columns || 80) - 1));
+      this.#stream.write(`\r\x1b[K${shown}${note === '' ? '' : '\n'}`);
       this.#open = note === '';
-    } else if (note !== '') this.#stream.write(`${line}  ${note}\n`);
+    } else if (note !== '' || step === this.#total || performance.now() - this.#written > SILENCE_MS) {
+      this.#stream.write(`${line}\n`);
+      this.#written = performance.now();
+    }
   }
 
   /** Leaves the line. */
   end(): void {
     if (this.#open) this.#stream.write('\n');
     this.#open = false;
+  }
+
+  /** What was done since the start; '' if nothing. */
+  summary(): string {
+    const steps = this.#step - this.#first;
+    return steps === 0 ? '' : `${steps} steps in ${clock(this.#seconds)}, ${this.#rate} tokens/s`;
   }
 }

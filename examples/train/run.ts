@@ -1,4 +1,5 @@
 import { AdamW, CausalLM, clipGradNorm, cosineSchedule, crossEntropy, valueAndGrad } from 'qkv';
+import { UsageError } from '../shared/command-line.js';
 import type { RunSettings } from './arguments.js';
 import { type Batch, batchAt, drawsOf, type Text, VOCABULARY } from './text.js';
 
@@ -36,7 +37,7 @@ export function newRun(settings: RunSettings, text: Text): Run {
   return { settings, text, model, optimiser: new AdamW(model.parameters(), { learningRate }), step: 0, history: [] };
 }
 
-/** One step of training; gives its loss. */
+/** One step of training; gives its loss. @throws UsageError  if that is no number: then nothing has moved */
 export function trainStep(run: Run): number {
   const { model, optimiser, settings, text } = run;
   const { batch, context, seed, steps, learningRate } = settings;
@@ -44,6 +45,10 @@ export function trainStep(run: Run): number {
   const starts = Array.from({ length: batch }, () => Math.floor(draw() * (text.training.length - context)));
   const { ids, targets, cuSeqlens } = batchAt(text.training, starts, context);
   const { value, gradients } = valueAndGrad(() => crossEntropy(model.forward(ids, { cuSeqlens }), targets));
+  if (!Number.isFinite(value)) {
+    const hint = 'the checkpoint stays as it was; try a lower --learning-rate';
+    throw new UsageError(`the loss must stay finite: it is ${value} at step ${run.step + 1} (${hint})`);
+  }
   run.step++;
   const warmupSteps = Math.min(Math.ceil(steps / 20), steps - 1);
   const schedule = cosineSchedule({ learningRate, warmupSteps, totalSteps: steps, minimum: learningRate / 20 });

@@ -5,12 +5,12 @@ import process from 'node:process';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseArguments, type Settings } from '../../examples/train/arguments.js';
 import { load, save } from '../../examples/train/checkpoint.js';
-import { curveSvg } from '../../examples/train/curve.js';
-import { clock } from '../../examples/train/progress.js';
+import { curveSvg, thinned } from '../../examples/train/curve.js';
+import { clock, Progress } from '../../examples/train/progress.js';
 import { heldBackLoss, newRun, type Run, trainStep } from '../../examples/train/run.js';
 import { batchAt, drawsOf, entropyOf, readText } from '../../examples/train/text.js';
 import { requireBuilt } from '../support/built.js';
-import { node } from '../support/processes.js';
+import { node, run } from '../support/processes.js';
 import { projectRoot } from '../support/source-modules.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { allElements, parseXml, textOf } from '../support/xml.js';
@@ -58,23 +58,65 @@ describe('npm run train', () => {
     expect(again.stdout).toContain(`held-back loss   ${loss('held-back loss').toFixed(3)}`);
   });
 
-  it('saves when it is interrupted, and says how to go on', async () => {
+  it('saves when it is interrupted, says how to go on, and ends as if nothing had happened', async () => {
     const folder = folderWithText();
-    const args = [PROGRAM, ...TINY, '--file', 'text.txt', '--steps', '80000', '--checkpoint', 'my run.safetensors'];
-    const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+    const args = [
+      PROGRAM,
+      ...TINY,
+      '--file',
+      'text.txt',
+      '--steps',
+      '1200',
+      '--generate',
+      '8',
+      '--checkpoint-every',
+      '50',
+    ];
+    const whole = node([...args, '--checkpoint', 'whole'], folder);
+    expect([whole.code, whole.stderr]).toEqual([0, '']);
+    const child = spawn(process.execPath, [...args, '--checkpoint', 'my run'], { cwd: folder, stdio: 'pipe' });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => {
-      // The first line stands before the first step.
-      if (output === '') setTimeout(() => child.kill('SIGINT'), 300);
+      // Twice, as npm and the terminal do.
+      if (!output.includes('held back 0') && chunk.includes('held back 0')) {
+        child.kill('SIGINT');
+        setTimeout(() => child.kill('SIGINT'), 5);
+      }
       output += chunk.toString();
     });
     const code = await new Promise((resolve) => child.on('close', resolve));
     expect(code).toBe(130);
     const [, step] = /Stopped at step (\d+), saved\. Go on with: (.*)\n$/.exec(output) ?? [];
-    expect(output).toContain('npm run train -- --resume --checkpoint "my run.safetensors"');
-    const path = join(folder, 'my run.safetensors');
-    expect(load(path, path).step).toBe(Number(step));
+    expect(output).toContain('npm run train -- --resume --checkpoint "my run"\n');
+    expect(load(join(folder, 'my run'), 'my run').step).toBe(Number(step));
     expect(Number(step)).toBeGreaterThan(0);
+    expect(Number(step)).toBeLessThan(800);
+
+    const rest = node([PROGRAM, '--resume', '--checkpoint', 'my run', '--generate', '8'], folder);
+    expect([rest.code, rest.stderr]).toEqual([0, '']);
+    expect(rest.stdout).toContain(`; going on at step ${step}\n`);
+    const ending = (text: string) => text.slice(text.indexOf('held-back loss'));
+    expect(ending(rest.stdout)).toBe(ending(whole.stdout));
+    // Parameters, optimiser, every loss.
+    expect(readFileSync(join(folder, 'my run')).equals(readFileSync(join(folder, 'whole')))).toBe(true);
+  });
+
+  it.skipIf(process.platform === 'win32')('saves when its reader has gone (| head)', () => {
+    const folder = folderWithText();
+    const script = '"$0" "$@" | head -n 1';
+    const args = [process.execPath, PROGRAM, ...TINY, '--file', 'text.txt', '--steps', '4000'];
+    const { stdout, stderr } = run('sh', ['-c', script, ...args], folder);
+    expect(stdout).toBe('text.txt: 1440 bytes to learn from, 160 held back\n');
+    expect(stderr).toMatch(/^Stopped at step \d+, saved\. Go on with: npm run train -- --resume\n$/);
+  });
+
+  it('tells what a new run replaces', () => {
+    const folder = folderWithText();
+    const args = [PROGRAM, ...TINY, '--file', 'text.txt', '--steps', '2', '--generate', '0'];
+    expect(node(args, folder).stdout).not.toContain('replaces');
+    expect(node(args, folder).stdout).toContain(
+      '"train.safetensors" held a run at step 2 of 2: the first save replaces it\n',
+    );
   });
 
   it.each([
@@ -87,14 +129,22 @@ describe('npm run train', () => {
     [['--resume'], '--batch must not come with --resume: the checkpoint knows it'],
     [['--file', 'nothing.txt'], '--file must be readable: '],
     [['--file', 'short.txt'], 'long enough to hold a tenth of it back: it has 20 bytes, --context 16 needs 170'],
-    [['--file', 'text.txt', '--steps', '1', '--svg', 'no/curve.svg'], '--svg must lie in a folder that exists'],
-    [['--file', 'text.txt', '--steps', '1', '--checkpoint', 'no/run'], '--checkpoint must lie in a folder that exists'],
+    [['--file', 'text.txt', '--svg', 'no/curve.svg'], '--svg must lie in a folder that exists: got "no/curve.svg"'],
+    [['--file', 'text.txt', '--svg', '.'], '--svg must be a place to write a file: "." is a folder'],
+    [['--file', 'text.txt', '--svg', './text.txt'], '--svg must not be the text or the checkpoint: got "./text.txt"'],
+    [['--file', 'text.txt', '--svg', 'a', '--checkpoint', './a'], '--svg must not be the text or the checkpoint'],
+    [['--file', 'text.txt', '--checkpoint', 'no/run'], '--checkpoint must lie in a folder that exists'],
+    [['--file', 'text.txt', '--checkpoint', 'text.txt'], 'or a checkpoint of this program: "text.txt" is another file'],
+    [['--file', 'text.txt', '--d-model', '4096', '--layers', '64'], '--layers, --batch or --context take less)'],
   ])('refuses %j', (args, message) => {
     const folder = folderWithText();
     writeFileSync(join(folder, 'short.txt'), 'x'.repeat(20));
-    const tiny = args.includes('--heads') ? TINY.slice(0, -2) : TINY;
+    const before = readdirSync(folder);
+    const tiny = TINY.filter((_, i) => !args.includes(TINY[i - (i % 2)]));
     const { code, stderr } = node([PROGRAM, ...tiny, ...args], folder);
     expect(code).toBe(2);
+    expect(readdirSync(folder)).toEqual(before);
+    expect(readFileSync(join(folder, 'text.txt'), 'utf8')).toMatch(/^abc/);
     expect(stderr).toMatch(/^npm run train: .*\n$/);
     expect(stderr).toContain(message);
   });
@@ -110,6 +160,16 @@ describe('npm run train', () => {
     expect(() => load(path, 'run')).toThrow(`${refused}readSafetensors: the tensors must fill the file`);
     writeFileSync(path, Buffer.from(bytes.toString('latin1').replace('qkv train 1', 'qkv train 9'), 'latin1'));
     expect(() => load(path, 'run')).toThrow(`${refused}its format must be "qkv train 1", got "qkv train 9"`);
+    for (const [from, to] of [
+      ['"step":"0"', '"step":"x"'],
+      ['"history.loss"', '"history.lost"'],
+      ['"model.', '"nodel.'],
+    ]) {
+      writeFileSync(path, Buffer.from(bytes.toString('latin1').replace(from, to), 'latin1'));
+      expect(() => load(path, 'run')).toThrow(refused);
+    }
+    writeFileSync(path, 'a poem');
+    expect(() => load(path, 'run')).toThrow(`${refused}readSafetensors: `);
     writeFileSync(path, bytes);
     writeFileSync(join(folder, 'text.txt'), 'abcdefgi'.repeat(200));
     expect(() => load(path, 'run')).toThrow(`${refused}the text must be the one the run began with`);
@@ -124,7 +184,7 @@ describe('a run', () => {
     const losses = Array.from({ length: 12 }, () => trainStep(whole));
     const first = runOf(folder, '--steps', '12');
     const early = Array.from({ length: 5 }, () => trainStep(first));
-    first.history.push({ step: 5, loss: early[4] });
+    first.history.push({ step: 4, loss: early[3], heldBack: 2.5 }, { step: 5, loss: early[4] });
     save(first, path, 'run');
     const second = load(path, 'run');
     expect(second.history).toEqual(first.history);
@@ -138,6 +198,17 @@ describe('a run', () => {
     const lossOf = (seed: string) => trainStep(runOf(folder, '--seed', seed));
     expect(lossOf('4')).toBe(lossOf('4'));
     expect(lossOf('4')).not.toBe(lossOf('5'));
+  });
+
+  it('that is no longer a number stops before anything moves', () => {
+    const broken = runOf(folderWithText());
+    broken.model.parameters()[0].data.fill(Number.NaN);
+    const optimiser = broken.optimiser.stateDict();
+    expect(() => trainStep(broken)).toThrow(
+      'the loss must stay finite: it is NaN at step 1 (the checkpoint stays as it was; try a lower --learning-rate)',
+    );
+    expect(broken.step).toBe(0);
+    expect(broken.optimiser.stateDict()).toEqual(optimiser);
   });
 
   it('weighs every sequence held back alike', () => {
@@ -174,6 +245,48 @@ describe('its parts', () => {
 
   it('tell time', () => {
     expect([0, 59.4, 60, 3601, -1].map(clock)).toEqual(['0:00', '0:59', '1:00', '60:01', '0:00']);
+  });
+
+  it('show the way on one line of a terminal, in lines elsewhere', () => {
+    const written = (isTTY: boolean, columns: number) => {
+      const texts: string[] = [];
+      const stream = { isTTY, columns, write: (text: string) => texts.push(text) } as unknown as NodeJS.WriteStream;
+      const progress = new Progress(stream, 8, 10, 4);
+      expect(progress.summary()).toBe('');
+      progress.show(5, 1.5, '');
+      progress.show(6, 1.25, 'held back 1.000');
+      progress.show(7, 1.5, '');
+      progress.end();
+      progress.end();
+      expect(progress.summary()).toMatch(/^3 steps in 0:00, \d+ tokens\/s$/);
+      return texts.join('');
+    };
+    const bar = (filled: number) => '█'.repeat(filled) + '░'.repeat(24 - filled);
+    const rest = '\\d+ tokens/s  0:00 left';
+    const [five, six, seven] = [5, 6, 7].map((step) => `${bar(3 * step)} ${step}/8  loss 1\\.\\d+  ${rest}`);
+    const sixth = `${six}  held back 1\\.000\n`;
+    expect(written(true, 200)).toMatch(new RegExp(`^\r\\x1b\\[K${five}\r\\x1b\\[K${sixth}\r\\x1b\\[K${seven}\n$`));
+    expect(written(false, 0)).toMatch(new RegExp(`^${sixth}$`));
+    // A line that wrapped could not be redrawn.
+    for (const line of written(true, 30).split(/\r|\n/)) expect(line.replace('\x1b[K', '').length).toBeLessThan(30);
+  });
+
+  it('thin a long curve without moving it', () => {
+    const points = Array.from({ length: 1000 }, (_, i) => ({ step: i + 1, loss: i % 4 === 0 ? Number.NaN : 2 }));
+    const few = thinned(points);
+    expect(few.length).toBeGreaterThan(150);
+    expect(few.length).toBeLessThanOrEqual(300);
+    expect(new Set(few.map(({ loss }) => loss))).toEqual(new Set([2]));
+    expect(few.every(({ step }, i) => i === 0 || step > few[i - 1].step)).toBe(true);
+    expect(thinned(points.slice(1, 4))).toEqual(points.slice(1, 4));
+    // More points than a function takes arguments.
+    expect(
+      curveSvg(
+        Array.from({ length: 200_000 }, (_, i) => ({ step: i, loss: 1e30 })),
+        3,
+        'x',
+      ).length,
+    ).toBeLessThan(1e5);
   });
 
   it('draw curves in which a title is only text', () => {

@@ -134,8 +134,8 @@ function logSoftmax(runtime: Runtime, x: Floats, rows: number, cols: number): Fl
   memory.enter();
   const [at, out] = [memory.copyIn(x), memory.reserve(x.length * 4)];
   const { max, sum } = rowStatistics(runtime, at, rows, cols);
-  // A row of −∞ is copied.
-  const logSum = sum.map((s, r) => (max[r] === Number.NEGATIVE_INFINITY ? 0 : Math.log(s)));
+  // A row of −∞, whose sum is 0, is copied.
+  const logSum = sum.map((s) => (s === 0 ? 0 : Math.log(s)));
   const shift = max.map((m) => (m === Number.NEGATIVE_INFINITY ? 0 : m));
   exports.log_softmax_rows(at, out, memory.copyIn(shift), memory.copyIn(logSum), cols, 0, rows);
   return memory.copyOut(out, x.length);

@@ -1,8 +1,9 @@
 import type binaryen from 'binaryen';
 import { BACKWARD_FIELDS, type BackwardField, KEY_TILE } from '../attention-record.js';
 import { emitBackwardRows } from './attention-backward-rows.js';
-import { callLogits, type ScoreRow } from './attention-logits.js';
-import { define, type FunctionBuilder, type Int, type IntVariable } from './builder.js';
+import { groupOf, outStrideOf, roundUp, sequenceOf } from './attention-fields.js';
+import { callLogits, changesScores, type ScoreRow } from './attention-logits.js';
+import { define, type Int } from './builder.js';
 import { KC, NR } from './gemm.js';
 
 // Fused attention, backward. For a tile of query rows, over tiles of keys in reach, from m and s of the forward:
@@ -18,17 +19,14 @@ import { KC, NR } from './gemm.js';
 type Module = binaryen.Module;
 type Field = (name: BackwardField) => Int;
 
-export const SCORE_STRIDE = KEY_TILE * 4;
+const SCORE_STRIDE = KEY_TILE * 4;
 
 const fieldsOf =
   (record: Int): Field =>
   (name) =>
     record.int(BACKWARD_FIELDS.indexOf(name) * 4);
 
-const roundUp = (x: Int): Int => x.plus(NR - 1).and(-NR);
-const panelsOf = (x: Int): Int => x.plus(NR - 1).shr(3);
-
-const CHANGES = ['softcap', 'alibi', 'bias', 'mask', 'keyMask'] as const;
+const panelsOf = (x: Int): Int => x.plus(NR - 1).dividedBy(NR);
 
 /** Every key tile of query rows [query, query + rows) of one head: dQ of these rows, and their part of all else. */
 function gradientTile(m: Module): void {
@@ -51,15 +49,12 @@ function gradientTile(m: Module): void {
     const [queryPanels, outPanels] = (['atQueryPanels', 'atOutPanels'] as const).map(place);
     const [dK, dV, ldq, ldo] = (['dK', 'dV', 'ldq', 'ldo'] as const).map((name) => local(name, field(name)));
     const keyStride = local('keyStride', roundUp(dK).shl(2));
-    const valueStride = local('valueStride', roundUp(dV).shl(2));
-    const { firstQuery: sequenceQuery, keyRow, numKeys } = sequenceOf(f, field, p.sequence);
-    const firstQuery = local('firstQuery', sequenceQuery.plus(p.query));
-    const position = local('position', field('offsets').plus(p.sequence.shl(2)).int().plus(p.query));
-    const kvHead = local('kvHead', p.head.dividedBy(field('numHeads').dividedBy(field('numKvHeads'))));
-    const changing = local(
-      'changing',
-      CHANGES.map(field).reduce((any, value) => any.or(value)),
-    );
+    const valueStride = local('valueStride', outStrideOf(field));
+    const { queryRow: sequenceRow, keyRow, numKeys, offset } = sequenceOf(f, field, p.sequence);
+    const firstQuery = local('firstQuery', sequenceRow.plus(p.query));
+    const position = local('position', offset.plus(p.query));
+    const kvHead = local('kvHead', p.head.dividedBy(groupOf(field)));
+    const changing = local('changing', changesScores(field));
     const dropping = local('dropping', field('dropThreshold').or(field('dropAll')));
     const [r, tile, c] = ['r', 'tile', 'c'].map((name) => f.intVariable(name));
     const atHead = (base: BackwardField, stride: Int, width: Int) =>
@@ -220,19 +215,6 @@ function gradientTile(m: Module): void {
   });
 }
 
-function sequenceOf(f: FunctionBuilder, field: Field, sequence: Int) {
-  const at = (name: 'cuSeqlens' | 'cuSeqlensK') => field(name).plus(sequence.shl(2));
-  const local = (name: string, value: Int): IntVariable => f.intVariable(name, value);
-  const firstQuery = local('sequenceQuery', at('cuSeqlens').int());
-  const keyRow = local('keyRow', at('cuSeqlensK').int());
-  return {
-    firstQuery,
-    numQueries: local('numQueries', at('cuSeqlens').int(4).minus(firstQuery)),
-    keyRow,
-    numKeys: local('numKeys', at('cuSeqlensK').int(4).minus(keyRow)),
-  };
-}
-
 /**
  * Units [from, to) of a backward; unit = sequence · numKvHeads + kvHead. Ranges may be cut anywhere and, where each head
  * has its own rows of dBias or dBias is not wanted, run at the same time. A dBias that heads share is summed head after
@@ -252,12 +234,12 @@ function attentionBackward(m: Module): void {
         f.intVariable(name, p.scratch.plus(field(name))),
       );
       const keyStride = f.intVariable('keyStride', roundUp(dK).shl(2));
-      const valueStride = f.intVariable('valueStride', roundUp(dV).shl(2));
-      group.set(field('numHeads').dividedBy(field('numKvHeads')));
+      const valueStride = f.intVariable('valueStride', outStrideOf(field));
+      group.set(groupOf(field));
       f.for(unit, p.from, p.to, 1, () => {
         sequence.set(unit.dividedBy(field('numKvHeads')));
         kvHead.set(unit.modulo(field('numKvHeads')));
-        const { firstQuery, numQueries, keyRow, numKeys } = sequenceOf(f, field, sequence);
+        const { queryRow, numQueries, keyRow, numKeys } = sequenceOf(f, field, sequence);
         const atHead = (base: BackwardField, stride: Int, width: Int, row: Int = keyRow) =>
           field(base).plus(row.times(stride)).plus(kvHead.times(width).shl(2));
         const keyBytes = numKeys.times(keyStride);
@@ -278,7 +260,7 @@ function attentionBackward(m: Module): void {
             const start = head.times(field('biasHeadStride'));
             const target = field('gradBias')
               .plus(start)
-              .plus(firstQuery.times(field('columns')).shl(2));
+              .plus(queryRow.times(field('columns')).shl(2));
             // The first head of those that share it clears it.
             f.if(start.or(head.not()), () => f.fill(target, 0, numQueries.times(field('columns')).shl(2)));
           }),

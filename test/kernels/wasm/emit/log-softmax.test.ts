@@ -87,8 +87,8 @@ describe('row_statistics', () => {
 
 test('log_softmax_rows subtracts first one, then the other, to the bit', () => {
   fc.assert(
-    fc.property(matrices(fc.float({ noDefaultInfinity: false })), ({ rows, cols, x, cut }) => {
-      const [max, logSum] = [grid(-3, 1e30, rows + 2), grid(0, 2, rows + 2)];
+    fc.property(matrices(fc.oneof(ordinary, fc.float())), ({ rows, cols, x, cut }) => {
+      const [max, logSum] = [grid(-3, 31, rows + 2), grid(0.1, 2, rows + 2)];
       const arena = new Arena();
       const at = { x: arena.input(x), max: arena.input(max), logSum: arena.input(logSum), out: arena.output(x.length) };
       arena.run(rows, cut, (a, b) => entries.log_softmax_rows(at.x, at.out, at.max, at.logSum, cols, a, b));
