@@ -14,7 +14,7 @@ import { readText } from './train/text.js';
 /** Sequences of the text held back that are looked at on the way; at the end all are. */
 const SOME = 16;
 /** Looks at the text held back on the way. */
-const LOOKS = 8;
+const LOOKS = 10;
 
 const nameOf = ({ settings: { file } }: Run) => (file === undefined ? 'Genesis' : quote(basename(file)).slice(1, -1));
 
@@ -95,7 +95,6 @@ async function main(): Promise<void> {
   const { run, replaced } = beginning(settings);
   process.stdout.write(describe(run, replaced, settings.checkpoint));
   await train(run, settings, stop);
-  stop.release();
   if (run.step < run.settings.steps) {
     const where = settings.checkpoint === 'train.safetensors' ? '' : ` --checkpoint ${word(settings.checkpoint)}`;
     const curve = writeCurve(run, run.history, settings.svg);
@@ -103,6 +102,7 @@ async function main(): Promise<void> {
     process.exitCode = stop.exitCode;
     return;
   }
+  stop.release();
   const heldBack = heldBackLoss(run);
   const bits = (nats: number) => `${nats.toFixed(3)} nats (${(nats / Math.LN2).toFixed(2)} bits) a byte`;
   process.stdout.write(`\nheld-back loss   ${bits(heldBack)}\nunigram entropy  ${bits(run.text.unigramEntropy)}\n`);

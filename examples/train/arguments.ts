@@ -35,7 +35,7 @@ export const HELP = `npm run train -- [options]
 Trains a causal Transformer on the bytes of a text, shows the loss as it falls, and writes a continuation of its own.
 
   --file path           the text; default: the book of Genesis (King James Version, 1611), which comes with it
-  --steps n             default 600
+  --steps n             default 500
   --batch n             sequences a step, default 8
   --context n           bytes a sequence, default 128
   --d-model n           default 128
@@ -108,7 +108,7 @@ export function parseArguments(args: readonly string[]): Settings | 'help' {
   return {
     run: {
       file: values.get('file'),
-      steps: count('steps', 600, 1, 1e7),
+      steps: count('steps', 500, 1, 1e7),
       batch: count('batch', 8, 1, 4096),
       context: count('context', 128, 2, 8192),
       dModel,

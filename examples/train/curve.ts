@@ -61,8 +61,8 @@ ${ticks.join('\n')}
 ${label(right, y(unigramEntropy) - 6, 'unigram entropy', 'text-anchor="end" fill="#888"')}
 ${line(training, 'stroke="#1f77b4"')}
 ${line(heldBack, 'stroke="#d62728" stroke-width="2"')}
-${label(right - 150, MARGIN.top + 6, 'training', 'fill="#1f77b4"')}
-${label(right - 90, MARGIN.top + 6, 'held back', 'fill="#d62728"')}
+${label(right - 130, 22, 'training', 'fill="#1f77b4"')}
+${label(right, 22, 'held back', 'text-anchor="end" fill="#d62728"')}
 ${label((MARGIN.left + right) / 2, HEIGHT - 8, 'step; loss in nats a byte', 'text-anchor="middle"')}
 </svg>
 `;

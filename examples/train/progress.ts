@@ -41,14 +41,15 @@ export class Progress {
   show(step: number, loss: number, note: string): void {
     this.#step = step;
     const left = clock((this.#seconds / (step - this.#first)) * (this.#total - step));
-    const filled = Math.round((BAR * step) / this.#total);
-    const bar = '█'.repeat(filled) + '░'.repeat(BAR - filled);
     const rest = note === '' ? '' : `  ${note}`;
-    const line = `${bar} ${step}/${this.#total}  loss ${loss.toFixed(3)}  ${this.#rate} tokens/s  ${left} left${rest}`;
+    const words = ` ${step}/${this.#total}  loss ${loss.toFixed(3)}  ${this.#rate} tokens/s  ${left} left${rest}`;
+    // A line that wraps could not be redrawn: the bar makes room first.
+    const room = this.#stream.isTTY ? (this.#stream.columns || 80) - 1 : Number.POSITIVE_INFINITY;
+    const width = Math.max(1, Math.min(BAR, room - words.length));
+    const filled = Math.round((width * step) / this.#total);
+    const line = `${'█'.repeat(filled)}${'░'.repeat(width - filled)}${words}`.slice(0, room);
     if (this.#stream.isTTY) {
-      // A line that wraps could not be redrawn.
-      const shown = line.slice(0, Math.max(1, (this.#stream.columns || 80) - 1));
-      this.#stream.write(`\r\x1b[K${shown}${note === '' ? '' : '\n'}`);
+      this.#stream.write(`\r\x1b[K${line}${note === '' ? '' : '\n'}`);
       this.#open = note === '';
     } else if (note !== '' || step === this.#total || performance.now() - this.#written > SILENCE_MS) {
       this.#stream.write(`${line}\n`);

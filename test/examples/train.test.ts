@@ -47,7 +47,7 @@ describe('npm run train', () => {
     const loss = (name: string) => Number(new RegExp(`${name} +([\\d.]+) nats`).exec(stdout)?.[1]);
     expect(loss('unigram entropy')).toBeCloseTo(Math.log(8), 3);
     expect(loss('held-back loss')).toBeLessThan(1);
-    expect(stdout).toMatch(/56\/60 {2}loss [\d.]+ {2}\d+ tokens\/s {2}0:0\d left {2}held back [\d.]+\n/);
+    expect(stdout).toMatch(/54\/60 {2}loss [\d.]+ {2}\d+ tokens\/s {2}0:0\d left {2}held back [\d.]+\n/);
     expect(stdout).toMatch(/\nabc[a-h]{24}\n$/);
     expect(readdirSync(folder).sort()).toEqual(['curve.svg', 'text.txt', 'train.safetensors']);
     const texts = allElements(parseXml(readFileSync(join(folder, 'curve.svg'), 'utf8'))).map(textOf);
@@ -84,8 +84,9 @@ describe('npm run train', () => {
       }
       output += chunk.toString();
     });
-    const code = await new Promise((resolve) => child.on('close', resolve));
-    expect(code).toBe(130);
+    const ended = await new Promise((resolve) => child.on('close', (code, signal) => resolve(signal ?? code)));
+    // The second signal may come when Node is ending and catches none any more; all is saved and said by then.
+    expect([130, 'SIGINT']).toContain(ended);
     const [, step] = /Stopped at step (\d+), saved\. Go on with: (.*)\n$/.exec(output) ?? [];
     expect(output).toContain('npm run train -- --resume --checkpoint "my run"\n');
     expect(load(join(folder, 'my run'), 'my run').step).toBe(Number(step));
@@ -267,7 +268,8 @@ describe('its parts', () => {
     const sixth = `${six}  held back 1\\.000\n`;
     expect(written(true, 200)).toMatch(new RegExp(`^\r\\x1b\\[K${five}\r\\x1b\\[K${sixth}\r\\x1b\\[K${seven}\n$`));
     expect(written(false, 0)).toMatch(new RegExp(`^${sixth}$`));
-    // A line that wrapped could not be redrawn.
+    // A line that wrapped could not be redrawn: the bar gets shorter, then the line ends early.
+    expect(written(true, 70)).toMatch(/K█+░+ 6\/8 .* left {2}held back 1\.000\n/);
     for (const line of written(true, 30).split(/\r|\n/)) expect(line.replace('\x1b[K', '').length).toBeLessThan(30);
   });
 
