@@ -1,7 +1,18 @@
 import { type Matrix, MultiHeadAttention, type StoredTensor } from 'qkv';
 import type { TorchCase } from './conformance.js';
 import { type BatchMasks, batchMask, flagsOfBias } from './masks.js';
-import { broadcast, entry, flatten, isFlags, need, sizeOf, swapAxes, type Tensor, toMatrix } from './tensor.js';
+import {
+  broadcast,
+  entry,
+  flatten,
+  isFlags,
+  need,
+  sizeOf,
+  swapAxes,
+  type Table,
+  type Tensor,
+  toMatrix,
+} from './tensor.js';
 
 /** What a case of kind mha says of itself. */
 export interface MhaConfig {
@@ -58,6 +69,24 @@ function mhaState({ tensors }: TorchCase): Map<string, StoredTensor> {
   putRow('bias_K', tensors.get('param.bias_k'));
   putRow('bias_V', tensors.get('param.bias_v'));
   return state;
+}
+
+/** The gradients of a case's parameters, in the library's layout and under its names. */
+export function mhaGradients({ tensors }: TorchCase): Map<string, Table> {
+  const found = new Map<string, Table>();
+  const get = (name: string) => tensors.get(`grad.param.${name}`);
+  const put = (name: string, tensor: Tensor | undefined, isRow = false) =>
+    tensor && found.set(name, isRow ? flatten(tensor, 0) : flatten(swapAxes(tensor, 0, 1), 1));
+  const [weight, bias] = [get('in_proj_weight'), get('in_proj_bias')];
+  ['Q', 'K', 'V'].forEach((role, i) => {
+    put(`W_${role}`, weight ? splitRows(weight, 3)[i] : get(`${role.toLowerCase()}_proj_weight`));
+    put(`b_${role}`, bias && splitRows(bias, 3)[i], true);
+  });
+  put('W_O', get('out_proj.weight'));
+  put('b_O', get('out_proj.bias'), true);
+  put('bias_K', get('bias_k'), true);
+  put('bias_V', get('bias_v'), true);
+  return found;
 }
 
 function splitRows(tensor: Tensor, parts: number): Tensor[] {

@@ -164,7 +164,10 @@ function rowStatistics({ memory, exports }: Runtime, x: number, rows: number, co
   return { max: memory.copyOut(max, rows), sum: memory.copyOut(sum, rows), gap: memory.copyOut(gap, rows) };
 }
 
-/** The kernel that drops attention weights, on one long row of one head: entry i is key i. */
+/**
+ * The kernel that drops attention weights, on one long row of one head: entry i is key i. It writes whole vectors of four,
+ * the last into the room that `reserve` leaves behind; a range of entries begins at a multiple of 16.
+ */
 function dropout({ memory, exports }: Runtime, { x, rate, seedLow, seedHigh }: Dropout): Float32Array {
   memory.enter();
   const out = memory.reserve(x.length * 4);

@@ -47,7 +47,7 @@ function tanhSlope(f: FunctionBuilder, y: Vector): Vector {
  */
 function sigmoidSlope(f: FunctionBuilder, x: Vector, z: Vector, xTimesSlopeOfZ: Vector): Vector {
   const [e, larger, smaller] = ['e', 'larger', 'smaller'].map((name) => f.vectorVariable(name));
-  boundedExpVector(f, e, z.abs().negate());
+  boundedExpVector(f, e, z.or(f.constant(-0))); // −|z|
   const one = f.constant(1);
   larger.set(one.dividedBy(one.plus(e)));
   smaller.set(e.times(larger));
