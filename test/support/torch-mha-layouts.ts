@@ -23,18 +23,23 @@ export function restated(cases: readonly TorchCase[]): TorchCase[] {
 
 /** [rows, batch, width], as PyTorch has it by default. */
 function sequenceFirst(testCase: TorchCase): TorchCase {
-  const swapped = ['in.query', 'in.key', 'in.value', 'out.output'];
+  const inputs = ['in.query', 'in.key', 'in.value'];
+  const swapped = [...inputs, 'out.output', 'grad.output', ...inputs.map((name) => `grad.${name}`)];
   return restate(testCase, 'sequence first', { batch_first: false }, (name, tensor) =>
     swapped.includes(name) ? swapAxes(tensor, 0, 1) : tensor,
   );
 }
 
-/** The last sequence alone, without an axis for the batch. */
+/** The last sequence alone, without an axis for the batch; gradients of parameters are those of a whole batch. */
 function unbatched(testCase: TorchCase): TorchCase {
-  const own = ['in.query', 'in.key', 'in.value', 'out.output', 'out.weights'];
-  return restate(testCase, 'unbatched', { batched: false }, (name, tensor) =>
+  const inputs = ['in.query', 'in.key', 'in.value'];
+  const own = [...inputs, 'out.output', 'out.weights', 'grad.output', ...inputs.map((name) => `grad.${name}`)];
+  const [batch] = need(testCase.tensors, 'in.query').shape;
+  const said = restate(testCase, 'unbatched', { batched: false }, (name, tensor) =>
     own.includes(name) ? entry(tensor, tensor.shape[0] - 1) : tensor,
   );
+  if (batch === 1) return said;
+  return { ...said, tensors: new Map([...said.tensors].filter(([name]) => !name.startsWith('grad.param.'))) };
 }
 
 /** The mask as [batch·heads, Lq, Lk]. */
@@ -53,11 +58,14 @@ function additivePadding(testCase: TorchCase, padding: Tensor): TorchCase {
   );
 }
 
-/** Query 0 may attend to nothing: NaN in the output and the weights of PyTorch. */
+/** Query 0 may attend to nothing: NaN in the output and the weights of PyTorch, and in whatever gradient reads them. */
 function withNanRow(testCase: TorchCase, mask: Tensor): TorchCase {
   return restate(testCase, 'a row of NaN', {}, (name, tensor) => {
     if (name === 'in.attn_mask')
       return { shape: mask.shape, data: tensor.data.map((flag, i) => (i < mask.shape[1] ? 1 : flag)) };
+    if (name.startsWith('grad.') && name !== 'grad.output') {
+      return { shape: tensor.shape, data: tensor.data.map(() => Number.NaN) };
+    }
     if (name !== 'out.output' && name !== 'out.weights') return tensor;
     const [rows, cols] = tensor.shape.slice(-2);
     const isFirstRow = (i: number) => i % (rows * cols) < cols;

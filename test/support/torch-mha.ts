@@ -104,10 +104,10 @@ export function batchFirst(testCase: TorchCase, name: string): Tensor | undefine
   return batch_first ? tensor : swapAxes(tensor, 0, 1);
 }
 
-/** out.weights as [batch, heads or 1 (their mean), Lq, Lk]. */
-export function expectedWeights(testCase: TorchCase): Tensor | undefined {
+/** out.weights or grad.weights as [batch, heads or 1 (their mean), Lq, Lk]. */
+export function expectedWeights(testCase: TorchCase, name = 'out.weights'): Tensor | undefined {
   const { batched, average_attn_weights } = mhaConfig(testCase);
-  const tensor = testCase.tensors.get('out.weights');
+  const tensor = testCase.tensors.get(name);
   if (tensor === undefined) return undefined;
   const shape = batched ? [...tensor.shape] : [1, ...tensor.shape];
   if (average_attn_weights) shape.splice(1, 0, 1);
