@@ -9,18 +9,19 @@ export { readSafetensors, type Safetensors, writeSafetensors } from './io/safete
 export { capabilities, type KernelChoice, setKernels, setSeed } from './kernels/state.js';
 export { type MatmulOptions, Matrix } from './matrix.js';
 export type { RandomNormalOptions, RandomUniformOptions } from './matrix-random.js';
+export type { CacheOptions, StepOptions } from './nn/cached-steps.js';
 export { CausalLM, type CausalLMForwardOptions, type CausalLMOptions } from './nn/causal-lm.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
 export { type Activation, FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';
 export { LearnedPositions, type LearnedPositionsOptions } from './nn/learned-positions.js';
 export { Linear, type LinearOptions } from './nn/linear.js';
 export { Module } from './nn/module.js';
-export {
-  MultiHeadAttention,
-  type MultiHeadAttentionForwardOptions,
-  type MultiHeadAttentionOptions,
-  type MultiHeadAttentionWeightsOptions,
-} from './nn/multi-head-attention.js';
+export { MultiHeadAttention } from './nn/multi-head-attention.js';
+export type {
+  MultiHeadAttentionForwardOptions,
+  MultiHeadAttentionOptions,
+  MultiHeadAttentionWeightsOptions,
+} from './nn/multi-head-options.js';
 export { LayerNorm, type NormModuleOptions, RMSNorm } from './nn/norms.js';
 export { type AttentionTrace, SelfAttention, type SelfAttentionOptions } from './nn/self-attention.js';
 export {

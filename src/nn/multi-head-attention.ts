@@ -1,118 +1,33 @@
-import {
-  describe,
-  kindError,
-  requireBoolean,
-  requireInteger,
-  requireOptions,
-  requireSize,
-  shapeError,
-} from '../core/errors.js';
+import { describe, kindError, requireOptions, shapeError } from '../core/errors.js';
 import { checkCuSeqlens, packedPositions } from '../core/sequences.js';
 import { Matrix } from '../matrix.js';
-import { type AttentionStage, attend, attentionStages } from '../ops/attention.js';
-import type { AttentionOptions, Mask } from '../ops/attention-options.js';
-import { checkPositions, type RopeOptions, ropeOption, rotary } from '../ops/rotary.js';
+import { attend, attentionStages } from '../ops/attention.js';
+import type { AttentionOptions } from '../ops/attention-options.js';
+import type { KVCache } from '../ops/cache.js';
+import { checkPositions, type RopeOptions, rotary } from '../ops/rotary.js';
 import type { Parameter } from '../parameter.js';
+import {
+  type CacheOptions,
+  cacheFor,
+  cacheList,
+  requireCaches,
+  type StepOptions,
+  stepOffsets,
+  stepPositions,
+} from './cached-steps.js';
 import { type ExtraKey, extraKeysLast, withExtraKeys } from './extra-keys.js';
-import { headShape } from './heads.js';
 import { constantParameter, normalParameter, uniformParameter } from './initialization.js';
 import { affine, zeroBias } from './linear.js';
 import {
-  checkProjections,
-  PROJECTION_OPTIONS,
-  ProjectedAttention,
-  type ProjectionOptions,
-  tryOptions,
-} from './projected-attention.js';
+  CONSTRUCTOR_OPTIONS,
+  checkMultiHeadAttention,
+  FORWARD_OPTIONS,
+  type MultiHeadAttentionForwardOptions,
+  type MultiHeadAttentionOptions,
+  type MultiHeadAttentionWeightsOptions,
+} from './multi-head-options.js';
+import { ProjectedAttention } from './projected-attention.js';
 import { requireColumns } from './shapes.js';
-
-export interface MultiHeadAttentionOptions extends ProjectionOptions {
-  numHeads: number;
-  /** Columns of the keys' input. Default dModel. */
-  kDim?: number;
-  /** Columns of the values' input. Default dModel. */
-  vDim?: number;
-  /** As in AttentionOptions, of every call. */
-  causal?: boolean | 'top-left';
-  window?: AttentionOptions['window'];
-  alibi?: AttentionOptions['alibi'];
-  softcap?: number;
-  /** Rotate Q and K by their positions. Default false. */
-  rope?: boolean | RopeOptions;
-  /** Learn one logit a head (0 at first) that only the softmax denominator sees. Default false. */
-  sinks?: boolean;
-  /** Let every query attend to one more key whose logit and value are 0. Default false. */
-  addZeroAttention?: boolean;
-  /** Let every query attend to one more, learned key and value: bias_K, bias_V. Default false. */
-  addBiasKeyValue?: boolean;
-}
-
-export interface MultiHeadAttentionForwardOptions {
-  /** Where keys and values come from: (Lk × kDim), or one matrix for each. Default x. */
-  context?: Matrix | { key: Matrix; value: Matrix };
-  /** As in AttentionOptions, of this call. */
-  mask?: Mask;
-  bias?: Matrix;
-  keyMask?: Uint8Array;
-  cuSeqlens?: ArrayLike<number>;
-  cuSeqlensK?: ArrayLike<number>;
-  /** Positions of the rows of x for RoPE. Default 0, 1, 2 … in every sequence; those of a context always are. */
-  positions?: ArrayLike<number>;
-}
-
-export interface MultiHeadAttentionWeightsOptions extends MultiHeadAttentionForwardOptions {
-  /** As in attentionWeights. Default 'weights'. */
-  stage?: AttentionStage;
-  /** Only these heads, in this order. Default all. */
-  heads?: readonly number[];
-}
-
-const CONSTRUCTOR_OPTIONS = /* @__PURE__ */ (() =>
-  [
-    ...PROJECTION_OPTIONS,
-    'kDim',
-    'vDim',
-    'causal',
-    'window',
-    'alibi',
-    'softcap',
-    'rope',
-    'sinks',
-    'addZeroAttention',
-    'addBiasKeyValue',
-  ] as const satisfies readonly (keyof MultiHeadAttentionOptions)[])();
-
-const FORWARD_OPTIONS = [
-  'context',
-  'mask',
-  'bias',
-  'keyMask',
-  'cuSeqlens',
-  'cuSeqlensK',
-  'positions',
-] as const satisfies readonly (keyof MultiHeadAttentionForwardOptions)[];
-
-/** Every option but the seed, which is drawn only where the rest is right. */
-export function checkMultiHeadAttention(where: string, options: MultiHeadAttentionOptions) {
-  const { dModel, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
-  const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
-  requireInteger(where, 'dModel', dModel, 1);
-  requireInteger(where, 'kDim', kDim, 1);
-  requireInteger(where, 'vDim', vDim, 1);
-  for (const [name, value] of Object.entries({ sinks, addZeroAttention, addBiasKeyValue })) {
-    requireBoolean(where, name, value);
-  }
-  if ((addZeroAttention || addBiasKeyValue) && (window !== undefined || (alibi !== undefined && alibi !== false))) {
-    const rule = 'addZeroAttention and addBiasKeyValue must stand without window and alibi';
-    throw shapeError(where, rule, 'got both', 'the extra keys have no position');
-  }
-  const heads = headShape(where, dModel, options);
-  const rope = ropeOption(where, options.rope, heads.dK);
-  requireSize(where, 'W_O', heads.numHeads * heads.dV, dModel);
-  tryOptions(where, heads, { causal, window, alibi, softcap });
-  checkProjections(where, options, heads, kDim, vDim);
-  return { heads, rope };
-}
 
 /**
  * Multi-head attention: every head attends with its own columns of Q, K and V; the heads side by side, times W_O.
@@ -198,6 +113,55 @@ export class MultiHeadAttention extends ProjectedAttention {
     return count === 0 ? weights : weights.map((w) => extraKeysLast(w, count));
   }
 
+  /**
+   * An empty cache for the keys and values of `step`.
+   *
+   * @throws ShapeError, TypeError, RangeError  as KVCache
+   * @example const cache = attention.createCache({ capacity: 1024 });
+   */
+  createCache(options: CacheOptions): KVCache {
+    return cacheFor('MultiHeadAttention.createCache', this.heads, options);
+  }
+
+  /**
+   * Self-attention of the next rows to themselves and to the rows before them, whose keys and values the cache holds:
+   * the rows that a causal forward of the whole sequence would give. Several caches: one a packed sequence.
+   *
+   * @param x  (rows × dModel): one row, or many at once
+   * @param caches  of createCache; the rows are appended
+   * @returns  (rows × dModel)
+   * @throws ShapeError  if x or a cache has another shape, or the rows do not fit: no cache is changed; TypeError for
+   *   wrong kinds and unknown options
+   * @example
+   * const cache = attention.createCache({ capacity: 1024 });
+   * const first = attention.step(prompt, cache); // (rows × dModel), all at once
+   * const next = attention.step(row, cache); // (1 × dModel), one by one
+   */
+  step(x: Matrix, caches: KVCache | readonly KVCache[], options: StepOptions = {}): Matrix {
+    const where = 'MultiHeadAttention.step';
+    this.requireInput(where, x);
+    if (this.kDim !== this.dModel || this.vDim !== this.dModel) {
+      throw shapeError(where, 'kDim and vDim must be dModel', `got ${this.kDim}, ${this.vDim} and ${this.dModel}`);
+    }
+    const list = cacheList(where, caches);
+    const offsets = stepOffsets(where, list.length, x.rows, options);
+    requireCaches(where, list, offsets, this.heads);
+    const { q, k, v } = this.project(x, x, x);
+    const [turnedQ, turnedK] = this.#turn(q, k, stepPositions(list, offsets));
+    const attention = { ...this.#options, causal: true, sinks: this.sinks };
+    const leading = this.#leadingRows();
+    return this.dropping(where, { dropout: this.dropout }, (drop, call) => {
+      const out = list.map((cache, s) => {
+        const part = (m: Matrix) => (list.length === 1 ? m : m.sliceRows(offsets[s], offsets[s + 1]));
+        cache.append(part(turnedK), part(v));
+        const queries = part(turnedQ);
+        const held = cache.held(where, queries.rows, { ...attention, ...drop }, leading);
+        return attend(where, queries, held.k, held.v, held.options, call);
+      });
+      return affine(out.length === 1 ? out[0] : Matrix.concatRows(out), this.W_O, this.b_O);
+    });
+  }
+
   /** Q, K and V of a call, and what the attention has to know. */
   #prepare(where: string, x: Matrix, options: MultiHeadAttentionForwardOptions) {
     const { context, mask, bias, keyMask, cuSeqlens, cuSeqlensK, positions } = options;
@@ -238,7 +202,6 @@ export class MultiHeadAttention extends ProjectedAttention {
 
   #rotate(where: string, q: Matrix, k: Matrix, isSelf: boolean, options: MultiHeadAttentionForwardOptions) {
     if (this.rope === undefined) return [q, k];
-    const { numHeads, numKvHeads } = this.heads;
     const { cuSeqlens, cuSeqlensK = cuSeqlens, positions } = options;
     const inSequence = (name: string, offsets: ArrayLike<number> | undefined, rows: number) =>
       offsets === undefined ? undefined : packedPositions(checkCuSeqlens(where, name, offsets, rows));
@@ -247,10 +210,24 @@ export class MultiHeadAttention extends ProjectedAttention {
     // Self-attention rotates its keys as its queries, unless the keys are cut into other sequences.
     const asQueries = isSelf && (positions !== undefined || options.cuSeqlensK === undefined);
     const keyPositions = asQueries ? queryPositions : inSequence('cuSeqlensK', cuSeqlensK, k.rows);
+    return this.#turn(q, k, queryPositions, keyPositions);
+  }
+
+  #turn(q: Matrix, k: Matrix, positions?: ArrayLike<number>, keyPositions = positions) {
+    if (this.rope === undefined) return [q, k];
+    const { numHeads, numKvHeads } = this.heads;
     return [
-      rotary(q, { ...this.rope, numHeads, positions: queryPositions }),
+      rotary(q, { ...this.rope, numHeads, positions }),
       rotary(k, { ...this.rope, numHeads: numKvHeads, positions: keyPositions }),
     ];
+  }
+
+  /** The extra keys and values below one another, where there are any. */
+  #leadingRows() {
+    const extra = this.#extraKeys();
+    if (extra.length === 0) return undefined;
+    const rows = { k: extra.map((row) => row.k), v: extra.map((row) => row.v) };
+    return { k: Matrix.concatRows(rows.k), v: Matrix.concatRows(rows.v) };
   }
 
   #extraKeys(): ExtraKey[] {

@@ -1,16 +1,18 @@
 import { requireChoice, requireFinite, requireOptions } from '../core/errors.js';
 import type { Matrix } from '../matrix.js';
+import type { KVCache } from '../ops/cache.js';
 import { layerRandom } from '../ops/seeds.js';
+import type { CacheOptions, StepOptions } from './cached-steps.js';
 import { Dropout } from './dropping.js';
 import { type Activation, checkFeedForward, FeedForward } from './feed-forward.js';
 import type { Init } from './initialization.js';
 import { Module } from './module.js';
+import { MultiHeadAttention } from './multi-head-attention.js';
 import {
   checkMultiHeadAttention,
-  MultiHeadAttention,
   type MultiHeadAttentionForwardOptions,
   type MultiHeadAttentionOptions,
-} from './multi-head-attention.js';
+} from './multi-head-options.js';
 import { LayerNorm, RMSNorm } from './norms.js';
 import { requireColumns } from './shapes.js';
 
@@ -133,7 +135,30 @@ export class TransformerBlock extends Module {
     const where = 'TransformerBlock';
     requireOptions(where, options, FORWARD_OPTIONS);
     requireColumns(where, 'x', x, 'dModel', this.attention.dModel);
-    const attend = (z: Matrix) => this.dropout1.forward(this.attention.forward(z, options));
+    return this.#around(x, (z) => this.attention.forward(z, options));
+  }
+
+  /** An empty cache for `step`; as MultiHeadAttention.createCache. @example const cache = block.createCache({ capacity: 1024 }); */
+  createCache(options: CacheOptions): KVCache {
+    return this.attention.createCache(options);
+  }
+
+  /**
+   * The next rows of a sequence, or of one for every cache; as MultiHeadAttention.step.
+   *
+   * @param x  (rows × dModel)
+   * @returns  (rows × dModel)
+   * @throws ShapeError, TypeError  as MultiHeadAttention.step
+   * @example const y = block.step(x, cache);
+   */
+  step(x: Matrix, caches: KVCache | readonly KVCache[], options: StepOptions = {}): Matrix {
+    requireColumns('TransformerBlock.step', 'x', x, 'dModel', this.attention.dModel);
+    return this.#around(x, (z) => this.attention.step(z, caches, options));
+  }
+
+  /** The layer around its attention. */
+  #around(x: Matrix, attention: (z: Matrix) => Matrix): Matrix {
+    const attend = (z: Matrix) => this.dropout1.forward(attention(z));
     const feed = (z: Matrix) => this.dropout2.forward(this.feedForward.forward(z));
     if (this.normPlacement === 'pre') {
       const y = x.add(attend(this.norm1.forward(x)));

@@ -182,7 +182,10 @@ function checkOffsets(where: string, options: AttentionOptions, cuSeqlens: Int32
 }
 
 /** How far a query sees: window and causal in one. */
-function checkReach(where: string, { causal = false, window }: AttentionOptions): { left: number; right: number } {
+export function checkReach(
+  where: string,
+  { causal = false, window }: AttentionOptions,
+): { left: number; right: number } {
   if (causal !== 'top-left' && typeof causal !== 'boolean') {
     const mistake = typeof causal === 'string' ? shapeError : kindError; // as for every choice of words
     throw mistake(where, "causal must be true, false or 'top-left'", `got ${describe(causal)}`);
@@ -270,7 +273,8 @@ function checkBias(where: string, bias: Matrix, rows: number, columns: number, n
   throw shapeError(where, maskRule('bias', rows, columns, numHeads), `got ${shapeText(bias)}`);
 }
 
-function checkAlibi(where: string, alibi: unknown, numHeads: number): Float32Array | undefined {
+/** One slope a head, or undefined where there is none. */
+export function checkAlibi(where: string, alibi: unknown, numHeads: number): Float32Array | undefined {
   if (alibi === undefined || alibi === false) return undefined;
   if (alibi === true) return alibiSlopes(numHeads);
   if (Object.prototype.toString.call(alibi) !== '[object Float32Array]') {

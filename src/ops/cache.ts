@@ -1,8 +1,21 @@
-import { requireInteger, requireOptions, requireSize, shapeError, shapeText } from '../core/errors.js';
-import { parameterArray } from '../kernels/state.js';
-import { Matrix, requireMatrix } from '../matrix.js';
+import { requireChoice, requireInteger, requireOptions, requireSize, shapeError, shapeText } from '../core/errors.js';
+import type { Floats } from '../kernels/contract.js';
+import { Matrix, requireMatrix, wrap } from '../matrix.js';
 import { attend } from './attention.js';
-import { ATTENTION_OPTIONS, type AttentionOptions } from './attention-options.js';
+import { ATTENTION_OPTIONS, type AttentionOptions, checkReach } from './attention-options.js';
+import { withoutPositions } from './cache-gap.js';
+import { CacheRows } from './cache-rows.js';
+
+/** Rows of k (rows × numKvHeads·dK) and of v (rows × numKvHeads·dV). */
+export interface KeysAndValues {
+  k: Matrix;
+  v: Matrix;
+}
+
+/** The keys and values of one attention, and its options. */
+export interface Held extends KeysAndValues {
+  options: AttentionOptions;
+}
 
 export interface KVCacheOptions {
   /** Rows it can hold. */
@@ -13,22 +26,29 @@ export interface KVCacheOptions {
   dV?: number;
   /** Heads of k and v. Default 1. */
   numKvHeads?: number;
+  /** 'linear' refuses rows that do not fit; in a 'ring' each takes the place of the oldest. Default 'linear'. */
+  mode?: 'linear' | 'ring';
+  /** First rows that a ring keeps for good; below capacity. Default 0. */
+  sinkTokens?: number;
 }
 
 /** The options of an attention that still mean something against a cache; keys are those the cache holds. */
 export type KVCacheAttendOptions = Omit<AttentionOptions, 'numKvHeads' | 'causalOffset' | 'cuSeqlens' | 'cuSeqlensK'>;
 
-const CACHE_OPTIONS: readonly (keyof KVCacheOptions)[] = ['capacity', 'dK', 'dV', 'numKvHeads'];
+const CACHE_OPTIONS: readonly (keyof KVCacheOptions)[] = ['capacity', 'dK', 'dV', 'numKvHeads', 'mode', 'sinkTokens'];
 const OF_THE_CACHE: readonly string[] = ['numKvHeads', 'causalOffset', 'cuSeqlens', 'cuSeqlensK'];
 const ATTEND_OPTIONS = /* @__PURE__ */ ATTENTION_OPTIONS.filter((name) => !OF_THE_CACHE.includes(name));
 
 /**
  * The keys and values of the tokens so far, so that the next ones attend to them without computing them again.
  *
- * Memory for `capacity` rows is taken at once, where the kernels read it without copying.
+ * Memory for `capacity` rows is taken at once, where the kernels read it without copying. A ring holds the last rows and
+ * the sink tokens: a query then sees the sinks and the capacity − sinkTokens last positions up to its own, whether rows
+ * are appended one by one or many at a time. To valueAndGrad the rows of a cache are constants.
  *
- * @throws ShapeError  if a size is no integer of at least 1; TypeError for wrong kinds and unknown options;
- *   RangeError if kernel memory is full
+ * @throws ShapeError  if a size is no integer of at least 1, or sinkTokens no integer from 0 to capacity − 1 or given
+ *   without a ring; TypeError for wrong kinds and unknown options; RangeError if kernel memory is full
+ * @see Xiao et al. 2024 (sinkTokens), https://arxiv.org/abs/2309.17453
  * @example
  * const cache = new KVCache({ capacity: 1024, numKvHeads: 4, dK: 64 });
  * cache.append(k, v); // (rows × 4·64)
@@ -39,28 +59,43 @@ export class KVCache {
   readonly numKvHeads: number;
   readonly dK: number;
   readonly dV: number;
-  readonly #keys: Float32Array;
-  readonly #values: Float32Array;
-  #length = 0;
+  readonly mode: 'linear' | 'ring';
+  readonly sinkTokens: number;
+  readonly #keys: CacheRows;
+  readonly #values: CacheRows;
+  #position = 0;
+  #appended = 0;
 
   constructor(options: KVCacheOptions) {
     const where = 'KVCache';
     requireOptions(where, options, CACHE_OPTIONS, 'required');
-    const { capacity, dK, dV = dK, numKvHeads = 1 } = options;
+    const { capacity, dK, dV = dK, numKvHeads = 1, mode = 'linear', sinkTokens = 0 } = options;
     for (const [name, size] of Object.entries({ capacity, dK, dV, numKvHeads })) requireInteger(where, name, size, 1);
+    requireChoice(where, 'mode', mode, ['linear', 'ring']);
+    requireInteger(where, 'sinkTokens', sinkTokens, 0, capacity - 1);
+    if (sinkTokens > 0 && mode === 'linear') {
+      throw shapeError(where, "sinkTokens must come with mode: 'ring'", `got ${sinkTokens} and mode 'linear'`);
+    }
     requireSize(where, 'the keys', capacity, numKvHeads * dK);
     requireSize(where, 'the values', capacity, numKvHeads * dV);
     this.capacity = capacity;
     this.numKvHeads = numKvHeads;
     this.dK = dK;
     this.dV = dV;
-    this.#keys = parameterArray(capacity * numKvHeads * dK);
-    this.#values = parameterArray(capacity * numKvHeads * dV);
+    this.mode = mode;
+    this.sinkTokens = sinkTokens;
+    this.#keys = new CacheRows(capacity, numKvHeads * dK, sinkTokens);
+    this.#values = new CacheRows(capacity, numKvHeads * dV, sinkTokens);
   }
 
   /** Rows it holds. */
   get length(): number {
-    return this.#length;
+    return Math.min(this.#position, this.capacity);
+  }
+
+  /** The position of the next row: the rows appended so far. In a ring it passes `length`. */
+  get position(): number {
+    return this.#position;
   }
 
   /** Bytes of its arrays, filled or not. */
@@ -69,7 +104,7 @@ export class KVCache {
   }
 
   /**
-   * Adds rows behind those it holds, copied.
+   * Adds rows behind those it holds, copied; in a full ring over the oldest.
    *
    * @param k  (rows × numKvHeads·dK), positions already rotated in
    * @param v  (rows × numKvHeads·dV)
@@ -84,57 +119,121 @@ export class KVCache {
       const rule = `k and v must be (rows × ${kCols}) and (rows × ${vCols})`;
       throw shapeError(where, rule, `k is ${shapeText(k)}, v is ${shapeText(v)}`);
     }
-    if (this.#length + k.rows > this.capacity) {
-      const given = `${this.#length} held, ${k.rows} more, capacity ${this.capacity}`;
-      throw shapeError(where, 'the rows must fit', given, 'build it with more capacity, or truncate or reset it');
-    }
-    this.#keys.set(k.data, this.#length * kCols);
-    this.#values.set(v.data, this.#length * vCols);
-    this.#length += k.rows;
+    requireRoom(where, this, k.rows);
+    this.#keys.append(k.data, this.#position);
+    this.#values.append(v.data, this.#position);
+    this.#position += k.rows;
+    this.#appended = k.rows;
   }
 
   /**
    * Attention of the rows appended last to all rows held. Causal unless the options say otherwise.
    *
-   * @param q  (rows × numHeads·dK), rows ≤ length: the queries of the last rows
+   * @param q  (rows × numHeads·dK), rows ≤ length, or ≤ those appended last: the queries of the last rows
    * @returns  (rows × numHeads·dV)
-   * @throws ShapeError  if q has another width or more rows than the cache holds; TypeError for wrong kinds and unknown options
+   * @throws ShapeError  if q has another width or more rows than the cache holds, or a ring that has overwritten rows gets
+   *   a mask, keyMask or bias or more rows of q than were appended last; TypeError for wrong kinds and unknown options
    */
   attend(q: Matrix, options: KVCacheAttendOptions = {}): Matrix {
     const where = 'KVCache.attend';
     requireMatrix(where, 'q', q);
     requireOptions(where, options, ATTEND_OPTIONS);
-    if (q.rows > this.#length) {
-      throw shapeError(where, 'q must have at most the rows held', `q has ${q.rows}, the cache holds ${this.#length}`);
+    if (q.rows > Math.max(this.length, this.#appended)) {
+      throw shapeError(where, 'q must have at most the rows held', `q has ${q.rows}, the cache holds ${this.length}`);
     }
     const { numHeads = this.numKvHeads, causal = true } = options;
     // 0.1 µs a call; a spread before other fields takes V8 of Node 20 2.4 µs.
     const merged = Object.assign({}, options, { numHeads, causal, numKvHeads: this.numKvHeads });
-    return attend(where, q, this.#held(this.#keys, this.dK), this.#held(this.#values, this.dV), merged, 0);
+    const held = this.held(where, q.rows, merged);
+    return attend(where, q, held.k, held.v, held.options, 0);
   }
 
-  /** Forgets all rows from the n-th on. @throws ShapeError  if n is no integer from 0 to length */
+  /**
+   * Forgets all rows from the n-th on.
+   *
+   * @throws ShapeError  if n is no integer from 0 to length, or rows must go from a ring that has overwritten others:
+   *   those would be missing
+   */
   truncate(n: number): void {
-    requireInteger('KVCache.truncate', 'n', n, 0, this.#length);
-    this.#length = n;
+    const where = 'KVCache.truncate';
+    requireInteger(where, 'n', n, 0, this.length);
+    if (n === this.length) return;
+    if (this.#position > this.capacity && n > 0) {
+      const given = `${this.#position} appended, capacity ${this.capacity}`;
+      throw shapeError(where, 'a ring must not have overwritten rows', given, 'reset it, or fork it before');
+    }
+    this.#position = n;
+    this.#appended = 0;
+    this.#keys.forgetOverwritten();
+    this.#values.forgetOverwritten();
   }
 
   /** Forgets all rows. */
   reset(): void {
-    this.#length = 0;
+    this.truncate(0);
   }
 
   /** A cache of its own with the same rows: one beginning, several continuations. @throws RangeError  if kernel memory is full */
   fork(): KVCache {
-    const { capacity, numKvHeads, dK, dV } = this;
-    const copy = new KVCache({ capacity, numKvHeads, dK, dV });
-    copy.append(this.#held(this.#keys, this.dK), this.#held(this.#values, this.dV));
+    const { capacity, numKvHeads, dK, dV, mode, sinkTokens } = this;
+    const copy = new KVCache({ capacity, numKvHeads, dK, dV, mode, sinkTokens });
+    copy.#keys.copyFrom(this.#keys, this.#position);
+    copy.#values.copyFrom(this.#values, this.#position);
+    copy.#position = this.#position;
+    copy.#appended = this.#appended;
     return copy;
   }
 
-  /** The rows held, without copying. */
-  #held(array: Float32Array, width: number): Matrix {
-    const cols = this.numKvHeads * width;
-    return new Matrix(this.#length, cols, array.subarray(0, this.#length * cols));
+  /**
+   * What so many queries of the rows appended last attend to, and the options to do it with. `leading` rows come before
+   * all others, seen by every query.
+   *
+   * @internal
+   */
+  held(where: string, queries: number, options: AttentionOptions, leading?: KeysAndValues): Held {
+    const { capacity, sinkTokens: sinks } = this;
+    const position = this.#position;
+    if (position <= capacity) return { ...this.#joined(leading, (rows) => [rows.held(position)]), options };
+    for (const name of ['mask', 'keyMask', 'bias'] as const) {
+      if (options[name] === undefined) continue;
+      throw shapeError(where, `${name} must be absent once a ring has overwritten rows`, 'got one');
+    }
+    if (queries > this.#appended) {
+      const given = `q has ${queries}, appended were ${this.#appended}`;
+      throw shapeError(where, 'q must have at most the rows that a full ring was given last', given);
+    }
+    const ring = capacity - sinks;
+    const causal = options.causal !== false;
+    const { left, right } = checkReach(where, options);
+    // One query of the newest row sees every row held, in whatever order.
+    if (queries === 1 && !options.alibi && left >= (sinks === 0 ? ring - 1 : position)) {
+      return { ...this.#joined(leading, (rows) => [rows.held(position)]), options: { ...options, window: undefined } };
+    }
+    const ordered = this.#joined(leading, (rows) => rows.inOrder(position, causal && queries > 1));
+    const leadingRows = leading?.k.rows ?? 0;
+    if (sinks + leadingRows === 0) {
+      return { ...ordered, options: { ...options, causal, window: [causal ? Math.min(left, ring - 1) : left, right] } };
+    }
+    const keys = ordered.k.rows;
+    const first = position - (keys - leadingRows - sinks);
+    const gapped = { leading: leadingRows, sinks, first, keys, queries, position: position - queries, ring };
+    return { ...ordered, options: withoutPositions(where, gapped, options) };
   }
+
+  /** The leading rows, then the parts of each array. */
+  #joined(leading: KeysAndValues | undefined, parts: (rows: CacheRows) => Floats[]): KeysAndValues {
+    const join = (rows: CacheRows, first: Matrix | undefined) => {
+      const matrices = parts(rows).map((part) => wrap(part.length / rows.cols, rows.cols, part));
+      if (first !== undefined) matrices.unshift(first);
+      return matrices.length === 1 ? matrices[0] : Matrix.concatRows(matrices);
+    };
+    return { k: join(this.#keys, leading?.k), v: join(this.#values, leading?.v) };
+  }
+}
+
+/** A linear cache must have room for so many rows more. */
+export function requireRoom(where: string, { mode, length, capacity }: KVCache, rows: number): void {
+  if (mode === 'ring' || length + rows <= capacity) return;
+  const given = `${length} held, ${rows} more, capacity ${capacity}`;
+  throw shapeError(where, 'the rows must fit', given, 'build it with more capacity, or truncate or reset it');
 }

@@ -1,0 +1,95 @@
+import { requireBoolean, requireInteger, requireSize, shapeError } from '../core/errors.js';
+import type { Matrix } from '../matrix.js';
+import type { AttentionStage } from '../ops/attention.js';
+import type { AttentionOptions, Mask } from '../ops/attention-options.js';
+import { type RopeOptions, ropeOption } from '../ops/rotary.js';
+import { headShape } from './heads.js';
+import { checkProjections, PROJECTION_OPTIONS, type ProjectionOptions, tryOptions } from './projected-attention.js';
+
+export interface MultiHeadAttentionOptions extends ProjectionOptions {
+  numHeads: number;
+  /** Columns of the keys' input. Default dModel. */
+  kDim?: number;
+  /** Columns of the values' input. Default dModel. */
+  vDim?: number;
+  /** As in AttentionOptions, of every call. */
+  causal?: boolean | 'top-left';
+  window?: AttentionOptions['window'];
+  alibi?: AttentionOptions['alibi'];
+  softcap?: number;
+  /** Rotate Q and K by their positions. Default false. */
+  rope?: boolean | RopeOptions;
+  /** Learn one logit a head (0 at first) that only the softmax denominator sees. Default false. */
+  sinks?: boolean;
+  /** Let every query attend to one more key whose logit and value are 0. Default false. */
+  addZeroAttention?: boolean;
+  /** Let every query attend to one more, learned key and value: bias_K, bias_V. Default false. */
+  addBiasKeyValue?: boolean;
+}
+
+export interface MultiHeadAttentionForwardOptions {
+  /** Where keys and values come from: (Lk × kDim), or one matrix for each. Default x. */
+  context?: Matrix | { key: Matrix; value: Matrix };
+  /** As in AttentionOptions, of this call. */
+  mask?: Mask;
+  bias?: Matrix;
+  keyMask?: Uint8Array;
+  cuSeqlens?: ArrayLike<number>;
+  cuSeqlensK?: ArrayLike<number>;
+  /** Positions of the rows of x for RoPE. Default 0, 1, 2 … in every sequence; those of a context always are. */
+  positions?: ArrayLike<number>;
+}
+
+export interface MultiHeadAttentionWeightsOptions extends MultiHeadAttentionForwardOptions {
+  /** As in attentionWeights. Default 'weights'. */
+  stage?: AttentionStage;
+  /** Only these heads, in this order. Default all. */
+  heads?: readonly number[];
+}
+
+export const CONSTRUCTOR_OPTIONS = /* @__PURE__ */ (() =>
+  [
+    ...PROJECTION_OPTIONS,
+    'kDim',
+    'vDim',
+    'causal',
+    'window',
+    'alibi',
+    'softcap',
+    'rope',
+    'sinks',
+    'addZeroAttention',
+    'addBiasKeyValue',
+  ] as const satisfies readonly (keyof MultiHeadAttentionOptions)[])();
+
+export const FORWARD_OPTIONS = [
+  'context',
+  'mask',
+  'bias',
+  'keyMask',
+  'cuSeqlens',
+  'cuSeqlensK',
+  'positions',
+] as const satisfies readonly (keyof MultiHeadAttentionForwardOptions)[];
+
+/** Every option but the seed, which is drawn only where the rest is right. */
+export function checkMultiHeadAttention(where: string, options: MultiHeadAttentionOptions) {
+  const { dModel, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
+  const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
+  requireInteger(where, 'dModel', dModel, 1);
+  requireInteger(where, 'kDim', kDim, 1);
+  requireInteger(where, 'vDim', vDim, 1);
+  for (const [name, value] of Object.entries({ sinks, addZeroAttention, addBiasKeyValue })) {
+    requireBoolean(where, name, value);
+  }
+  if ((addZeroAttention || addBiasKeyValue) && (window !== undefined || (alibi !== undefined && alibi !== false))) {
+    const rule = 'addZeroAttention and addBiasKeyValue must stand without window and alibi';
+    throw shapeError(where, rule, 'got both', 'the extra keys have no position');
+  }
+  const heads = headShape(where, dModel, options);
+  const rope = ropeOption(where, options.rope, heads.dK);
+  requireSize(where, 'W_O', heads.numHeads * heads.dV, dModel);
+  tryOptions(where, heads, { causal, window, alibi, softcap });
+  checkProjections(where, options, heads, kDim, vDim);
+  return { heads, rope };
+}

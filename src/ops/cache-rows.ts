@@ -1,0 +1,85 @@
+import type { Floats } from '../kernels/contract.js';
+import { kernels, parameterArray } from '../kernels/state.js';
+
+const NONE = /* @__PURE__ */ new Float32Array(0);
+
+/**
+ * The keys (or values) of a cache, (capacity × cols): the row of position p lies at p while there is room. After that the
+ * first `sinks` rows stay, and the others are a ring in which a new row takes the place of the oldest.
+ */
+export class CacheRows {
+  readonly array: Floats;
+  readonly capacity: number;
+  readonly cols: number;
+  readonly sinks: number;
+  /** What the rows appended last may still see and the ring no longer holds, oldest first. */
+  #overwritten: Floats = NONE;
+
+  constructor(capacity: number, cols: number, sinks: number) {
+    // The oracle keeps its 64 bits; elsewhere the kernels read the rows where they lie.
+    const { name, allocate } = kernels();
+    this.array = name === 'float64' ? allocate(capacity * cols) : parameterArray(capacity * cols);
+    this.capacity = capacity;
+    this.cols = cols;
+    this.sinks = sinks;
+  }
+
+  get byteLength(): number {
+    return this.array.byteLength + this.#overwritten.byteLength;
+  }
+
+  /** The rows of positions position, position + 1 …, of which those before `position` are here. */
+  append(rows: Floats, position: number): void {
+    const { array, capacity, cols, sinks } = this;
+    const end = position + rows.length / cols;
+    const row = (p: number) => rows.subarray((p - position) * cols, (p - position + 1) * cols);
+    this.forgetOverwritten();
+    if (end > capacity) {
+      // The first of them sees ring − 1 rows before itself; the ring will begin at end − ring.
+      const ring = capacity - sinks;
+      const first = Math.max(sinks, position - ring + 1);
+      const kept = kernels().allocate(Math.max(0, end - ring - first) * cols);
+      for (let p = first; p < end - ring; p++) kept.set(p < position ? this.#row(p) : row(p), (p - first) * cols);
+      this.#overwritten = kept;
+    }
+    const straight = Math.min(end, capacity);
+    if (position < straight) array.set(rows.subarray(0, (straight - position) * cols), position * cols);
+    for (let p = Math.max(position, capacity); p < end; p++) this.#row(p).set(row(p));
+  }
+
+  forgetOverwritten(): void {
+    this.#overwritten = NONE;
+  }
+
+  /** Every row held, as it lies: `position` rows were appended so far. */
+  held(position: number): Floats {
+    return this.array.subarray(0, Math.min(position, this.capacity) * this.cols);
+  }
+
+  /**
+   * The rows that a ring holds in the order of their positions; if asked, with those it no longer does that the rows
+   * appended last may see.
+   */
+  inOrder(position: number, withOverwritten: boolean): Floats[] {
+    const { array, cols } = this;
+    const [sinks, oldest] = [this.sinks * cols, this.#slot(position) * cols];
+    const parts = [array.subarray(0, sinks), array.subarray(oldest), array.subarray(sinks, oldest)];
+    if (withOverwritten) parts.splice(1, 0, this.#overwritten);
+    return parts.filter((part) => part.length > 0);
+  }
+
+  copyFrom(other: CacheRows, position: number): void {
+    this.array.set(other.held(position));
+    this.#overwritten = other.#overwritten; // never written to
+  }
+
+  #slot(position: number): number {
+    const { capacity, sinks } = this;
+    return position < capacity ? position : sinks + ((position - sinks) % (capacity - sinks));
+  }
+
+  #row(position: number): Floats {
+    const slot = this.#slot(position);
+    return this.array.subarray(slot * this.cols, (slot + 1) * this.cols);
+  }
+}
