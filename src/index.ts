@@ -13,6 +13,7 @@ export type { CacheOptions, StepOptions } from './nn/cached-steps.js';
 export { CausalLM, type CausalLMForwardOptions, type CausalLMOptions } from './nn/causal-lm.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
 export { type Activation, FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';
+export type { GenerateOptions } from './nn/generation.js';
 export { LearnedPositions, type LearnedPositionsOptions } from './nn/learned-positions.js';
 export { Linear, type LinearOptions } from './nn/linear.js';
 export { Module } from './nn/module.js';
@@ -23,6 +24,7 @@ export type {
   MultiHeadAttentionWeightsOptions,
 } from './nn/multi-head-options.js';
 export { LayerNorm, type NormModuleOptions, RMSNorm } from './nn/norms.js';
+export type { SamplingOptions } from './nn/sampling.js';
 export { type AttentionTrace, SelfAttention, type SelfAttentionOptions } from './nn/self-attention.js';
 export {
   TransformerBlock,

@@ -32,6 +32,23 @@ export function cacheList(where: string, caches: unknown): readonly KVCache[] {
   return caches;
 }
 
+/** The caches of a step through so many layers: for every sequence one a layer, at one position. */
+export function cacheLists(where: string, caches: unknown, layers: number): readonly (readonly KVCache[])[] {
+  const isOne = !Array.isArray(caches) || !Array.isArray(caches[0]);
+  const lists = (isOne ? [caches] : caches).map((list) => cacheList(where, list));
+  cacheList(where, lists.flat()); // each once
+  for (const list of lists) {
+    if (list.length !== layers) {
+      throw shapeError(where, `caches must hold one for each of the ${layers} layers`, `got ${list.length}`);
+    }
+    const positions = list.map((cache) => cache.position);
+    if (positions.some((position) => position !== positions[0])) {
+      throw shapeError(where, 'the caches of a sequence must be at one position', `got ${describe(positions)}`);
+    }
+  }
+  return lists;
+}
+
 /** Which rows go to which of so many caches. */
 export function stepOffsets(where: string, count: number, rows: number, options: StepOptions): Int32Array {
   requireOptions(where, options, ['cuSeqlens']);

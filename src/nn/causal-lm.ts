@@ -9,12 +9,22 @@ import {
 } from '../core/errors.js';
 import { checkCuSeqlens, longestSequence, packedPositions, singleSequence } from '../core/sequences.js';
 import type { Matrix } from '../matrix.js';
+import type { KVCache } from '../ops/cache.js';
 import { gatherRows } from '../ops/embedding.js';
 import { addSinusoidalPositions } from '../ops/positions.js';
 import type { RopeOptions } from '../ops/rotary.js';
 import { layerRandom } from '../ops/seeds.js';
+import {
+  type CacheOptions,
+  cacheLists,
+  requireCaches,
+  type StepOptions,
+  stepOffsets,
+  stepPositions,
+} from './cached-steps.js';
 import { Dropout } from './dropping.js';
 import { Embedding } from './embedding.js';
+import { checkGenerate, type GenerateOptions, generateTokens } from './generation.js';
 import { LearnedPositions } from './learned-positions.js';
 import { Linear } from './linear.js';
 import { Module } from './module.js';
@@ -73,6 +83,9 @@ const CAUSAL_LM_OPTIONS = [
   'init',
   'seed',
 ] as const satisfies readonly (keyof CausalLMOptions)[];
+
+/** Tokens that the caches of a model without a capacity hold unless told otherwise. */
+const DEFAULT_CAPACITY = 1024;
 
 /** The options of every layer, all options checked but the seed, which is drawn only where the rest is right. */
 function checkCausalLM(where: string, options: CausalLMOptions): TransformerBlockOptions {
@@ -155,26 +168,119 @@ export class CausalLM extends Module {
    * @example const next = model.forward(ids).argmax().at(-1);
    */
   forward(ids: ArrayLike<number>, options: CausalLMForwardOptions = {}): Matrix {
-    const where = 'CausalLM';
-    requireOptions(where, options, ['cuSeqlens']);
+    requireOptions('CausalLM', options, ['cuSeqlens']);
+    return this.#logits(this.#hidden('CausalLM', ids, options));
+  }
+
+  /** What the last layer gives for whole sequences. */
+  #hidden(where: string, ids: ArrayLike<number>, options: CausalLMForwardOptions): Matrix {
     const embedded = gatherRows(where, this.embedding.table, ids);
     const cuSeqlens =
       options.cuSeqlens === undefined
         ? singleSequence(embedded.rows)
         : checkCuSeqlens(where, 'cuSeqlens', options.cuSeqlens, embedded.rows);
-    const longest = longestSequence(cuSeqlens);
-    if (longest > this.capacity) {
-      throw shapeError(where, `a sequence must have at most capacity = ${this.capacity} tokens`, `got ${longest}`);
-    }
-    let x = this.embeddingDropout.forward(this.#withPositions(embedded, cuSeqlens));
-    for (const layer of this.layers) x = layer.forward(x, { cuSeqlens });
-    x = this.norm.forward(x);
-    return this.head === undefined ? x.matmul(this.embedding.table, { transposeB: true }) : this.head.forward(x);
+    this.#requireCapacity(where, longestSequence(cuSeqlens));
+    const positions = packedPositions(cuSeqlens);
+    return this.#throughLayers(embedded, positions, (layer, x) => layer.forward(x, { cuSeqlens }));
   }
 
-  #withPositions(x: Matrix, cuSeqlens: Int32Array): Matrix {
+  /**
+   * Empty caches for `step`: one for every layer.
+   *
+   * @param options  capacity: default that of the model, or 1024 where it has none
+   * @throws ShapeError, TypeError, RangeError  as KVCache
+   * @example const caches = model.createCaches({ capacity: 512 });
+   */
+  createCaches(options: Partial<CacheOptions> = {}): KVCache[] {
+    requireOptions('CausalLM.createCaches', options, ['capacity', 'mode', 'sinkTokens']);
+    const { capacity = Number.isFinite(this.capacity) ? this.capacity : DEFAULT_CAPACITY } = options;
+    return this.layers.map((layer) => layer.createCache({ ...options, capacity }));
+  }
+
+  /**
+   * The logits after the next tokens of a sequence, whose tokens so far the caches hold: the rows that forward gives for
+   * the whole sequence. Several sequences at once: a list of caches for each.
+   *
+   * @param ids  the next tokens: one, or many at once
+   * @param caches  of createCaches, or a list of them, one a packed sequence; the tokens are appended
+   * @returns  (tokens × vocabularySize)
+   * @throws ShapeError  if an id is no token, the caches are not of this model or at different positions, or the tokens do
+   *   not fit: no cache is changed; TypeError for wrong kinds and unknown options
+   * @example
+   * const caches = model.createCaches();
+   * let logits = model.step(prompt, caches); // (prompt.length × vocabularySize)
+   * logits = model.step([logits.argmax()[prompt.length - 1]], caches); // (1 × vocabularySize)
+   */
+  step(ids: ArrayLike<number>, caches: readonly KVCache[] | readonly KVCache[][], options: StepOptions = {}): Matrix {
+    return this.#logits(this.#next('CausalLM.step', ids, caches, options));
+  }
+
+  /**
+   * Tokens that go on after `ids`, as they are made; leaving the loop ends them. Other work of the program gets its turn
+   * now and then. In training mode dropout drops: call eval() first.
+   *
+   * @param ids  at least one token
+   * @throws ShapeError  if an id is no token, a number is out of range or the tokens pass the model's capacity; TypeError
+   *   for wrong kinds and unknown options
+   * @see Holtzman et al. 2020 (topP), https://arxiv.org/abs/1904.09751
+   * @example for await (const id of model.generate(prompt, { maxTokens: 100, temperature: 0.8, seed: 1 })) print(id);
+   */
+  generate(ids: ArrayLike<number>, options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+    const where = 'CausalLM.generate';
+    const { rows: vocabularySize } = this.embedding.table;
+    const generation = checkGenerate(where, ids, options, { vocabularySize, capacity: this.capacity });
+    const last = (x: Matrix) => this.#logits(x.sliceRows(x.rows - 1)).data;
+    const { prompt, maxTokens, cached } = generation;
+    if (!cached) {
+      const all: number[] = [];
+      return generateTokens(generation, (next) => {
+        all.push(...next);
+        return last(this.#hidden(where, all, {}));
+      });
+    }
+    let caches: KVCache[] | undefined; // of memory that only somebody who asks for a token needs
+    return generateTokens(generation, (next) => {
+      caches ??= this.createCaches({ capacity: prompt.length + maxTokens - 1 });
+      return last(this.#next(where, next, caches, {}));
+    });
+  }
+
+  /** What the last layer gives for the next tokens. */
+  #next(where: string, ids: ArrayLike<number>, caches: unknown, options: StepOptions): Matrix {
+    const embedded = gatherRows(where, this.embedding.table, ids);
+    const lists = cacheLists(where, caches, this.layers.length);
+    const offsets = stepOffsets(where, lists.length, embedded.rows, options);
+    const byLayer = this.layers.map((_, i) => lists.map((list) => list[i]));
+    this.layers.forEach((layer, i) => requireCaches(where, byLayer[i], offsets, layer.attention.heads));
+    lists.forEach(([{ position }], s) => this.#requireCapacity(where, position + offsets[s + 1] - offsets[s]));
+    const positions = stepPositions(byLayer[0], offsets);
+    const cuSeqlens = offsets;
+    return this.#throughLayers(embedded, positions, (layer, x, i) => layer.step(x, byLayer[i], { cuSeqlens }));
+  }
+
+  #throughLayers(
+    embedded: Matrix,
+    positions: Int32Array,
+    apply: (layer: TransformerBlock, x: Matrix, i: number) => Matrix,
+  ): Matrix {
+    const start = this.embeddingDropout.forward(this.#withPositions(embedded, positions));
+    return this.layers.reduce((x, layer, i) => apply(layer, x, i), start);
+  }
+
+  #logits(x: Matrix): Matrix {
+    const normed = this.norm.forward(x);
+    if (this.head !== undefined) return this.head.forward(normed);
+    return normed.matmul(this.embedding.table, { transposeB: true });
+  }
+
+  #requireCapacity(where: string, tokens: number): void {
+    if (tokens <= this.capacity) return;
+    throw shapeError(where, `a sequence must have at most capacity = ${this.capacity} tokens`, `got ${tokens}`);
+  }
+
+  #withPositions(x: Matrix, positions: Int32Array): Matrix {
     if (this.positions === 'rope') return x;
-    if (this.learnedPositions === undefined) return addSinusoidalPositions(x, cuSeqlens);
-    return x.add(this.learnedPositions.forward(packedPositions(cuSeqlens)));
+    if (this.learnedPositions === undefined) return addSinusoidalPositions(x, positions);
+    return x.add(this.learnedPositions.forward(positions));
   }
 }

@@ -147,7 +147,8 @@ export class MultiHeadAttention extends ProjectedAttention {
     const offsets = stepOffsets(where, list.length, x.rows, options);
     requireCaches(where, list, offsets, this.heads);
     const { q, k, v } = this.project(x, x, x);
-    const [turnedQ, turnedK] = this.#turn(q, k, stepPositions(list, offsets));
+    const positions = stepPositions(list, offsets);
+    const [turnedQ, turnedK] = this.#turn(q, k, positions, positions);
     const attention = { ...this.#options, causal: true, sinks: this.sinks };
     const leading = this.#leadingRows();
     return this.dropping(where, { dropout: this.dropout }, (drop, call) => {
@@ -213,7 +214,7 @@ export class MultiHeadAttention extends ProjectedAttention {
     return this.#turn(q, k, queryPositions, keyPositions);
   }
 
-  #turn(q: Matrix, k: Matrix, positions?: ArrayLike<number>, keyPositions = positions) {
+  #turn(q: Matrix, k: Matrix, positions?: ArrayLike<number>, keyPositions?: ArrayLike<number>) {
     if (this.rope === undefined) return [q, k];
     const { numHeads, numKvHeads } = this.heads;
     return [

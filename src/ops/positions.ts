@@ -1,5 +1,5 @@
 import { requireChoice, requireInteger, requireOptions, requireSize } from '../core/errors.js';
-import { longestSequence, packedPositions } from '../core/sequences.js';
+import type { Floats } from '../kernels/contract.js';
 import { kernels } from '../kernels/state.js';
 import { type Matrix, result, wrap } from '../matrix.js';
 
@@ -32,24 +32,31 @@ export function sinusoidalPositions(length: number, dModel: number, options: Sin
   requireInteger(where, 'offset', offset, -0x7fffffff);
   requireChoice(where, 'layout', layout, ['interleaved', 'halves']);
   requireSize(where, 'the result', length, dModel);
-  const out = kernels().allocate(length * dModel);
+  const positions = Array.from({ length }, (_, r) => offset + r);
+  return wrap(length, dModel, encoding(positions, dModel, layout));
+}
+
+/** One row for every position. */
+function encoding(positions: readonly number[], dModel: number, layout: SinusoidalOptions['layout']): Floats {
+  const out = kernels().allocate(positions.length * dModel);
   const sines = Math.ceil(dModel / 2);
   for (let c = 0; c < dModel; c++) {
-    const [pair, isCosine] = layout === 'interleaved' ? [c >> 1, c % 2 === 1] : [c < sines ? c : c - sines, c >= sines];
+    const [pair, isCosine] = layout === 'halves' ? [c < sines ? c : c - sines, c >= sines] : [c >> 1, c % 2 === 1];
     const frequency = 10000 ** ((-2 * pair) / dModel);
-    for (let r = 0; r < length; r++) {
-      const angle = (offset + r) * frequency;
+    for (let r = 0; r < positions.length; r++) {
+      const angle = positions[r] * frequency;
       out[r * dModel + c] = isCosine ? Math.cos(angle) : Math.sin(angle);
     }
   }
-  return wrap(length, dModel, out);
+  return out;
 }
 
-/** x plus the encoding of every row's position in its sequence: constants, which have no gradient. (tokens × dModel) */
-export function addSinusoidalPositions(x: Matrix, cuSeqlens: Int32Array): Matrix {
+/** x plus the encoding of every row's position: constants, which have no gradient. (tokens × dModel) */
+export function addSinusoidalPositions(x: Matrix, positions: Int32Array): Matrix {
   const { binary, gatherRows } = kernels();
-  const table = sinusoidalPositions(longestSequence(cuSeqlens), x.cols);
-  const rows = gatherRows(table.data, x.cols, packedPositions(cuSeqlens));
-  const data = binary('add', x.data, rows); // Y = X + PE
+  const distinct = [...new Set(positions)]; // the sequences of a batch share most of theirs
+  const row = new Map(distinct.map((position, r) => [position, r]));
+  const rows = positions.map((position) => row.get(position) as number);
+  const data = binary('add', x.data, gatherRows(encoding(distinct, x.cols, 'interleaved'), x.cols, rows)); // Y = X + PE
   return result([x], { rows: x.rows, cols: x.cols, data, backward: (dY) => [dY] });
 }

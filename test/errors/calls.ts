@@ -66,6 +66,15 @@ const feedForward = () => new FeedForward({ dModel: 4, dHidden: 6, dropout: 0.5 
 const block = () => new TransformerBlock({ dModel: 4, numHeads: 2, dHidden: 6, dropout: 0.5, rope: true });
 const MODEL = { vocabularySize: 6, dModel: 4, numLayers: 1, numHeads: 2 };
 
+const model = () => new CausalLM({ ...MODEL, dropout: 0.5 });
+
+/** A step of rows, and what the caches hold. */
+function onSteps(self: object, [rows, makeCaches]: [unknown, () => KVCache | KVCache[]]): GoodCall {
+  const caches = makeCaches();
+  const hidden = () => [caches].flat().map(({ position }) => position);
+  return { self, args: [rows, caches, {}], hidden };
+}
+
 const inContext = () => ({ context: { key: x(), value: x() } });
 
 /** One good call of every public callable that has parameters. */
@@ -127,6 +136,8 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   'new MultiHeadAttention': () => ({ args: [{ dModel: 4, numHeads: 2 }] }),
   'MultiHeadAttention.forward': () => ({ self: multiHead(), args: [x(), inContext()] }),
   'MultiHeadAttention.attentionWeights': () => ({ self: multiHead(), args: [x(), inContext()] }),
+  'MultiHeadAttention.createCache': () => ({ self: multiHead(), args: [{ capacity: 4 }] }),
+  'MultiHeadAttention.step': () => onSteps(multiHead(), [x(), () => multiHead().createCache({ capacity: 9 })]),
   'new KVCache': () => ({ args: [{ capacity: 4, dK: 2 }] }),
   'KVCache.append': () => onCache(new Matrix(1, 4), new Matrix(1, 4)),
   'KVCache.attend': () => onCache(Matrix.randomUniform(2, 4, { seed: 5 }), { dropout: 0.5 }),
@@ -137,6 +148,11 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   'LearnedPositions.forward': () => ({ self: new LearnedPositions(6, 4), args: [[0, 5, 2]] }),
   'new TransformerBlock': () => ({ args: [{ dModel: 4, numHeads: 2, dHidden: 6 }] }),
   'TransformerBlock.forward': () => ({ self: block(), args: [x(), {}] }),
+  'TransformerBlock.createCache': () => ({ self: block(), args: [{ capacity: 4 }] }),
+  'TransformerBlock.step': () => onSteps(block(), [x(), () => block().createCache({ capacity: 9 })]),
+  'CausalLM.createCaches': () => ({ self: model(), args: [{ capacity: 4 }] }),
+  'CausalLM.step': () => onSteps(model(), [[0, 5, 2], () => model().createCaches({ capacity: 9 })]),
+  'CausalLM.generate': () => ({ self: model(), args: [[0, 5, 2], { maxTokens: 2 }] }),
   'new CausalLM': () => ({ args: [MODEL] }),
   'CausalLM.forward': () => ({ self: new CausalLM({ ...MODEL, dropout: 0.5, capacity: 8 }), args: [[0, 5, 2], {}] }),
   'new LayerNorm': () => ({ args: [4, {}] }),

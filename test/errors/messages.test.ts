@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { attentionLayerMessages } from './attention-layer-messages.js';
 import { attentionMessages } from './attention-messages.js';
 import { cacheMessages } from './cache-messages.js';
+import { decodingMessages } from './decoding-messages.js';
 import { functionMessages } from './function-messages.js';
 import { gradientMessages } from './gradient-messages.js';
 import { grammarFault } from './grammar.js';
@@ -19,6 +20,7 @@ const ALL = [
   ...layerMessages,
   ...attentionLayerMessages,
   ...cacheMessages,
+  ...decodingMessages,
   ...modelMessages,
   ...gradientMessages,
   ...ioMessages,

@@ -308,7 +308,7 @@ export const GRADIENT_CASES: Record<string, GradientCases> = {
   },
   unpack: { 'three sequences': of([[4, 3]], (packed) => unpack(packed, [0, 1, 1, 4])) },
   addSinusoidalPositions: {
-    'of two sequences': of([[5, 4]], (x) => addSinusoidalPositions(x, Int32Array.of(0, 2, 5))),
+    'of two sequences': of([[5, 4]], (x) => addSinusoidalPositions(x, Int32Array.of(0, 1, 0, 1, 2))),
   },
   rotary: {
     halves: of([[3, 8]], (x) => rotary(x, { numHeads: 2 })),

@@ -17,6 +17,8 @@ const UPDATES = 'moves parameters in place, between calls of valueAndGrad';
 const CHECKS = 'checks and reads arguments';
 
 /** What is called in matrix.ts and in ops, and has no gradient. */
+const ROWS_OF_A_CACHE = 'arrays, which are constants to valueAndGrad';
+
 const NOT_DIFFERENTIABLE: Record<string, string> = {
   'Matrix.get': NO_MATRIX,
   'Matrix.set': 'writes: not seen by valueAndGrad, which says so',
@@ -33,14 +35,24 @@ const NOT_DIFFERENTIABLE: Record<string, string> = {
   attentionStages: 'attentionWeights under another name',
   attend: 'scaledDotProductAttention under another name',
   'KVCache.append': 'copies: to valueAndGrad the rows of a cache are constants',
+  'KVCache.held': 'the parts of KVCache.attend',
   'KVCache.truncate': NO_MATRIX,
   'KVCache.reset': NO_MATRIX,
   'KVCache.fork': NO_INPUT,
+  'CacheRows.append': ROWS_OF_A_CACHE,
+  'CacheRows.forgetOverwritten': ROWS_OF_A_CACHE,
+  'CacheRows.held': ROWS_OF_A_CACHE,
+  'CacheRows.inOrder': ROWS_OF_A_CACHE,
+  'CacheRows.copyFrom': ROWS_OF_A_CACHE,
+  withoutPositions: 'options: the attention that takes them has its own cases',
   spansOf: UPDATES,
   momentLike: UPDATES,
   updateSGD: UPDATES,
   updateAdam: UPDATES,
   attentionProblem: CHECKS,
+  checkReach: CHECKS,
+  checkAlibi: CHECKS,
+  requireRoom: CHECKS,
   requireDivisible: CHECKS,
   requireKinds: CHECKS,
   requireAttentionOptions: CHECKS,

@@ -67,10 +67,10 @@ function withOption<O extends object>(options: O, [name, ...inner]: readonly str
 }
 
 /** What a call gives, flat: the numbers and words of its result, or that it threw. The stream of seeds stands at one place for all. */
-export function outcome(call: () => unknown): (number | string)[] {
+export async function outcome(call: () => unknown): Promise<(number | string)[]> {
   setSeed(11);
   try {
-    return flatten(call());
+    return flatten(await call());
   } catch (error) {
     return ['throws', String(error)];
   }

@@ -6,10 +6,11 @@ import { flatten, isSame, type OptionCase, outcome } from './case.js';
  * That an option counts. An ignored one makes both calls the same call, and the same call gives the same twice: then what
  * is asked here cannot hold.
  */
-export function checkOption(one: OptionCase, tolerance: number): void {
+export async function checkOption(one: OptionCase, tolerance: number): Promise<void> {
   const label = `${one.key}, use ${one.use}`;
-  const [having, without] = [outcome(one.with), outcome(one.without)];
-  expect(isSame(outcome(one.without), without), `${label}: the same call gives the same twice`).toBe(true);
+  const having = await outcome(one.with);
+  const without = await outcome(one.without);
+  expect(isSame(await outcome(one.without), without), `${label}: the same call gives the same twice`).toBe(true);
   expect(without[0] === 'throws', `${label}: without it ${without.slice(0, 2)}`).toBe(one.needed);
   if (one.refused !== undefined) {
     expect(having[0], `${label} is refused`).toBe('throws');
@@ -17,7 +18,8 @@ export function checkOption(one: OptionCase, tolerance: number): void {
   }
   expect(having[0] === 'throws', `${label}: with it ${having.slice(0, 2)}`).toBe(false);
   expect(isSame(having, without), `${label}: the results are the same`).toBe(one.unchanged !== undefined);
-  if (one.unchanged !== undefined) expect(outcome(one.wrong)[0], `${label}: a wrong value is refused`).toBe('throws');
+  if (one.unchanged !== undefined)
+    expect((await outcome(one.wrong))[0], `${label}: a wrong value is refused`).toBe('throws');
   if (one.expected !== undefined) expectFlat(having, flatten(one.expected()), tolerance, label);
 }
 

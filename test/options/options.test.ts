@@ -23,7 +23,7 @@ test('every reason is written out', () => {
 });
 
 forEachTwin(({ tolerance }) => {
-  test.each(keys)('%s', (key) => {
-    for (const one of OPTION_CASES.filter((candidate) => candidate.key === key)) checkOption(one, tolerance);
+  test.each(keys)('%s', async (key) => {
+    for (const one of OPTION_CASES.filter((candidate) => candidate.key === key)) await checkOption(one, tolerance);
   });
 });

@@ -1,6 +1,7 @@
 import { attentionCases } from './attention-cases.js';
 import { cacheCases } from './cache-cases.js';
 import type { OptionCase } from './case.js';
+import { decodingCases } from './decoding-cases.js';
 import { gradientCases } from './gradient-cases.js';
 import { heatmapCases } from './heatmap-cases.js';
 import { layerCases } from './layer-cases.js';
@@ -18,6 +19,7 @@ export const OPTION_CASES: readonly OptionCase[] = [
   ...matrixCases,
   ...heatmapCases,
   ...cacheCases,
+  ...decodingCases,
   ...trainCases,
   ...gradientCases,
 ];

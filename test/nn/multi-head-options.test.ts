@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { checkMultiHeadAttention } from '../../src/nn/multi-head-options.js';
+
+describe('checkMultiHeadAttention', () => {
+  it('fills in the heads and the rotation', () => {
+    const { heads, rope } = checkMultiHeadAttention('w', { dModel: 12, numHeads: 3, dV: 5, rope: true });
+    expect(heads).toEqual({ numHeads: 3, numKvHeads: 3, dK: 4, dV: 5 });
+    expect(rope).toEqual({ base: 10000, dim: 4, interleaved: false });
+    expect(checkMultiHeadAttention('w', { dModel: 12, numHeads: 3 }).rope).toBeUndefined();
+  });
+
+  it('refuses extra keys beside what needs positions', () => {
+    const extra = { dModel: 4, numHeads: 2, addZeroAttention: true };
+    const rule = 'w: addZeroAttention and addBiasKeyValue must stand without window and alibi: got both';
+    expect(() => checkMultiHeadAttention('w', { ...extra, window: 2 })).toThrow(rule);
+    expect(() => checkMultiHeadAttention('w', { ...extra, alibi: true })).toThrow(rule);
+    expect(() => checkMultiHeadAttention('w', { ...extra, alibi: false })).not.toThrow();
+  });
+});
