@@ -22,6 +22,14 @@ describeCases('stories260K', file && storiesCases(), 2, ({ tokens, argmax, greed
   expect([...got.argmax()].slice(greedyFrom)).toEqual(argmax.slice(greedyFrom));
   const pair = model.forward([...tokens, ...tokens.slice(0, 5)], { cuSeqlens: [0, tokens.length, tokens.length + 5] });
   expectSame(pair.data, Matrix.concatRows([got, got.sliceRows(0, 5)]).data, 'packed');
+  for (const chunk of [1, 17, tokens.length]) {
+    const caches = model.createCaches({ capacity: tokens.length });
+    const rows: Matrix[] = [];
+    for (let from = 0; from < tokens.length; from += chunk) {
+      rows.push(model.step(tokens.slice(from, from + chunk), caches));
+    }
+    expectSame(Matrix.concatRows(rows).data, got.data, `cached, ${chunk} at a time`);
+  }
 });
 
 function modelFrom({ tensors }: TensorFile): CausalLM {
