@@ -24,6 +24,7 @@ export type {
   MultiHeadAttentionWeightsOptions,
 } from './nn/multi-head-options.js';
 export { LayerNorm, type NormModuleOptions, RMSNorm } from './nn/norms.js';
+export { type PermuteRotaryOptions, permuteRotary, type RotaryLayout } from './nn/permute-rotary.js';
 export type { SamplingOptions } from './nn/sampling.js';
 export { type AttentionTrace, SelfAttention, type SelfAttentionOptions } from './nn/self-attention.js';
 export {

@@ -138,6 +138,7 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   'MultiHeadAttention.attentionWeights': () => ({ self: multiHead(), args: [x(), inContext()] }),
   'MultiHeadAttention.createCache': () => ({ self: multiHead(), args: [{ capacity: 4 }] }),
   'MultiHeadAttention.step': () => onSteps(multiHead(), [x(), () => multiHead().createCache({ capacity: 9 })]),
+  permuteRotary: () => ({ args: [x(), { numHeads: 2, from: 'interleaved', to: 'half-split' }] }),
   'new KVCache': () => ({ args: [{ capacity: 4, dK: 2 }] }),
   'KVCache.append': () => onCache(new Matrix(1, 4), new Matrix(1, 4)),
   'KVCache.attend': () => onCache(Matrix.randomUniform(2, 4, { seed: 5 }), { dropout: 0.5 }),

@@ -1,4 +1,12 @@
-import { CausalLM, KVCache, Matrix, MultiHeadAttention, ShapeError, TransformerBlock } from '../../src/index.js';
+import {
+  CausalLM,
+  KVCache,
+  Matrix,
+  MultiHeadAttention,
+  permuteRotary,
+  ShapeError,
+  TransformerBlock,
+} from '../../src/index.js';
 import { anything, type BadCall } from './bad-call.js';
 
 const attention = new MultiHeadAttention({ dModel: 4, numHeads: 2, seed: 1 });
@@ -18,6 +26,24 @@ function fullRing(): KVCache {
 const CACHES = 'caches must be a KVCache or a list of them, each once';
 
 export const decodingMessages: readonly BadCall[] = [
+  [
+    'permuteRotary',
+    () => permuteRotary(x, { numHeads: 3, from: 'interleaved', to: 'half-split' }),
+    ShapeError,
+    'permuteRotary: columns of W must be divisible by numHeads: 4 is not divisible by 3',
+  ],
+  [
+    'permuteRotary',
+    () => permuteRotary(x, { numHeads: 1, from: 'interleaved', to: 'half-split', dim: 3 }),
+    ShapeError,
+    'permuteRotary: dim must be even: got 3',
+  ],
+  [
+    'permuteRotary',
+    () => permuteRotary(anything([1]), { numHeads: 1, from: 'interleaved', to: 'half-split' }),
+    TypeError,
+    'permuteRotary: W must be a Matrix: got [1]',
+  ],
   [
     'new KVCache',
     () => new KVCache({ capacity: 4, dK: 2, mode: anything('loop') }),

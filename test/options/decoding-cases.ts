@@ -6,6 +6,8 @@ import {
   type KVCacheOptions,
   Matrix,
   MultiHeadAttention,
+  type PermuteRotaryOptions,
+  permuteRotary,
   type StepOptions,
   TransformerBlock,
 } from '../../src/index.js';
@@ -70,7 +72,15 @@ const rowsOfLayers = async (options: GenerateOptions) => {
   return rows;
 };
 
+const halves = { numHeads: 1, from: 'interleaved', to: 'half-split' } as const;
+
 export const decodingCases: OptionCase[] = [
+  ...place<PermuteRotaryOptions>('permuteRotary', halves, (o) => permuteRotary(x, o), {
+    numHeads: [{ value: 1, base: { ...halves, numHeads: missing }, needed: true }],
+    from: [{ value: 'half-split', base: { ...halves, to: 'interleaved' } }],
+    to: [{ value: 'half-split', base: { ...halves, to: 'interleaved' } }],
+    dim: [{ value: 2 }],
+  }),
   ...place<KVCacheOptions>('new KVCache', { capacity: 3, dK: 4 }, direct, {
     mode: [{ value: 'ring', needed: true, expected: seen(rows(2, 3, 4)) }],
     sinkTokens: [{ value: 1, base: { ...ring, dK: 4 }, expected: seen(rows(0, 3, 4)) }],
