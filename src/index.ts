@@ -27,6 +27,11 @@ export { LayerNorm, type NormModuleOptions, RMSNorm } from './nn/norms.js';
 export { type PermuteRotaryOptions, permuteRotary, type RotaryLayout } from './nn/permute-rotary.js';
 export type { SamplingOptions } from './nn/sampling.js';
 export { type AttentionTrace, SelfAttention, type SelfAttentionOptions } from './nn/self-attention.js';
+export type { MultiHeadAttentionFromTorchOptions } from './nn/torch-attention.js';
+export type { TransformerBlockFromTorchOptions } from './nn/torch-block.js';
+export type { CausalLMFromTorchOptions, CausalLMLayout, CausalLMToTorchOptions } from './nn/torch-causal-lm.js';
+export { maskFromTorchMHA } from './nn/torch-mask.js';
+export type { TorchLayout, ToTorchOptions } from './nn/torch-tensors.js';
 export {
   TransformerBlock,
   type TransformerBlockForwardOptions,

@@ -8,6 +8,7 @@ import {
   shapeError,
 } from '../core/errors.js';
 import { checkCuSeqlens, longestSequence, packedPositions, singleSequence } from '../core/sequences.js';
+import type { StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
 import type { KVCache } from '../ops/cache.js';
 import { gatherRows } from '../ops/embedding.js';
@@ -29,6 +30,12 @@ import { LearnedPositions } from './learned-positions.js';
 import { Linear } from './linear.js';
 import { Module } from './module.js';
 import { LayerNorm, RMSNorm } from './norms.js';
+import {
+  type CausalLMFromTorchOptions,
+  type CausalLMToTorchOptions,
+  modelFromTorch,
+  modelToTorch,
+} from './torch-causal-lm.js';
 import { checkTransformerBlock, TransformerBlock, type TransformerBlockOptions } from './transformer-block.js';
 
 /** Whatever is not described here is as in TransformerBlockOptions, of every layer. */
@@ -158,6 +165,32 @@ export class CausalLM extends Module {
     if (!tieEmbeddings) this.head = new Linear(dModel, vocabularySize, { init, seed: seed() });
     this.positions = positions;
     this.capacity = capacity;
+  }
+
+  /**
+   * A model with the weights of a checkpoint of GPT-2 or LLaMA, as Hugging Face or Meta store them: sizes, biases, heads of
+   * K and V and tied embeddings are found in them; as MultiHeadAttention.fromTorch. Models of other choices under the same
+   * names (scaled RoPE, say) are not told apart.
+   *
+   * @throws ShapeError, TypeError  as MultiHeadAttention.fromTorch
+   * @see Touvron et al. 2023 (LLaMA), https://arxiv.org/abs/2302.13971
+   * @example const model = CausalLM.fromTorch(readSafetensors(bytes), { numHeads: 12 }).eval();
+   */
+  static fromTorch(state: ReadonlyMap<string, StoredTensor>, options: CausalLMFromTorchOptions): CausalLM {
+    const converted = modelFromTorch('CausalLM.fromTorch', state, options);
+    const model = new CausalLM(converted.options);
+    model.loadStateDict(converted.state);
+    return model;
+  }
+
+  /**
+   * A copy of the weights in a layout: default 'gpt2' with learned positions, else 'llama'; as TransformerBlock.toTorch.
+   *
+   * @throws ShapeError, TypeError  as TransformerBlock.toTorch
+   * @example await writeFile('model.safetensors', writeSafetensors(model.toTorch()));
+   */
+  toTorch(options: CausalLMToTorchOptions = {}): Map<string, StoredTensor> {
+    return modelToTorch('CausalLM.toTorch', this, options);
   }
 
   /**

@@ -1,5 +1,6 @@
 import { describe, kindError, requireOptions, shapeError } from '../core/errors.js';
 import { checkCuSeqlens, packedPositions } from '../core/sequences.js';
+import type { StoredTensor } from '../core/stored-tensor.js';
 import { Matrix } from '../matrix.js';
 import { attend, attentionStages } from '../ops/attention.js';
 import type { AttentionOptions } from '../ops/attention-options.js';
@@ -28,6 +29,8 @@ import {
 } from './multi-head-options.js';
 import { ProjectedAttention } from './projected-attention.js';
 import { requireColumns } from './shapes.js';
+import { attentionFromTorch, attentionToTorch, type MultiHeadAttentionFromTorchOptions } from './torch-attention.js';
+import type { ToTorchOptions } from './torch-tensors.js';
 
 /**
  * Multi-head attention: every head attends with its own columns of Q, K and V; the heads side by side, times W_O.
@@ -79,6 +82,37 @@ export class MultiHeadAttention extends ProjectedAttention {
     }
     if (sinks) this.sinks = constantParameter('sinks', 1, numHeads, 0);
     this.#options = { numHeads, numKvHeads, causal, window, alibi, softcap };
+  }
+
+  /**
+   * A layer with the weights of PyTorch's nn.MultiheadAttention, or of an attention of GPT-2 or LLaMA. Weights are copied,
+   * widths, biases and heads of K and V found in them; F16, BF16 and F64 become float32.
+   *
+   * @param state  tensors under their names there, as readSafetensors gives them
+   * @throws ShapeError  if names or shapes are not those of the layout, or numHeads does not fit; TypeError for wrong
+   *   kinds and unknown options
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
+   * @example const layer = MultiHeadAttention.fromTorch(readSafetensors(bytes), { numHeads: 8, prefix: 'layers.0.self_attn.' });
+   */
+  static fromTorch(
+    state: ReadonlyMap<string, StoredTensor>,
+    options: MultiHeadAttentionFromTorchOptions,
+  ): MultiHeadAttention {
+    const converted = attentionFromTorch('MultiHeadAttention.fromTorch', state, options);
+    const layer = new MultiHeadAttention(converted.options);
+    layer.loadStateDict(converted.state);
+    return layer;
+  }
+
+  /**
+   * A copy of the weights under the names and in the shapes of a layout, default 'torch'. Options that have no weights,
+   * as causal, are not part of it.
+   *
+   * @throws ShapeError  if the layout has no place for a parameter or its shape; TypeError for wrong kinds and unknown options
+   * @example await writeFile('attention.safetensors', writeSafetensors(attention.toTorch()));
+   */
+  toTorch(options: ToTorchOptions = {}): Map<string, StoredTensor> {
+    return attentionToTorch('MultiHeadAttention.toTorch', this, options);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { requireChoice, requireFinite, requireOptions } from '../core/errors.js';
+import type { StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
 import type { KVCache } from '../ops/cache.js';
 import { layerRandom } from '../ops/seeds.js';
@@ -15,6 +16,8 @@ import {
 } from './multi-head-options.js';
 import { LayerNorm, RMSNorm } from './norms.js';
 import { requireColumns } from './shapes.js';
+import { blockFromTorch, blockToTorch, type TransformerBlockFromTorchOptions } from './torch-block.js';
+import type { ToTorchOptions } from './torch-tensors.js';
 
 /** Whatever is not described here is as in MultiHeadAttentionOptions. */
 export interface TransformerBlockOptions
@@ -123,6 +126,34 @@ export class TransformerBlock extends Module {
     this.dropout1 = new Dropout(dropout, random.seedForChild());
     this.dropout2 = new Dropout(dropout, random.seedForChild());
     this.normPlacement = normPlacement;
+  }
+
+  /**
+   * A block with the weights of PyTorch's nn.TransformerEncoderLayer, or of a layer of GPT-2 or LLaMA; as
+   * MultiHeadAttention.fromTorch.
+   *
+   * @throws ShapeError, TypeError  as MultiHeadAttention.fromTorch
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoderLayer.html
+   * @example const block = TransformerBlock.fromTorch(state, { numHeads: 8, activation: 'gelu', normPlacement: 'pre' });
+   */
+  static fromTorch(
+    state: ReadonlyMap<string, StoredTensor>,
+    options: TransformerBlockFromTorchOptions,
+  ): TransformerBlock {
+    const converted = blockFromTorch('TransformerBlock.fromTorch', state, options);
+    const block = new TransformerBlock(converted.options);
+    block.loadStateDict(converted.state);
+    return block;
+  }
+
+  /**
+   * A copy of the weights in a layout, default 'torch'; as MultiHeadAttention.toTorch.
+   *
+   * @throws ShapeError  also if the layout has another norm, activation or order; TypeError as there
+   * @example const state = block.toTorch({ prefix: 'encoder.layers.0.' });
+   */
+  toTorch(options: ToTorchOptions = {}): Map<string, StoredTensor> {
+    return blockToTorch('TransformerBlock.toTorch', this, options);
   }
 
   /**
