@@ -14,9 +14,13 @@ const NOT_A_MASK = 'mask must be boolean[][], a Uint8Array, or a stored tensor o
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
  * @example const out = attention.forward(x, { mask: maskFromTorchMHA(attnMask), keyMask: maskFromTorchMHA(keyPaddingMask) });
  */
-export function maskFromTorchMHA(mask: readonly (readonly boolean[])[]): boolean[][];
-export function maskFromTorchMHA(mask: Uint8Array | StoredTensor): Uint8Array;
-export function maskFromTorchMHA(mask: unknown): boolean[][] | Uint8Array {
+export function maskFromTorchMHA<M extends readonly (readonly boolean[])[] | Uint8Array | StoredTensor>(
+  mask: M,
+): M extends readonly unknown[] ? boolean[][] : Uint8Array {
+  return invertedMask(mask) as ReturnType<typeof maskFromTorchMHA<M>>;
+}
+
+function invertedMask(mask: unknown): boolean[][] | Uint8Array {
   const where = 'maskFromTorchMHA';
   if (Array.isArray(mask)) return mask.map((row, r) => inverted(where, `mask[${r}]`, row, (may) => may));
   const { dtype, data } = isTensor(mask) ? mask : { dtype: 'U8', data: mask };

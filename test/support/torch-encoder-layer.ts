@@ -1,6 +1,7 @@
-import { type Activation, type StoredTensor, TransformerBlock } from 'qkv';
+import { type Activation, TransformerBlock } from 'qkv';
 import type { TorchCase } from './conformance.js';
 import { need, swapAxes, type Table, type Tensor } from './tensor.js';
+import { storedTensors } from './torch-mha.js';
 import { attentionFromTorch, row, transposed } from './torch-training.js';
 
 /** What a case of kind encoder-layer says of itself. */
@@ -27,25 +28,17 @@ export function blockFromTorch(testCase: TorchCase): TransformerBlock {
   if (inputs.join() !== 'in.src' || !(config.mask === null || isCausal)) {
     throw new Error(`no test for the mask ${JSON.stringify(config.mask)}, inputs ${inputs}`);
   }
-  const block = new TransformerBlock({
-    dModel: config.d_model,
+  return TransformerBlock.fromTorch(storedTensors(testCase), {
     numHeads: config.nhead,
-    dHidden: config.dim_feedforward,
     activation: config.activation as Activation,
     normPlacement: config.norm_first ? 'pre' : 'post',
     epsilon: config.layer_norm_eps,
-    bias: true,
     causal: isCausal,
+    prefix: 'param.',
   });
-  const state = new Map<string, StoredTensor>();
-  for (const [name, { rows, cols, data }] of blockTables(testCase, 'param')) {
-    state.set(name, { dtype: 'F32', shape: [rows, cols], data: Float32Array.from(data) });
-  }
-  block.loadStateDict(state);
-  return block;
 }
 
-/** The tensors `prefix.…` of a case, parameters or gradients, in the library's layout and under its names. */
+/** The gradients `prefix.…` of a case in the library's layout and under its names. */
 export function blockTables({ tensors }: TorchCase, prefix: string): Map<string, Table> {
   const get = (name: string) => need(tensors, `${prefix}.${name}`);
   const attention = Object.entries(attentionFromTorch((name) => get(`self_attn.${name}`)));

@@ -1,18 +1,7 @@
 import { type Matrix, MultiHeadAttention, type StoredTensor } from 'qkv';
 import type { TorchCase } from './conformance.js';
 import { type BatchMasks, batchMask, flagsOfBias } from './masks.js';
-import {
-  broadcast,
-  entry,
-  flatten,
-  isFlags,
-  need,
-  sizeOf,
-  swapAxes,
-  type Table,
-  type Tensor,
-  toMatrix,
-} from './tensor.js';
+import { broadcast, entry, flatten, isFlags, sizeOf, swapAxes, type Table, type Tensor } from './tensor.js';
 
 /** What a case of kind mha says of itself. */
 export interface MhaConfig {
@@ -34,41 +23,17 @@ export function mhaConfig({ config }: TorchCase): MhaConfig {
   return config as unknown as MhaConfig;
 }
 
-/** The layer of a case with PyTorch's weights: y = x·Wᵀ + b there, x·W + b here. */
+/** The layer of a case with PyTorch's weights. */
 export function mhaFromTorch(testCase: TorchCase, causal: boolean): MultiHeadAttention {
-  const config = mhaConfig(testCase);
-  const layer = new MultiHeadAttention({
-    dModel: config.embed_dim,
-    numHeads: config.num_heads,
-    kDim: config.kdim,
-    vDim: config.vdim,
-    bias: config.bias,
-    addBiasKeyValue: config.add_bias_kv,
-    addZeroAttention: config.add_zero_attn,
-    causal,
-  });
-  layer.loadStateDict(mhaState(testCase));
-  return layer;
+  const { num_heads, add_zero_attn } = mhaConfig(testCase);
+  const options = { numHeads: num_heads, addZeroAttention: add_zero_attn, causal, prefix: 'param.' };
+  return MultiHeadAttention.fromTorch(storedTensors(testCase), options);
 }
 
-function mhaState({ tensors }: TorchCase): Map<string, StoredTensor> {
-  const state = new Map<string, StoredTensor>();
-  const put = (name: string, { rows, cols, data }: Matrix) =>
-    state.set(name, { dtype: 'F32', shape: [rows, cols], data });
-  const putRow = (name: string, tensor: Tensor | undefined) => tensor && put(name, toMatrix(flatten(tensor, 0)));
-  const stacked = tensors.get('param.in_proj_weight');
-  const thirds = stacked && splitRows(stacked, 3);
-  ['q', 'k', 'v'].forEach((role, i) => {
-    const weight = thirds?.[i] ?? need(tensors, `param.${role}_proj_weight`);
-    put(`W_${role.toUpperCase()}`, toMatrix(flatten(swapAxes(weight, 0, 1), 1)));
-  });
-  const bias = tensors.get('param.in_proj_bias');
-  if (bias) splitRows(bias, 3).forEach((third, i) => putRow(['b_Q', 'b_K', 'b_V'][i], third));
-  put('W_O', toMatrix(flatten(swapAxes(need(tensors, 'param.out_proj.weight'), 0, 1), 1)));
-  putRow('b_O', tensors.get('param.out_proj.bias'));
-  putRow('bias_K', tensors.get('param.bias_k'));
-  putRow('bias_V', tensors.get('param.bias_v'));
-  return state;
+/** The parameters of a case, as its file holds them. */
+export function storedTensors({ tensors }: TorchCase): Map<string, StoredTensor> {
+  const parameters = [...tensors].filter(([name]) => name.startsWith('param.'));
+  return new Map(parameters.map(([name, { shape, data }]) => [name, { dtype: 'F32', shape, data }]));
 }
 
 /** The gradients of a case's parameters, in the library's layout and under its names. */
