@@ -18,6 +18,7 @@ import {
   tensorsUnder,
   vector,
   writeTensors,
+  writtenAs,
 } from './torch-tensors.js';
 
 /** Everything else is found in the weights: widths, biases, heads of K and V, extra keys. */
@@ -26,8 +27,6 @@ export interface MultiHeadAttentionFromTorchOptions
     MultiHeadAttentionOptions,
     'numHeads' | 'window' | 'alibi' | 'softcap' | 'addZeroAttention' | 'dropout' | 'seed'
   > {
-  /** Default: recognised by the names. */
-  layout?: TorchLayout;
   /** What stands before every name, as 'layers.0.self_attn.'; other names are left aside. Default ''. */
   prefix?: string;
   /** Default true, but false in layout 'torch'. */
@@ -41,7 +40,6 @@ export interface MultiHeadAttentionFromTorchOptions
 
 const OPTIONS = [
   'numHeads',
-  'layout',
   'prefix',
   'causal',
   'window',
@@ -127,10 +125,10 @@ export function attentionFromTorch(
   options: MultiHeadAttentionFromTorchOptions,
 ): { options: MultiHeadAttentionOptions; state: Map<string, StoredTensor> } {
   requireOptions(where, options, OPTIONS, 'required');
-  const { layout: wanted, prefix, causal, rope, numHeads, ...rest } = options;
+  const { prefix, causal, rope, numHeads, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
   const given = tensorsUnder(where, stored, prefix);
-  const layout = layoutOf(where, wanted, SIGNS, given.keys());
+  const layout = layoutOf(where, SIGNS, given.keys());
   const { state, sizes } = readTensors(where, attentionTensors(layout, given.has('q_proj_weight')), given);
   const heads = headsFromTorch(where, layout, sizes, numHeads);
   const size = (name: string) => sizes.get(name) ?? heads.dModel;
@@ -142,7 +140,7 @@ export function attentionFromTorch(
       vDim: size('vDim'),
       bias: state.has('b_Q'),
       addBiasKeyValue: state.has('bias_K'),
-      causal: causal ?? layout !== 'torch',
+      causal: causal === undefined ? layout !== 'torch' : causal,
       rope: turnedFromTorch(where, layout, rope, heads, state),
     },
     state,
@@ -155,9 +153,7 @@ export function attentionToTorch(
   attention: TurnedAttention & { namedParameters(): Map<string, Matrix>; kDim: number; vDim: number; dModel: number },
   options: ToTorchOptions,
 ): Map<string, StoredTensor> {
-  requireOptions(where, options, ['layout', 'prefix']);
-  const { prefix } = options;
-  const layout = layoutOf(where, options.layout ?? 'torch', SIGNS, []);
+  const { layout, prefix } = writtenAs(where, options, SIGNS, 'torch');
   const parameters = turnedToTorch(layout, attention, attention.namedParameters());
   const isSeparate = attention.kDim !== attention.dModel || attention.vDim !== attention.dModel;
   return writeTensors(where, layout, attentionTensors(layout, isSeparate), parameters, prefix);
@@ -189,7 +185,7 @@ export function turnedFromTorch(
   state: Map<string, StoredTensor>,
 ): RopeOptions | false {
   const from = ROTARY[layout];
-  const turned = ropeOption(where, rope ?? from !== undefined, heads.dK);
+  const turned = ropeOption(where, rope === undefined ? from !== undefined : rope, heads.dK);
   if (turned === undefined || from === undefined) return turned ?? false;
   const asked = typeof rope === 'object' ? rope.interleaved : undefined;
   const interleaved = asked ?? from === 'interleaved';

@@ -22,6 +22,7 @@ import {
   vector,
   within,
   writeTensors,
+  writtenAs,
 } from './torch-tensors.js';
 
 /** Everything else is found in the weights. Whatever is not described here is as in MultiHeadAttentionFromTorchOptions. */
@@ -36,7 +37,6 @@ export interface TransformerBlockFromTorchOptions extends Omit<MultiHeadAttentio
 
 const OPTIONS = [
   'numHeads',
-  'layout',
   'prefix',
   'causal',
   'window',
@@ -136,11 +136,11 @@ export function blockFromTorch(
   options: TransformerBlockFromTorchOptions,
 ) {
   requireOptions(where, options, OPTIONS, 'required');
-  const { layout: wanted, prefix, causal, rope, numHeads, activation, normPlacement, ...rest } = options;
+  const { prefix, causal, rope, numHeads, activation, normPlacement, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
   const given = tensorsUnder(where, stored, prefix);
-  const layout = layoutOf(where, wanted, SIGNS, given.keys());
-  const style = styleOf(where, layout, activation, normPlacement);
+  const layout = layoutOf(where, SIGNS, given.keys());
+  const style = styleOf(where, layout, { activation, normPlacement });
   const { state, sizes } = readTensors(where, blockTensors(layout), given);
   for (const name of style.norm === 'layer' ? ['norm1', 'norm2'] : []) addZeroBias(state, name);
   const heads = headsFromTorch(where, layout, sizes, numHeads);
@@ -151,7 +151,7 @@ export function blockFromTorch(
       ...heads,
       dHidden: sizes.get('dHidden') as number,
       bias: state.has('attention.b_Q'),
-      causal: causal ?? layout !== 'torch',
+      causal: causal === undefined ? layout !== 'torch' : causal,
       rope: turnedFromTorch(where, layout, rope, heads, state),
     },
     state,
@@ -159,12 +159,16 @@ export function blockFromTorch(
 }
 
 /** norm, activation and normPlacement of a layout, where it leaves a choice as asked for. */
-export function styleOf(where: string, layout: TorchLayout, activation?: Activation, normPlacement?: Placement) {
+export function styleOf(
+  where: string,
+  layout: TorchLayout,
+  asked: { activation?: Activation; normPlacement?: Placement },
+) {
   const { norm, activations, placements } = STYLES[layout];
-  const style = { norm, activation: activation ?? activations[0], normPlacement: normPlacement ?? placements[0] };
-  requireChoice(where, `activation in layout '${layout}'`, style.activation, activations);
-  requireChoice(where, `normPlacement in layout '${layout}'`, style.normPlacement, placements);
-  return style;
+  const { activation = activations[0], normPlacement = placements[0] } = asked;
+  requireChoice(where, `activation in layout '${layout}'`, activation, activations);
+  requireChoice(where, `normPlacement in layout '${layout}'`, normPlacement, placements);
+  return { norm, activation, normPlacement };
 }
 
 /** nn.LayerNorm(bias=False) stores none. */
@@ -183,19 +187,19 @@ export interface StoredBlock {
 
 /** The tensors of a block; its default layout is 'torch'. */
 export function blockToTorch(where: string, block: StoredBlock, options: ToTorchOptions): Map<string, StoredTensor> {
-  requireOptions(where, options, ['layout', 'prefix']);
-  const layout = layoutOf(where, options.layout ?? 'torch', SIGNS, []);
+  const { layout, prefix } = writtenAs(where, options, SIGNS, 'torch');
   requireStyle(where, layout, block);
   const parameters = new Map(turnedToTorch(layout, block.attention, block.namedParameters()));
   const normBiases = ['norm1.bias', 'norm2.bias'];
   const isPlain = !parameters.has('attention.b_Q') && normBiases.every((name) => isZero(parameters.get(name)));
   if (layout === 'torch' && isPlain) for (const name of normBiases) parameters.delete(name); // bias=False has none
-  return writeTensors(where, layout, blockTensors(layout), parameters, options.prefix);
+  return writeTensors(where, layout, blockTensors(layout), parameters, prefix);
 }
 
 /** A layout of other norms, or another order, would be read as another function. */
 export function requireStyle(where: string, layout: TorchLayout, block: StoredBlock): void {
-  const { norm } = styleOf(where, layout, block.feedForward.activation, block.normPlacement);
+  const { normPlacement, feedForward } = block;
+  const { norm } = styleOf(where, layout, { activation: feedForward.activation, normPlacement });
   const own = block.namedParameters().has('norm1.bias') ? 'layer' : 'rms';
   if (own !== norm) throw shapeError(where, `norm must be '${norm}' in layout '${layout}'`, `got '${own}'`);
 }

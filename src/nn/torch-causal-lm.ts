@@ -18,6 +18,7 @@ import {
   vector,
   within,
   writeTensors,
+  writtenAs,
 } from './torch-tensors.js';
 
 /** The layouts of whole language models. */
@@ -26,8 +27,6 @@ export type CausalLMLayout = Exclude<TorchLayout, 'torch'>;
 /** Everything else is found in the weights. Whatever is not described here is as in CausalLMOptions. */
 export interface CausalLMFromTorchOptions {
   numHeads: number;
-  /** Default: recognised by the names. */
-  layout?: CausalLMLayout;
   /** What stands before every name; other names are left aside. Default ''. */
   prefix?: string;
   /** Of 'llama' (half-split) and 'meta' (interleaved). Asked for the other way, weights are permuted to give the same. */
@@ -51,7 +50,6 @@ export interface CausalLMToTorchOptions extends ToTorchOptions {
 
 const OPTIONS = [
   'numHeads',
-  'layout',
   'prefix',
   'rope',
   'capacity',
@@ -97,12 +95,12 @@ export function modelFromTorch(
   options: CausalLMFromTorchOptions,
 ) {
   requireOptions(where, options, OPTIONS, 'required');
-  const { layout: wanted, prefix, rope, numHeads, capacity, activation, ...rest } = options;
+  const { prefix, rope, numHeads, capacity, activation, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
-  if (typeof rope === 'boolean') throw kindError(where, 'rope must be an object', `got ${rope}`);
+  if (typeof rope === 'boolean' || rope === null) throw kindError(where, 'rope must be an object', `got ${rope}`);
   const given = withoutBase(tensorsUnder(where, stored, prefix));
-  const layout = layoutOf(where, wanted, SIGNS, given.keys());
-  const style = styleOf(where, layout, activation);
+  const layout = layoutOf(where, SIGNS, given.keys());
+  const style = styleOf(where, layout, { activation });
   const { table, head } = NAMES[layout];
   if (isSameTensor(where, given.get(table), given.get(head))) given.delete(head); // PyTorch's state_dict has both
   const numLayers = countLayers(where, NAMES[layout].layers, given);
@@ -140,10 +138,8 @@ export function modelToTorch(
   model: Pick<StoredBlock, 'namedParameters'> & { layers: readonly StoredBlock[]; positions: string },
   options: CausalLMToTorchOptions,
 ): Map<string, StoredTensor> {
-  requireOptions(where, options, ['layout', 'prefix']);
-  const { prefix } = options;
   const { positions, layers } = model;
-  const layout = layoutOf(where, options.layout ?? (positions === 'learned' ? 'gpt2' : 'llama'), SIGNS, []);
+  const { layout, prefix } = writtenAs(where, options, SIGNS, positions === 'learned' ? 'gpt2' : 'llama');
   const asked = layout === 'gpt2' ? 'learned' : 'rope';
   if (positions !== asked) {
     throw shapeError(where, `positions must be '${asked}' in layout '${layout}'`, `got '${positions}'`);

@@ -1,48 +1,51 @@
-import { describe, kindError, requireArrayLike } from '../core/errors.js';
-import type { StoredTensor } from '../core/stored-tensor.js';
-
-const NOT_A_MASK = 'mask must be boolean[][], a Uint8Array, or a stored tensor of BOOL or U8';
+import { describe, kindError, requireArrayLike, shapeError } from '../core/errors.js';
+import type { Mask } from '../ops/attention-options.js';
 
 /**
  * A mask of torch.nn.MultiheadAttention, where true or 1 means "may NOT attend", as the library's, where it means "may":
- * attn_mask as `mask` (of all heads as (numHeads·Lq × Lk)), key_padding_mask as `keyMask`. An additive mask of floats is
- * our `bias` as it is.
+ * attn_mask for `mask` (of all heads below one another), key_padding_mask for `keyMask`. An additive mask of floats is the
+ * option `bias`, as it is.
  *
- * @param mask  rows of flags, flags, or a stored tensor of them
- * @returns  rows where rows are given, else one byte a flag
- * @throws TypeError  for wrong kinds, an additive mask among them
+ * @param mask  rows of flags, or the flags one after another: the data of a stored BOOL tensor
+ * @returns  one byte a flag
+ * @throws ShapeError  if rows differ in length; TypeError for wrong kinds, an additive mask among them
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
  * @example const out = attention.forward(x, { mask: maskFromTorchMHA(attnMask), keyMask: maskFromTorchMHA(keyPaddingMask) });
  */
-export function maskFromTorchMHA<M extends readonly (readonly boolean[])[] | Uint8Array | StoredTensor>(
-  mask: M,
-): M extends readonly unknown[] ? boolean[][] : Uint8Array {
-  return invertedMask(mask) as ReturnType<typeof maskFromTorchMHA<M>>;
-}
-
-function invertedMask(mask: unknown): boolean[][] | Uint8Array {
+export function maskFromTorchMHA(mask: Mask): Uint8Array {
   const where = 'maskFromTorchMHA';
-  if (Array.isArray(mask)) return mask.map((row, r) => inverted(where, `mask[${r}]`, row, (may) => may));
-  const { dtype, data } = isTensor(mask) ? mask : { dtype: 'U8', data: mask };
-  if (dtype === 'BOOL' || dtype === 'U8') {
-    if (Object.prototype.toString.call(data) === '[object Uint8Array]') {
-      return Uint8Array.from(inverted(where, 'mask', data, Number));
-    }
-  } else if (isTensor(mask)) {
-    throw kindError(where, NOT_A_MASK, `got dtype ${describe(dtype)}`, 'an additive mask is the option bias, as it is');
+  if (!Array.isArray(mask) && Object.prototype.toString.call(mask) !== '[object Uint8Array]') {
+    const hint = /^\[object Float/.test(Object.prototype.toString.call(mask))
+      ? 'an additive mask is the option bias'
+      : undefined;
+    throw kindError(where, 'mask must be a Uint8Array or boolean[][]', `got ${describe(mask)}`, hint);
   }
-  throw kindError(where, NOT_A_MASK, `got ${describe(mask)}`);
+  if (!Array.isArray(mask)) return inverted(where, 'mask', mask);
+  requireArrayLike(where, 'mask', mask); // not only its length
+  const rows = Array.from(mask, (row, r) => inverted(where, `mask[${r}]`, row)); // of holes too
+  const length = rows[0]?.length ?? 0;
+  const other = rows.findIndex((row) => row.length !== length);
+  if (other !== -1) {
+    throw shapeError(
+      where,
+      `rows of mask must have ${length} entries, as the first`,
+      `mask[${other}] has ${rows[other].length}`,
+    );
+  }
+  const out = new Uint8Array(rows.length * length);
+  rows.forEach((row, r) => out.set(row, r * length));
+  return out;
 }
 
-function isTensor(mask: unknown): mask is StoredTensor {
-  return Object.prototype.toString.call(mask) === '[object Object]' && 'dtype' in (mask as object);
-}
-
-function inverted<Flag>(where: string, name: string, flags: unknown, as: (may: boolean) => Flag): Flag[] {
+function inverted(where: string, name: string, flags: unknown): Uint8Array {
   requireArrayLike(where, name, flags);
-  return Array.from({ length: flags.length }, (_, i) => {
+  const out = new Uint8Array(flags.length);
+  for (let i = 0; i < out.length; i++) {
     const flag = flags[i];
-    if (typeof flag === 'boolean' || flag === 0 || flag === 1) return as(!flag);
-    throw kindError(where, `${name}[${i}] must be true or false`, `got ${describe(flag)}`);
-  });
+    if (typeof flag !== 'boolean' && flag !== 0 && flag !== 1) {
+      throw kindError(where, `${name}[${i}] must be true or false`, `got ${describe(flag)}`);
+    }
+    out[i] = flag ? 0 : 1;
+  }
+  return out;
 }

@@ -1,4 +1,4 @@
-import { describe, kindError, requireChoice, shapeError, shapeText } from '../core/errors.js';
+import { describe, kindError, requireChoice, requireOptions, shapeError, shapeText } from '../core/errors.js';
 import { storedFloats } from '../core/stored-floats.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
@@ -79,30 +79,25 @@ function requirePrefix(where: string, prefix: unknown): asserts prefix is string
   if (typeof prefix !== 'string') throw kindError(where, 'prefix must be a string', `got ${describe(prefix)}`);
 }
 
-/** The layout asked for, or the one whose sign, a name or its end, is among the names. */
+/** The layout whose sign is among the names. */
 export function layoutOf<Layout extends TorchLayout>(
   where: string,
-  layout: unknown,
   signs: Record<Layout, string>,
   names: Iterable<string>,
 ): Layout {
-  const layouts = Object.keys(signs) as Layout[];
-  if (layout !== undefined) {
-    requireChoice(where, 'layout', layout, layouts);
-    return layout;
-  }
   const list = [...names];
+  const layouts = Object.keys(signs) as Layout[];
   const found = layouts.filter((name) => list.includes(signs[name]));
   if (found.length === 1) return found[0];
   const endings: string[] = layouts.map((name) => signs[name]);
   const rule = `the state must hold one of ${endings.join(', ')}`;
-  if (found.length > 1) throw shapeError(where, rule, `it holds those of ${found.join(' and ')}`, 'give layout');
+  if (found.length > 1) throw shapeError(where, rule, `it holds those of ${found.join(' and ')}`);
   const [longer = ''] = list.filter((name) => endings.some((ending) => name.endsWith(`.${ending}`)));
   const before = longer.slice(
     0,
     longer.length - Math.max(...endings.filter((e) => longer.endsWith(e)).map((e) => e.length)),
   );
-  const hint = longer === '' ? undefined : `did you mean prefix: '${before}'?`;
+  const hint = longer === '' ? 'is prefix right?' : `did you mean prefix: '${before}'?`;
   throw shapeError(where, rule, `its names are ${nameList(list)}`, hint);
 }
 
@@ -131,15 +126,28 @@ export function readTensors(
   return { state, sizes };
 }
 
+/** The layout to write, and the prefix of its names. */
+export function writtenAs<Layout extends TorchLayout>(
+  where: string,
+  options: { layout?: unknown; prefix?: unknown },
+  signs: Record<Layout, string>,
+  usual: Layout,
+): { layout: Layout; prefix: string } {
+  requireOptions(where, options, ['layout', 'prefix']);
+  const { layout = usual, prefix = '' } = options;
+  requireChoice(where, 'layout', layout, Object.keys(signs) as Layout[]);
+  requirePrefix(where, prefix);
+  return { layout, prefix };
+}
+
 /** The stored tensors of our parameters. */
 export function writeTensors(
   where: string,
   called: TorchLayout,
   layout: readonly TorchTensor[],
   parameters: ReadonlyMap<string, Matrix>,
-  prefix: unknown = '',
+  prefix = '',
 ): Map<string, StoredTensor> {
-  requirePrefix(where, prefix);
   const expected = inGroups(layout, ({ parts }) => parts.some((part) => parameters.has(part)));
   const wanted = expected.filter(({ optional }) => !optional).flatMap(({ parts }) => parts);
   const known = new Set(expected.flatMap(({ parts }) => parts));

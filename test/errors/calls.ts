@@ -67,6 +67,7 @@ const block = () => new TransformerBlock({ dModel: 4, numHeads: 2, dHidden: 6, d
 const MODEL = { vocabularySize: 6, dModel: 4, numLayers: 1, numHeads: 2 };
 
 const model = () => new CausalLM({ ...MODEL, dropout: 0.5 });
+const llama = () => new CausalLM({ ...MODEL, dropout: 0.5, activation: 'swiglu', norm: 'rms' });
 
 /** A step of rows, and what the caches hold. */
 function onSteps(self: object, [rows, makeCaches]: [unknown, () => KVCache | KVCache[]]): GoodCall {
@@ -139,6 +140,9 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   'MultiHeadAttention.createCache': () => ({ self: multiHead(), args: [{ capacity: 4 }] }),
   'MultiHeadAttention.step': () => onSteps(multiHead(), [x(), () => multiHead().createCache({ capacity: 9 })]),
   permuteRotary: () => ({ args: [x(), { numHeads: 2, from: 'interleaved', to: 'half-split' }] }),
+  'MultiHeadAttention.fromTorch': () => ({ args: [multiHead().toTorch(), { numHeads: 2 }] }),
+  'MultiHeadAttention.toTorch': () => ({ self: multiHead(), args: [{}] }),
+  maskFromTorchMHA: () => ({ args: [new Uint8Array(4)] }),
   'new KVCache': () => ({ args: [{ capacity: 4, dK: 2 }] }),
   'KVCache.append': () => onCache(new Matrix(1, 4), new Matrix(1, 4)),
   'KVCache.attend': () => onCache(Matrix.randomUniform(2, 4, { seed: 5 }), { dropout: 0.5 }),
@@ -150,8 +154,12 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   'new TransformerBlock': () => ({ args: [{ dModel: 4, numHeads: 2, dHidden: 6 }] }),
   'TransformerBlock.forward': () => ({ self: block(), args: [x(), {}] }),
   'TransformerBlock.createCache': () => ({ self: block(), args: [{ capacity: 4 }] }),
+  'TransformerBlock.fromTorch': () => ({ args: [block().toTorch(), { numHeads: 2 }] }),
+  'TransformerBlock.toTorch': () => ({ self: block(), args: [{}] }),
   'TransformerBlock.step': () => onSteps(block(), [x(), () => block().createCache({ capacity: 9 })]),
   'CausalLM.createCaches': () => ({ self: model(), args: [{ capacity: 4 }] }),
+  'CausalLM.fromTorch': () => ({ args: [llama().toTorch(), { numHeads: 2 }] }),
+  'CausalLM.toTorch': () => ({ self: llama(), args: [{}] }),
   'CausalLM.step': () => onSteps(model(), [[0, 5, 2], () => model().createCaches({ capacity: 9 })]),
   'CausalLM.generate': () => ({ self: model(), args: [[0, 5, 2], { maxTokens: 2 }] }),
   'new CausalLM': () => ({ args: [MODEL] }),

@@ -11,6 +11,7 @@ import { layerMessages } from './layer-messages.js';
 import { matrixMessages } from './matrix-messages.js';
 import { modelMessages } from './model-messages.js';
 import { CALLABLES } from './places.js';
+import { torchMessages } from './torch-messages.js';
 import { trainMessages } from './train-messages.js';
 
 const ALL = [
@@ -24,6 +25,7 @@ const ALL = [
   ...modelMessages,
   ...gradientMessages,
   ...ioMessages,
+  ...torchMessages,
   ...trainMessages,
 ];
 

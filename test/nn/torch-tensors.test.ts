@@ -12,6 +12,7 @@ import {
   vector,
   within,
   writeTensors,
+  writtenAs,
 } from '../../src/nn/torch-tensors.js';
 import { pictures } from '../support/stored.js';
 
@@ -118,22 +119,28 @@ describe('names', () => {
     expect(() => tensorsUnder('f', state, 3)).toThrow('f: prefix must be a string: got 3');
   });
 
-  const SIGNS = { torch: 'a.weight', llama: 'out.a.weight' };
-  it.each([
-    [undefined, ['b', 'a.weight'], 'torch'],
-    ['llama', [], 'llama'],
-  ])('layoutOf %s among %s', (layout, names, expected) => {
-    expect(layoutOf('f', layout, SIGNS, names)).toBe(expected);
+  const SIGNS = { torch: 'a.weight', llama: 'out.a.weight' } as const;
+  it('layoutOf takes the layout whose sign is there', () => {
+    expect(layoutOf('f', SIGNS, ['b', 'a.weight'])).toBe('torch');
+    expect(layoutOf('f', SIGNS, ['out.a.weight'])).toBe('llama');
   });
   const rule = 'f: the state must hold one of a.weight, out.a.weight';
   it.each([
-    ['gpt2', [], "f: layout must be 'torch' or 'llama': got \"gpt2\""],
-    [undefined, [], `${rule}: its names are none`],
-    [undefined, ['b'], `${rule}: its names are b`],
-    [undefined, ['l.0.out.a.weight'], `${rule}: its names are l.0.out.a.weight (did you mean prefix: 'l.0.'?)`],
-    [undefined, ['l.0.a.weight'], `${rule}: its names are l.0.a.weight (did you mean prefix: 'l.0.'?)`],
-    [undefined, Object.values(SIGNS), `${rule}: it holds those of torch and llama (give layout)`],
-  ])('layoutOf refuses %s among %s', (layout, names, text) => {
-    expect(() => layoutOf('f', layout, SIGNS, names)).toThrow(new ShapeError(text));
+    [[], `${rule}: its names are none (is prefix right?)`],
+    [['b'], `${rule}: its names are b (is prefix right?)`],
+    [['l.0.out.a.weight'], `${rule}: its names are l.0.out.a.weight (did you mean prefix: 'l.0.'?)`],
+    [['l.0.a.weight'], `${rule}: its names are l.0.a.weight (did you mean prefix: 'l.0.'?)`],
+    [Object.values(SIGNS), `${rule}: it holds those of torch and llama`],
+  ])('layoutOf refuses %s', (names, text) => {
+    expect(() => layoutOf('f', SIGNS, names)).toThrow(new ShapeError(text));
+  });
+
+  it('writtenAs gives what is asked for, or the usual', () => {
+    expect(writtenAs('f', {}, SIGNS, 'llama')).toEqual({ layout: 'llama', prefix: '' });
+    expect(writtenAs('f', { layout: 'torch', prefix: 'p' }, SIGNS, 'llama')).toEqual({ layout: 'torch', prefix: 'p' });
+    expect(() => writtenAs('f', { layout: 'gpt2' }, SIGNS, 'llama')).toThrow(
+      "f: layout must be 'torch' or 'llama': got \"gpt2\"",
+    );
+    expect(() => writtenAs('f', { prefix: 3 }, SIGNS, 'llama')).toThrow('f: prefix must be a string: got 3');
   });
 });

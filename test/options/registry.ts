@@ -8,6 +8,7 @@ import { layerCases } from './layer-cases.js';
 import { matrixCases } from './matrix-cases.js';
 import { modelCases } from './model-cases.js';
 import { multiHeadCases } from './multi-head-cases.js';
+import { torchCases } from './torch-cases.js';
 import { trainCases } from './train-cases.js';
 
 /** Every option of the public surface, by the key that the list generated from the types gives it. */
@@ -20,6 +21,7 @@ export const OPTION_CASES: readonly OptionCase[] = [
   ...heatmapCases,
   ...cacheCases,
   ...decodingCases,
+  ...torchCases,
   ...trainCases,
   ...gradientCases,
 ];
