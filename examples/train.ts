@@ -1,7 +1,7 @@
 // `npm run train`: a causal Transformer learns the bytes of a text, with the published package.
 import { basename } from 'node:path';
 import { capabilities } from 'qkv';
-import { quote, UsageError } from './shared/command-line.js';
+import { printable, quote, UsageError } from './shared/command-line.js';
 import { fromCaller, isSameFile, requirePlace, writeWhole } from './shared/files.js';
 import { HELP, parseArguments, type Settings } from './train/arguments.js';
 import { load, replacedBy, save } from './train/checkpoint.js';
@@ -82,9 +82,6 @@ function writeCurve(run: Run, history: readonly Point[], svg: string | undefined
 /** A path as one word of a shell. */
 const word = (path: string) => (/^[\w./-]+$/.test(path) ? path : `"${path.replace(/["$`\\]/g, '\\$&')}"`);
 
-/** Bytes as text of a terminal. */
-const shownText = (bytes: Uint8Array) => new TextDecoder().decode(bytes).replace(/[^\P{Cc}\n\t]/gu, '�');
-
 async function main(): Promise<void> {
   const settings = parseArguments(process.argv.slice(2));
   if (settings === 'help') {
@@ -111,7 +108,7 @@ async function main(): Promise<void> {
   );
   if (settings.generate > 0) {
     const bytes = generate(run, new TextEncoder().encode(settings.prompt), settings.generate, settings.temperature);
-    process.stdout.write(`\n${shownText(bytes)}\n`);
+    process.stdout.write(`\n${printable(new TextDecoder().decode(bytes))}\n`);
   }
 }
 

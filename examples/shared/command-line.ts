@@ -59,3 +59,8 @@ export function quote(text: string): string {
     '�',
   );
 }
+
+/** Text that others made, for a terminal: no control characters but line ends and tabs. */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, '�');
+}

@@ -18,7 +18,7 @@ import { quote, UsageError } from './command-line.js';
 /** Paths are relative to where the user stands: npm runs scripts in the package's folder and says where it was called. */
 export function fromCaller(path: string): string {
   const { npm_lifecycle_event: script, INIT_CWD: called } = process.env;
-  return resolve((script === 'start' || script === 'train') && called ? called : process.cwd(), path);
+  return resolve(/^(start|train|story)$/.test(script ?? '') && called ? called : process.cwd(), path);
 }
 
 /** @param what  the option and what it must be @param shown  the path as the user wrote it @throws UsageError */

@@ -1,0 +1,69 @@
+// `npm run story`: a trained model tells a story, with the published package.
+import { fileURLToPath } from 'node:url';
+import { capabilities, setKernels } from 'qkv';
+import { printable, UsageError } from './shared/command-line.js';
+import { fromCaller } from './shared/files.js';
+import { HELP, parseArguments, type Settings } from './story/arguments.js';
+import { loadStoryTeller, type StoryTeller } from './story/model.js';
+import { Decoder, encode } from './story/tokenizer.js';
+
+const BESIDE = '../shared/models/stories260K';
+
+function storyTeller({ model }: Settings): StoryTeller {
+  if (model !== undefined) return loadStoryTeller(fromCaller(model), model);
+  return loadStoryTeller(fileURLToPath(new URL(`../../${BESIDE}`, import.meta.url)), BESIDE); // from build/examples
+}
+
+/** Writes the story as it comes; gives the line about its speed. */
+async function tell(settings: Settings, isStopped: () => boolean): Promise<string> {
+  const { model, vocabulary } = storyTeller(settings);
+  const { prompt, tokens, cached, temperature, topK, topP, seed } = settings;
+  const { bos, eos } = vocabulary;
+  const ids = encode(vocabulary, prompt);
+  const room = model.capacity - ids.length + 1;
+  if (tokens > room) {
+    const given = `the prompt has ${ids.length}, --tokens is ${tokens}`;
+    throw new UsageError(`prompt and story must have at most ${model.capacity + 1} tokens: ${given}`);
+  }
+  const decoder = new Decoder(vocabulary);
+  const write = (text: string) => process.stdout.write(printable(text));
+  write(ids.map((id) => decoder.push(id)).join(''));
+  const options = { maxTokens: tokens, temperature, topK, topP, seed, cached, stop: [bos, eos] };
+  let count = 0;
+  const start = performance.now();
+  for await (const id of model.generate(ids, options)) {
+    write(decoder.push(id));
+    count++;
+    if (isStopped()) break;
+  }
+  const seconds = (performance.now() - start) / 1000;
+  write(`${decoder.end()}\n`);
+  const speed = (count / seconds).toPrecision(3);
+  return `${count} tokens in ${seconds.toFixed(2)} s: ${Number(speed)} tokens/s, ${cached ? '' : 'un'}cached, ${capabilities().kernels}`;
+}
+
+async function main(): Promise<void> {
+  const settings = parseArguments(process.argv.slice(2));
+  if (settings === 'help') {
+    process.stdout.write(HELP);
+    return;
+  }
+  let stopped = false;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error; // a reader that has seen enough: `npm run story | head -1`
+    stopped = true;
+  });
+  process.once('SIGINT', () => {
+    stopped = true;
+    process.exitCode = 130;
+  });
+  setKernels(settings.kernels);
+  const speed = await tell(settings, () => stopped);
+  process.stderr.write(`${speed}\n`);
+}
+
+main().catch((error: unknown) => {
+  if (!(error instanceof UsageError)) throw error;
+  process.exitCode = 2;
+  process.stderr.write(`npm run story: ${error.message}\n`);
+});
