@@ -64,10 +64,15 @@ export function torchCases(...kinds: string[]): TorchCase[] | undefined {
   return kinds.length === 0 ? cases : cases?.filter(({ kind }) => kinds.includes(kind));
 }
 
-/** A file of the stories260K model, which lies beside the conformance folder; undefined where it is absent. */
-export function storiesFile(name: string): TensorFile | undefined {
+/** Of the stories260K model, which lies beside the conformance folder; undefined where it is absent. */
+export function storiesPath(name = ''): string | undefined {
   const path = join(FOLDER, '../models/stories260K', name);
-  return existsSync(path) ? readTensorFile(path) : undefined;
+  return existsSync(path) ? path : undefined;
+}
+
+export function storiesFile(name: string): TensorFile | undefined {
+  const path = storiesPath(name);
+  return path === undefined ? undefined : readTensorFile(path);
 }
 
 /** What the reference program computed with the model; `logits` are those after the tokens at `positions`. */
@@ -83,8 +88,8 @@ export interface StoriesCase {
 }
 
 export function storiesCases(): StoriesCase[] | undefined {
-  const path = join(FOLDER, '../models/stories260K/golden.json');
-  if (!existsSync(path)) return undefined;
+  const path = storiesPath('golden.json');
+  if (path === undefined) return undefined;
   const { cases } = JSON.parse(readFileSync(path, 'utf8')) as {
     cases: (Omit<StoriesCase, 'logits' | 'greedyFrom'> & { logits: StoredOnnxTensor; greedy_from: number | null })[];
   };
@@ -103,7 +108,7 @@ export function describeCases<T extends { readonly name: string }>(
   title: string,
   cases: readonly T[] | undefined,
   knownCount: number,
-  run: (testCase: T, twin: Twin) => void,
+  run: (testCase: T, twin: Twin) => unknown,
 ): void {
   if (cases === undefined) {
     describe.skipIf(true)(`${title}: the conformance data are absent`, () => {
@@ -117,7 +122,7 @@ export function describeCases<T extends { readonly name: string }>(
       for (const testCase of cases) {
         it(testCase.name, () => {
           ran.add(`${testCase.name} on ${twin.name}`);
-          run(testCase, twin);
+          return run(testCase, twin);
         });
       }
     });
