@@ -9,6 +9,12 @@ export { readSafetensors, type Safetensors, writeSafetensors } from './io/safete
 export { capabilities, type KernelChoice, setKernels, setSeed } from './kernels/state.js';
 export { type MatmulOptions, Matrix } from './matrix.js';
 export type { RandomNormalOptions, RandomUniformOptions } from './matrix-random.js';
+export type {
+  AttentionHook,
+  AttentionHookName,
+  AttentionHookOptions,
+  AttentionHookPoint,
+} from './nn/attention-hooks.js';
 export type { CacheOptions, StepOptions } from './nn/cached-steps.js';
 export { CausalLM, type CausalLMForwardOptions, type CausalLMOptions } from './nn/causal-lm.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';

@@ -111,3 +111,16 @@ export class Random {
 export function xavierBound(fanIn: number, fanOut: number): number {
   return fanIn + fanOut === 0 ? 0 : Math.sqrt(6 / (fanIn + fanOut));
 }
+
+const weightWords = /* @__PURE__ */ new Uint32Array(4);
+
+/** Whether the dropout of an attention keeps weight (query, key) of a head of a sequence: its random word is at least p·2^32. */
+export function keepsWeight(
+  drop: { dropout: number; call: number; seedLow: number; seedHigh: number },
+  unit: number,
+  query: number,
+  key: number,
+): boolean {
+  philox(key >>> 2, query, unit, drop.call, drop.seedLow, drop.seedHigh, weightWords);
+  return weightWords[key & 3] >= Math.round(drop.dropout * TWO_32);
+}

@@ -19,6 +19,7 @@ import {
   type CacheOptions,
   cacheLists,
   requireCaches,
+  restoring,
   type StepOptions,
   stepOffsets,
   stepPositions,
@@ -168,9 +169,8 @@ export class CausalLM extends Module {
   }
 
   /**
-   * A model with the weights of a checkpoint of GPT-2 or LLaMA, as Hugging Face or Meta store them: sizes, biases, heads of
-   * K and V and tied embeddings are found in them; as MultiHeadAttention.fromTorch. Models of other choices under the same
-   * names (scaled RoPE, say) are not told apart.
+   * A model with the weights of GPT-2 or LLaMA as Hugging Face or Meta store them; as MultiHeadAttention.fromTorch. Models
+   * of other choices under the same names (scaled RoPE, say) are not told apart.
    *
    * @throws ShapeError, TypeError  as MultiHeadAttention.fromTorch
    * @see Touvron et al. 2023 (LLaMA), https://arxiv.org/abs/2302.13971
@@ -184,7 +184,7 @@ export class CausalLM extends Module {
   }
 
   /**
-   * A copy of the weights in a layout: default 'gpt2' with learned positions, else 'llama'; as TransformerBlock.toTorch.
+   * A copy of the weights in a layout: default 'gpt2' with learned positions, else 'llama'.
    *
    * @throws ShapeError, TypeError  as TransformerBlock.toTorch
    * @example await writeFile('model.safetensors', writeSafetensors(model.toTorch()));
@@ -288,7 +288,9 @@ export class CausalLM extends Module {
     lists.forEach(([{ position }], s) => this.#requireCapacity(where, position + offsets[s + 1] - offsets[s]));
     const positions = stepPositions(byLayer[0], offsets);
     const cuSeqlens = offsets;
-    return this.#throughLayers(embedded, positions, (layer, x, i) => layer.step(x, byLayer[i], { cuSeqlens }));
+    return restoring(lists.flat(), () =>
+      this.#throughLayers(embedded, positions, (layer, x, i) => layer.step(x, byLayer[i], { cuSeqlens })),
+    );
   }
 
   #throughLayers(

@@ -41,6 +41,12 @@ export function extraKeysLast(weights: Matrix, count: number): Matrix {
   return Matrix.concatColumns([weights.sliceColumns(count), weights.sliceColumns(0, count)]);
 }
 
+/** The way back. */
+export function extraKeysFirst(weights: Matrix, count: number): Matrix {
+  const keys = weights.cols - count;
+  return Matrix.concatColumns([weights.sliceColumns(keys), weights.sliceColumns(0, keys)]);
+}
+
 /** x with the extra rows before the first row of every sequence. */
 function prependRows(x: Matrix, extra: readonly Matrix[], cuSeqlens: Int32Array): Matrix {
   const parts: Matrix[] = [];

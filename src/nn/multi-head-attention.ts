@@ -1,34 +1,44 @@
-import { describe, kindError, requireOptions, shapeError } from '../core/errors.js';
+import { requireOptions, shapeError } from '../core/errors.js';
 import { checkCuSeqlens, packedPositions } from '../core/sequences.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
 import { Matrix } from '../matrix.js';
-import { attend, attentionStages } from '../ops/attention.js';
+import { attentionStages } from '../ops/attention.js';
 import type { AttentionOptions } from '../ops/attention-options.js';
 import type { KVCache } from '../ops/cache.js';
 import { checkPositions, type RopeOptions, rotary } from '../ops/rotary.js';
 import type { Parameter } from '../parameter.js';
 import {
+  type AttentionHook,
+  type AttentionHookName,
+  type AttentionHookOptions,
+  AttentionHooks,
+  attendWithHooks,
+  stagesWithHooks,
+} from './attention-hooks.js';
+import {
   type CacheOptions,
   cacheFor,
   cacheList,
   requireCaches,
+  restoring,
   type StepOptions,
   stepOffsets,
   stepPositions,
 } from './cached-steps.js';
+import type { Drop } from './dropping.js';
 import { type ExtraKey, extraKeysLast, withExtraKeys } from './extra-keys.js';
 import { constantParameter, normalParameter, uniformParameter } from './initialization.js';
 import { affine, zeroBias } from './linear.js';
 import {
   CONSTRUCTOR_OPTIONS,
   checkMultiHeadAttention,
+  contextOption,
   FORWARD_OPTIONS,
   type MultiHeadAttentionForwardOptions,
   type MultiHeadAttentionOptions,
   type MultiHeadAttentionWeightsOptions,
 } from './multi-head-options.js';
 import { ProjectedAttention } from './projected-attention.js';
-import { requireColumns } from './shapes.js';
 import { attentionFromTorch, attentionToTorch, type MultiHeadAttentionFromTorchOptions } from './torch-attention.js';
 import type { ToTorchOptions } from './torch-tensors.js';
 
@@ -58,6 +68,7 @@ export class MultiHeadAttention extends ProjectedAttention {
   readonly rope?: Required<RopeOptions>;
   readonly addZeroAttention: boolean;
   readonly #options: AttentionOptions;
+  readonly #hooks = new AttentionHooks();
 
   constructor(options: MultiHeadAttentionOptions) {
     const where = 'MultiHeadAttention';
@@ -126,8 +137,26 @@ export class MultiHeadAttention extends ProjectedAttention {
     requireOptions(where, options, FORWARD_OPTIONS);
     const { q, k, v, attention } = this.#prepare(where, x, options);
     return this.dropping(where, { dropout: this.dropout }, (drop, call) =>
-      affine(attend(where, q, k, v, { ...attention, ...drop }, call), this.W_O, this.b_O),
+      this.#output(where, this.#attend(where, q, k, v, { ...attention, ...drop }, call)),
     );
+  }
+
+  /**
+   * Shows a value inside the layer to `hook` in every later call of forward, step and attentionWeights, head by head, and
+   * goes on with what it gives. Replacing is differentiable. A head whose scores or weights are replaced leaves the fused
+   * attention for one in steps, which takes memory for them; all else stays as it is, to the bit. Writing into the value
+   * has no effect.
+   *
+   * @returns  takes the hook away again
+   * @throws ShapeError  if there is no such name or head, or no rotation to see; TypeError for wrong kinds. Calls of the
+   *   layer throw where a hook gives another shape or kind
+   * @see TransformerLens, https://transformerlensorg.github.io/TransformerLens/ (the names)
+   * @example
+   * const remove = attention.addHook('hook_pattern', (pattern, { head }) => (head === 3 ? pattern.scale(0) : undefined));
+   */
+  addHook(name: AttentionHookName, hook: AttentionHook, options: AttentionHookOptions = {}): () => void {
+    const layer = { heads: this.heads, isTurned: this.rope !== undefined };
+    return this.#hooks.add('MultiHeadAttention.addHook', layer, name, hook, options);
   }
 
   /**
@@ -142,8 +171,10 @@ export class MultiHeadAttention extends ProjectedAttention {
     requireOptions(where, options, [...FORWARD_OPTIONS, 'stage', 'heads']);
     const { stage, heads } = options;
     const { q, k, attention } = this.#prepare(where, x, options);
-    const weights = attentionStages(where, q, k, { ...attention, stage, heads });
-    const count = this.#extraKeys().length;
+    const own = attentionStages(where, q, k, { ...attention, stage, heads });
+    const count = this.#extraCount();
+    const hooked = { q, k, options: attention, extraKeys: count };
+    const weights = stagesWithHooks(where, this.#hooks, hooked, own, { stage, heads });
     return count === 0 ? weights : weights.map((w) => extraKeysLast(w, count));
   }
 
@@ -180,21 +211,23 @@ export class MultiHeadAttention extends ProjectedAttention {
     const list = cacheList(where, caches);
     const offsets = stepOffsets(where, list.length, x.rows, options);
     requireCaches(where, list, offsets, this.heads);
-    const { q, k, v } = this.project(x, x, x);
+    const { q, k, v } = this.#project(where, x, x, x);
     const positions = stepPositions(list, offsets);
-    const [turnedQ, turnedK] = this.#turn(q, k, positions, positions);
+    const [turnedQ, turnedK] = this.#turn(where, q, k, positions, positions);
     const attention = { ...this.#options, causal: true, sinks: this.sinks };
     const leading = this.#leadingRows();
-    return this.dropping(where, { dropout: this.dropout }, (drop, call) => {
+    const isWatched = this.#hooks.wants('hook_attn_scores') || this.#hooks.wants('hook_pattern');
+    const step = (drop: Drop, call: number) => {
       const out = list.map((cache, s) => {
         const part = (m: Matrix) => (list.length === 1 ? m : m.sliceRows(offsets[s], offsets[s + 1]));
         cache.append(part(turnedK), part(v));
         const queries = part(turnedQ);
-        const held = cache.held(where, queries.rows, { ...attention, ...drop }, leading);
-        return attend(where, queries, held.k, held.v, held.options, call);
+        const held = cache.held(where, queries.rows, { ...attention, ...drop }, leading, isWatched);
+        return this.#attend(where, queries, held.k, held.v, held.options, call, s);
       });
-      return affine(out.length === 1 ? out[0] : Matrix.concatRows(out), this.W_O, this.b_O);
-    });
+      return this.#output(where, out.length === 1 ? out[0] : Matrix.concatRows(out));
+    };
+    return restoring(list, () => this.dropping(where, { dropout: this.dropout }, step));
   }
 
   /** Q, K and V of a call, and what the attention has to know. */
@@ -204,35 +237,14 @@ export class MultiHeadAttention extends ProjectedAttention {
     if (positions !== undefined && this.rope === undefined) {
       throw shapeError(where, 'positions must come with rope', 'the layer has no rope', 'build it with rope: true');
     }
-    const { key, value } = this.#context(where, x, context);
+    const { key, value } = contextOption(where, x, context, this);
     const attention = { ...this.#options, sinks: this.sinks, mask, bias, keyMask, cuSeqlens, cuSeqlensK };
-    const projected = this.project(x, key, value);
+    const projected = this.#project(where, x, key, value);
     const [q, k] = this.#rotate(where, projected.q, projected.k, context === undefined, options);
     const extra = this.#extraKeys();
     if (extra.length === 0) return { q, k, v: projected.v, attention };
     const { options: shifted, ...kv } = withExtraKeys(where, extra, q, k, projected.v, attention);
     return { q, ...kv, attention: shifted };
-  }
-
-  #context(where: string, x: Matrix, context: MultiHeadAttentionForwardOptions['context']) {
-    if (context !== undefined && (typeof context !== 'object' || context === null)) {
-      throw kindError(where, 'context must be a Matrix or { key, value }', `got ${describe(context)}`);
-    }
-    const source = context ?? x;
-    if (source instanceof Matrix && this.kDim !== this.vDim) {
-      const given = `kDim is ${this.kDim}, vDim is ${this.vDim}`;
-      throw shapeError(where, 'context must be { key, value } where kDim and vDim differ', given);
-    }
-    const { key, value } = source instanceof Matrix ? { key: source, value: source } : source;
-    const name = context === undefined ? 'x' : context instanceof Matrix ? 'context' : undefined;
-    requireColumns(where, name ?? 'context.key', key, 'kDim', this.kDim, name === 'x' ? 'give context' : undefined);
-    requireColumns(where, name ?? 'context.value', value, 'vDim', this.vDim);
-    if (key.rows === value.rows) return { key, value };
-    throw shapeError(
-      where,
-      'context.key and context.value must have the same rows',
-      `got ${key.rows} and ${value.rows}`,
-    );
   }
 
   #rotate(where: string, q: Matrix, k: Matrix, isSelf: boolean, options: MultiHeadAttentionForwardOptions) {
@@ -245,16 +257,37 @@ export class MultiHeadAttention extends ProjectedAttention {
     // Self-attention rotates its keys as its queries, unless the keys are cut into other sequences.
     const asQueries = isSelf && (positions !== undefined || options.cuSeqlensK === undefined);
     const keyPositions = asQueries ? queryPositions : inSequence('cuSeqlensK', cuSeqlensK, k.rows);
-    return this.#turn(q, k, queryPositions, keyPositions);
+    return this.#turn(where, q, k, queryPositions, keyPositions);
   }
 
-  #turn(q: Matrix, k: Matrix, positions?: ArrayLike<number>, keyPositions?: ArrayLike<number>) {
+  #turn(where: string, q: Matrix, k: Matrix, positions?: ArrayLike<number>, keyPositions?: ArrayLike<number>) {
     if (this.rope === undefined) return [q, k];
     const { numHeads, numKvHeads } = this.heads;
+    const turnedQ = rotary(q, { ...this.rope, numHeads, positions });
+    const turnedK = rotary(k, { ...this.rope, numHeads: numKvHeads, positions: keyPositions });
     return [
-      rotary(q, { ...this.rope, numHeads, positions }),
-      rotary(k, { ...this.rope, numHeads: numKvHeads, positions: keyPositions }),
+      this.#hooks.runColumns(where, 'hook_rot_q', turnedQ, numHeads),
+      this.#hooks.runColumns(where, 'hook_rot_k', turnedK, numKvHeads),
     ];
+  }
+
+  #project(where: string, query: Matrix, key: Matrix, value: Matrix) {
+    const { q, k, v } = this.project(query, key, value);
+    const { numHeads, numKvHeads } = this.heads;
+    return {
+      q: this.#hooks.runColumns(where, 'hook_q', q, numHeads),
+      k: this.#hooks.runColumns(where, 'hook_k', k, numKvHeads),
+      v: this.#hooks.runColumns(where, 'hook_v', v, numKvHeads),
+    };
+  }
+
+  #attend(where: string, q: Matrix, k: Matrix, v: Matrix, options: AttentionOptions, call: number, firstSequence = 0) {
+    const hooked = { q, k, options, extraKeys: this.#extraCount(), firstSequence };
+    return attendWithHooks(where, this.#hooks, hooked, v, call);
+  }
+
+  #output(where: string, z: Matrix): Matrix {
+    return affine(this.#hooks.runColumns(where, 'hook_z', z, this.heads.numHeads), this.W_O, this.b_O);
   }
 
   /** The extra keys and values below one another, where there are any. */
@@ -263,6 +296,10 @@ export class MultiHeadAttention extends ProjectedAttention {
     if (extra.length === 0) return undefined;
     const rows = { k: extra.map((row) => row.k), v: extra.map((row) => row.v) };
     return { k: Matrix.concatRows(rows.k), v: Matrix.concatRows(rows.v) };
+  }
+
+  #extraCount(): number {
+    return (this.bias_K ? 1 : 0) + (this.addZeroAttention ? 1 : 0);
   }
 
   #extraKeys(): ExtraKey[] {

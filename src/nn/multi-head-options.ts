@@ -1,10 +1,11 @@
-import { requireBoolean, requireInteger, requireSize, shapeError } from '../core/errors.js';
-import type { Matrix } from '../matrix.js';
+import { describe, kindError, requireBoolean, requireInteger, requireSize, shapeError } from '../core/errors.js';
+import { Matrix } from '../matrix.js';
 import type { AttentionStage } from '../ops/attention.js';
 import type { AttentionOptions, Mask } from '../ops/attention-options.js';
 import { type RopeOptions, ropeOption } from '../ops/rotary.js';
 import { headShape } from './heads.js';
 import { checkProjections, PROJECTION_OPTIONS, type ProjectionOptions, tryOptions } from './projected-attention.js';
+import { requireColumns } from './shapes.js';
 
 export interface MultiHeadAttentionOptions extends ProjectionOptions {
   numHeads: number;
@@ -92,4 +93,27 @@ export function checkMultiHeadAttention(where: string, options: MultiHeadAttenti
   tryOptions(where, heads, { causal, window, alibi, softcap });
   checkProjections(where, options, heads, kDim, vDim);
   return { heads, rope };
+}
+
+/** Where the keys and the values of a call come from. */
+export function contextOption(
+  where: string,
+  x: Matrix,
+  context: MultiHeadAttentionForwardOptions['context'],
+  { kDim, vDim }: { kDim: number; vDim: number },
+): { key: Matrix; value: Matrix } {
+  if (context !== undefined && (typeof context !== 'object' || context === null)) {
+    throw kindError(where, 'context must be a Matrix or { key, value }', `got ${describe(context)}`);
+  }
+  const source = context ?? x;
+  if (source instanceof Matrix && kDim !== vDim) {
+    const given = `kDim is ${kDim}, vDim is ${vDim}`;
+    throw shapeError(where, 'context must be { key, value } where kDim and vDim differ', given);
+  }
+  const { key, value } = source instanceof Matrix ? { key: source, value: source } : source;
+  const name = context === undefined ? 'x' : context instanceof Matrix ? 'context' : undefined;
+  requireColumns(where, name ?? 'context.key', key, 'kDim', kDim, name === 'x' ? 'give context' : undefined);
+  requireColumns(where, name ?? 'context.value', value, 'vDim', vDim);
+  if (key.rows === value.rows) return { key, value };
+  throw shapeError(where, 'context.key and context.value must have the same rows', `got ${key.rows} and ${value.rows}`);
 }

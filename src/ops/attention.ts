@@ -142,7 +142,8 @@ export function attentionStages(where: string, q: Matrix, k: Matrix, options: At
   return out;
 }
 
-function checkHeadList(where: string, heads: unknown, numHeads: number): number[] {
+/** Numbers of heads, default all. */
+export function checkHeadList(where: string, heads: unknown, numHeads: number): number[] {
   if (heads === undefined) return Array.from({ length: numHeads }, (_, h) => h);
   requireArrayLike(where, 'heads', heads);
   const list: number[] = [];

@@ -186,11 +186,11 @@ export class KVCache {
 
   /**
    * What so many queries of the rows appended last attend to, and the options to do it with. `leading` rows come before
-   * all others, seen by every query.
+   * all others, seen by every query; `inOrder` asks for rows in the order of their positions.
    *
    * @internal
    */
-  held(where: string, queries: number, options: AttentionOptions, leading?: KeysAndValues): Held {
+  held(where: string, queries: number, options: AttentionOptions, leading?: KeysAndValues, inOrder = false): Held {
     const { capacity, sinkTokens: sinks } = this;
     const position = this.#position;
     if (position <= capacity) return { ...this.#joined(leading, (rows) => [rows.held(position)]), options };
@@ -206,7 +206,7 @@ export class KVCache {
     const causal = options.causal !== false;
     const { left, right } = checkReach(where, options);
     // One query of the newest row sees every row held, in whatever order.
-    if (queries === 1 && !options.alibi && left >= (sinks === 0 ? ring - 1 : position)) {
+    if (!inOrder && queries === 1 && !options.alibi && left >= (sinks === 0 ? ring - 1 : position)) {
       return { ...this.#joined(leading, (rows) => [rows.held(position)]), options: { ...options, window: undefined } };
     }
     const ordered = this.#joined(leading, (rows) => rows.inOrder(position, causal && queries > 1));

@@ -1,4 +1,4 @@
-import { philox } from '../../core/random.js';
+import { keepsWeight } from '../../core/random.js';
 import type {
   Allocate,
   AttentionForwardProblem,
@@ -180,11 +180,7 @@ function rowStatistics({ sinks }: AttentionProblem, row: Row, logits: Floats): [
   return [max, sum];
 }
 
-const words = /* @__PURE__ */ new Uint32Array(4);
-
-/** Whether dropout keeps weight (query, key): its random word is at least p·2^32. */
+/** Whether dropout keeps weight (query, key). */
 export function keeps(problem: AttentionForwardProblem, row: Row, key: number): boolean {
-  const unit = row.sequence * problem.numHeads + row.head;
-  philox(key >>> 2, row.query, unit, problem.call, problem.seedLow, problem.seedHigh, words);
-  return words[key & 3] >= Math.round(problem.dropout * 4294967296);
+  return keepsWeight(problem, row.sequence * problem.numHeads + row.head, row.query, key);
 }

@@ -1,0 +1,222 @@
+import { describe, kindError, requireChoice, requireOptions, shapeError, shapeText } from '../core/errors.js';
+import type { AttentionProblem } from '../kernels/contract.js';
+import { Matrix } from '../matrix.js';
+import { type AttentionWeightsOptions, attend, checkHeadList } from '../ops/attention.js';
+import { type AttentionOptions, attentionProblem, dropoutOf } from '../ops/attention-options.js';
+import { maskedScores, type Unit, weightsOfScores, weightsTimesValues } from '../ops/attention-unfused.js';
+import { extraKeysFirst, extraKeysLast } from './extra-keys.js';
+import type { HeadShape } from './heads.js';
+
+/**
+ * Where a hook stands, as in TransformerLens: Q, K and V of a head after their biases; Q and K after the rotation; the
+ * masked scores; the weights before dropout; what a head gives, before W_O.
+ */
+export type AttentionHookName =
+  | 'hook_q'
+  | 'hook_k'
+  | 'hook_v'
+  | 'hook_rot_q'
+  | 'hook_rot_k'
+  | 'hook_attn_scores'
+  | 'hook_pattern'
+  | 'hook_z';
+
+/** Of which value a hook is asked. */
+export interface AttentionHookPoint {
+  name: AttentionHookName;
+  /** A head of K and V for hook_k, hook_v and hook_rot_k, else a query head. */
+  head: number;
+  /** Scores and weights belong to one sequence of a packed batch, or one cache of a step. */
+  sequence?: number;
+}
+
+/** Gives the Matrix to go on with, of the same shape, or nothing to leave the value as it is. */
+export type AttentionHook = (value: Matrix, point: AttentionHookPoint) => Matrix | undefined;
+
+export interface AttentionHookOptions {
+  /** Only these heads. Default all. */
+  heads?: readonly number[];
+}
+
+interface Entry {
+  name: AttentionHookName;
+  hook: AttentionHook;
+  heads: ReadonlySet<number>;
+}
+
+const NAMES = [
+  'hook_q',
+  'hook_k',
+  'hook_v',
+  'hook_rot_q',
+  'hook_rot_k',
+  'hook_attn_scores',
+  'hook_pattern',
+  'hook_z',
+] as const satisfies readonly AttentionHookName[];
+
+/** The hooks of one layer, in the order in which they were added. */
+export class AttentionHooks {
+  #entries: readonly Entry[] = [];
+
+  add(
+    where: string,
+    { heads: shape, isTurned }: { heads: HeadShape; isTurned: boolean },
+    name: unknown,
+    hook: unknown,
+    options: AttentionHookOptions,
+  ): () => void {
+    requireChoice(where, 'name', name, NAMES);
+    if (typeof hook !== 'function') throw kindError(where, 'hook must be a function', `got ${describe(hook)}`);
+    requireOptions(where, options, ['heads']);
+    if (name.startsWith('hook_rot') && !isTurned) {
+      throw shapeError(where, `${name} must come with rope`, 'the layer has no rope', 'build it with rope: true');
+    }
+    const count = /[kv]$/.test(name) ? shape.numKvHeads : shape.numHeads;
+    const heads = new Set(checkHeadList(where, options?.heads, count));
+    const added: Entry = { name, hook: hook as AttentionHook, heads };
+    this.#entries = [...this.#entries, added]; // a new list: the old one may be under way
+    return () => {
+      this.#entries = this.#entries.filter((other) => other !== added);
+    };
+  }
+
+  /** Whether somebody asks for this, of one head or of any. */
+  wants(name: AttentionHookName, head?: number): boolean {
+    return this.#entries.some((entry) => entry.name === name && (head === undefined || entry.heads.has(head)));
+  }
+
+  /** What the hooks make of a value: itself where none replaces it. */
+  run(where: string, value: Matrix, point: AttentionHookPoint): Matrix {
+    let current = value;
+    for (const { name, hook, heads } of this.#entries) {
+      if (name !== point.name || !heads.has(point.head)) continue;
+      const given: unknown = hook(current, { ...point });
+      if (given === undefined) continue;
+      const rule = `${name} of head ${point.head} must give a Matrix as it got, ${shapeText(value)}, or nothing`;
+      if (!(given instanceof Matrix)) throw kindError(where, rule, `got ${describe(given)}`);
+      if (given.rows !== value.rows || given.cols !== value.cols)
+        throw shapeError(where, rule, `got ${shapeText(given)}`);
+      current = given;
+    }
+    return current;
+  }
+
+  /** The same for every head of a matrix whose heads are column blocks. */
+  runColumns(where: string, name: AttentionHookName, x: Matrix, numHeads: number): Matrix {
+    if (!this.wants(name)) return x;
+    const width = x.cols / numHeads;
+    const before = Array.from({ length: numHeads }, (_, h) => x.sliceColumns(h * width, (h + 1) * width));
+    const after = before.map((value, head) => this.run(where, value, { name, head }));
+    return after.every((value, h) => value === before[h]) ? x : Matrix.concatColumns(after);
+  }
+}
+
+/** What an attention is computed from. */
+export interface HookedAttention {
+  q: Matrix;
+  k: Matrix;
+  options: AttentionOptions;
+  /** The first keys of every sequence, which hooks see last. */
+  extraKeys: number;
+  /** The number of the first sequence. Default 0. */
+  firstSequence?: number;
+}
+
+/** `attend` with its scores and weights shown to hooks: a head in which they replace any is computed in steps. */
+export function attendWithHooks(where: string, hooks: AttentionHooks, given: HookedAttention, v: Matrix, call: number) {
+  const { q, k, options } = given;
+  const fused = () => attend(where, q, k, v, options, call);
+  if (!hooks.wants('hook_attn_scores') && !hooks.wants('hook_pattern')) return fused();
+  const problem = attentionProblem(where, q, k, options);
+  const { numHeads, numKvHeads, cuSeqlens } = problem;
+  const dV = v.cols / numKvHeads;
+  const forward = { ...problem, ...dropoutOf(options, call), v: v.data, dV };
+  const stepwise = unitsOf(problem).map((unit) => {
+    const pattern = hookedPattern(where, hooks, given, problem, unit);
+    return pattern && weightsTimesValues(forward, pattern, v, unit);
+  });
+  if (stepwise.every((z) => z === undefined)) return fused();
+  // A head that is left alone keeps the bits of the fused attention.
+  const rest = stepwise.every((z) => z !== undefined) ? undefined : fused();
+  const columns = Array.from({ length: numHeads }, (_, h) => {
+    const blocks = stepwise.filter((_, unit) => unit % numHeads === h);
+    const column = rest?.sliceColumns(h * dV, (h + 1) * dV);
+    if (column !== undefined && blocks.every((z) => z === undefined)) return column;
+    return Matrix.concatRows(blocks.map((z, s) => z ?? (column as Matrix).sliceRows(cuSeqlens[s], cuSeqlens[s + 1])));
+  });
+  return Matrix.concatColumns(columns);
+}
+
+/** The matrices of attentionWeights as hooks leave them: `own` are those without hooks, of the heads in `list`. */
+export function stagesWithHooks(
+  where: string,
+  hooks: AttentionHooks,
+  given: HookedAttention,
+  own: readonly Matrix[],
+  { stage = 'weights', heads }: Pick<AttentionWeightsOptions, 'stage' | 'heads'>,
+): Matrix[] {
+  const asked =
+    stage === 'weights'
+      ? hooks.wants('hook_pattern') || hooks.wants('hook_attn_scores')
+      : hooks.wants('hook_attn_scores');
+  if (!asked || (stage !== 'weights' && stage !== 'masked')) return [...own];
+  const problem = attentionProblem(where, given.q, given.k, given.options);
+  const list = heads ?? Array.from({ length: problem.numHeads }, (_, h) => h);
+  return own.map((matrix, i) => {
+    const unit = { sequence: Math.floor(i / list.length), head: list[i % list.length] };
+    if (stage === 'weights') return hookedPattern(where, hooks, given, problem, unit) ?? matrix;
+    const { before, after } = hookedScores(where, hooks, given, problem, unit);
+    return after === before ? matrix : after;
+  });
+}
+
+function unitsOf({ cuSeqlens, numHeads }: AttentionProblem): Unit[] {
+  const count = (cuSeqlens.length - 1) * numHeads;
+  return Array.from({ length: count }, (_, i) => ({ sequence: Math.floor(i / numHeads), head: i % numHeads }));
+}
+
+/** The weights of a head whose hooks replaced them or its scores; undefined where they replaced nothing. */
+function hookedPattern(
+  where: string,
+  hooks: AttentionHooks,
+  given: HookedAttention,
+  problem: AttentionProblem,
+  unit: Unit,
+) {
+  if (!hooks.wants('hook_attn_scores', unit.head) && !hooks.wants('hook_pattern', unit.head)) return undefined;
+  const scores = hookedScores(where, hooks, given, problem, unit);
+  const isReplaced = scores.after !== scores.before;
+  if (!isReplaced && !hooks.wants('hook_pattern', unit.head)) return undefined;
+  const before = weightsOfScores(scores.after, given.options.sinks, unit.head);
+  const after = shownTo(where, hooks, 'hook_pattern', given, before, unit);
+  return isReplaced || after !== before ? after : undefined;
+}
+
+function hookedScores(
+  where: string,
+  hooks: AttentionHooks,
+  given: HookedAttention,
+  problem: AttentionProblem,
+  unit: Unit,
+) {
+  const { q, k, options } = given;
+  const before = maskedScores(problem, { q, k, bias: options.bias }, unit);
+  return { before, after: shownTo(where, hooks, 'hook_attn_scores', given, before, unit) };
+}
+
+/** What hooks make of scores or weights; they see the extra keys last. */
+function shownTo(
+  where: string,
+  hooks: AttentionHooks,
+  name: AttentionHookName,
+  { extraKeys, firstSequence = 0 }: HookedAttention,
+  value: Matrix,
+  { head, sequence }: Unit,
+): Matrix {
+  if (!hooks.wants(name, head)) return value;
+  const shown = extraKeys === 0 ? value : extraKeysLast(value, extraKeys);
+  const got = hooks.run(where, shown, { name, head, sequence: firstSequence + sequence });
+  if (got === shown) return value;
+  return extraKeys === 0 ? got : extraKeysFirst(got, extraKeys);
+}
