@@ -185,7 +185,6 @@ export class CausalLM extends Module {
 
   /**
    * A copy of the weights in a layout: default 'gpt2' with learned positions, else 'llama'.
-   *
    * @throws ShapeError, TypeError  as TransformerBlock.toTorch
    * @example await writeFile('model.safetensors', writeSafetensors(model.toTorch()));
    */

@@ -140,6 +140,7 @@ export const GOOD_CALLS: Record<string, () => GoodCall> = {
   'MultiHeadAttention.createCache': () => ({ self: multiHead(), args: [{ capacity: 4 }] }),
   'MultiHeadAttention.step': () => onSteps(multiHead(), [x(), () => multiHead().createCache({ capacity: 9 })]),
   permuteRotary: () => ({ args: [x(), { numHeads: 2, from: 'interleaved', to: 'half-split' }] }),
+  'MultiHeadAttention.addHook': () => ({ self: multiHead(), args: ['hook_q', () => undefined, {}] }),
   'MultiHeadAttention.fromTorch': () => ({ args: [multiHead().toTorch(), { numHeads: 2 }] }),
   'MultiHeadAttention.toTorch': () => ({ self: multiHead(), args: [{}] }),
   maskFromTorchMHA: () => ({ args: [new Uint8Array(4)] }),

@@ -45,6 +45,30 @@ export const decodingMessages: readonly BadCall[] = [
     'permuteRotary: W must be a Matrix: got [1]',
   ],
   [
+    'MultiHeadAttention.addHook',
+    () => attention.addHook(anything('hook_result'), () => undefined),
+    ShapeError,
+    "MultiHeadAttention.addHook: name must be 'hook_q' or 'hook_k' or 'hook_v' or 'hook_rot_q' or 'hook_rot_k' or 'hook_attn_scores' or 'hook_pattern' or 'hook_z': got \"hook_result\"",
+  ],
+  [
+    'MultiHeadAttention.addHook',
+    () => attention.addHook('hook_rot_k', () => undefined),
+    ShapeError,
+    'MultiHeadAttention.addHook: hook_rot_k must come with rope: the layer has no rope (build it with rope: true)',
+  ],
+  [
+    'MultiHeadAttention.addHook',
+    () => attention.addHook('hook_z', () => undefined, { heads: [2] }),
+    ShapeError,
+    'MultiHeadAttention.addHook: heads[0] must be an integer from 0 to 1: got 2',
+  ],
+  [
+    'MultiHeadAttention.addHook',
+    () => attention.addHook('hook_z', anything(x)),
+    TypeError,
+    'MultiHeadAttention.addHook: hook must be a function: got an object',
+  ],
+  [
     'new KVCache',
     () => new KVCache({ capacity: 4, dK: 2, mode: anything('loop') }),
     ShapeError,

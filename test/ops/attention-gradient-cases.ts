@@ -1,6 +1,7 @@
-import type { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix.js';
 import { attentionLogSumExp, scaledDotProductAttention } from '../../src/ops/attention.js';
-import type { AttentionOptions } from '../../src/ops/attention-options.js';
+import { type AttentionOptions, attentionProblem, dropoutOf } from '../../src/ops/attention-options.js';
+import { maskedScores, weightsOfScores, weightsTimesValues } from '../../src/ops/attention-unfused.js';
 import { gridded } from '../support/differences.js';
 import type { GradientCases } from './gradient-cases.js';
 
@@ -100,7 +101,7 @@ function biasOf(count: number, columns: number, isInfinite: boolean): Matrix {
 }
 
 type Inputs = ReturnType<ReturnType<typeof read>['inputs']>;
-type Attention = (given: Inputs, options: AttentionOptions) => Matrix;
+type Attention = (given: Inputs, options: AttentionOptions) => Matrix | Matrix[];
 
 /** The cases of an attention that reads these of its inputs. */
 function casesOf(names: readonly (keyof Inputs)[], attention: Attention): GradientCases {
@@ -122,6 +123,31 @@ function casesOf(names: readonly (keyof Inputs)[], attention: Attention): Gradie
   );
 }
 
+/** Every head of every sequence, in steps. */
+function units(q: Matrix, k: Matrix, options: AttentionOptions) {
+  const problem = attentionProblem('units', q, k, options);
+  const { numHeads, cuSeqlens } = problem;
+  const list = Array.from({ length: (cuSeqlens.length - 1) * numHeads }, (_, i) => ({
+    sequence: Math.floor(i / numHeads),
+    head: i % numHeads,
+  }));
+  const scores = list.map((unit) => maskedScores(problem, { q, k, bias: options.bias }, unit));
+  const weights = list.map(({ head }, i) => weightsOfScores(scores[i], options.sinks, head));
+  return { problem, list, scores, weights };
+}
+
+/** scaledDotProductAttention in steps. */
+function stepwise({ q, k, v }: Inputs, options: AttentionOptions): Matrix {
+  const { problem, list, weights } = units(q, k, options);
+  const forward = { ...problem, ...dropoutOf(options, 0), v: v.data, dV: v.cols / problem.numKvHeads };
+  const parts = list.map((unit, i) => weightsTimesValues(forward, weights[i], v, unit));
+  const { numHeads } = problem;
+  const sequences = Array.from({ length: parts.length / numHeads }, (_, s) =>
+    Matrix.concatColumns(parts.slice(s * numHeads, (s + 1) * numHeads)),
+  );
+  return Matrix.concatRows(sequences);
+}
+
 export const ATTENTION_GRADIENT_CASES: Record<string, GradientCases> = {
   scaledDotProductAttention: {
     ...casesOf(['q', 'k', 'v', 'bias', 'sinks'], ({ q, k, v }, options) => scaledDotProductAttention(q, k, v, options)),
@@ -135,4 +161,8 @@ export const ATTENTION_GRADIENT_CASES: Record<string, GradientCases> = {
     },
   },
   attentionLogSumExp: casesOf(['q', 'k', 'bias', 'sinks'], ({ q, k }, options) => attentionLogSumExp(q, k, options)),
+  // exp, because masked scores are −∞.
+  maskedScores: casesOf(['q', 'k', 'bias'], ({ q, k }, options) => units(q, k, options).scores.map((z) => z.exp())),
+  weightsOfScores: casesOf(['q', 'k', 'bias', 'sinks'], ({ q, k }, options) => units(q, k, options).weights),
+  weightsTimesValues: casesOf(['q', 'k', 'v', 'bias', 'sinks'], stepwise),
 };

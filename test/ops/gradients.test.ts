@@ -53,6 +53,7 @@ const NOT_DIFFERENTIABLE: Record<string, string> = {
   checkReach: CHECKS,
   checkAlibi: CHECKS,
   requireRoom: CHECKS,
+  checkHeadList: CHECKS,
   requireDivisible: CHECKS,
   requireKinds: CHECKS,
   requireAttentionOptions: CHECKS,

@@ -1,4 +1,5 @@
 import {
+  type AttentionHookOptions,
   type CacheOptions,
   CausalLM,
   type GenerateOptions,
@@ -72,6 +73,12 @@ const rowsOfLayers = async (options: GenerateOptions) => {
   return rows;
 };
 
+const hooked = (options: AttentionHookOptions) => {
+  const layer = attention();
+  layer.addHook('hook_z', (z) => z.scale(2), options);
+  return layer.forward(x);
+};
+
 const halves = { numHeads: 1, from: 'interleaved', to: 'half-split' } as const;
 
 export const decodingCases: OptionCase[] = [
@@ -81,6 +88,7 @@ export const decodingCases: OptionCase[] = [
     to: [{ value: 'half-split', base: { ...halves, to: 'interleaved' } }],
     dim: [{ value: 2 }],
   }),
+  ...place<AttentionHookOptions>('MultiHeadAttention.addHook', {}, hooked, { heads: [{ value: [1] }] }),
   ...place<KVCacheOptions>('new KVCache', { capacity: 3, dK: 4 }, direct, {
     mode: [{ value: 'ring', needed: true, expected: seen(rows(2, 3, 4)) }],
     sinkTokens: [{ value: 1, base: { ...ring, dK: 4 }, expected: seen(rows(0, 3, 4)) }],

@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest';
+import { valueAndGrad } from '../../src/gradient.js';
+import { Matrix } from '../../src/matrix.js';
+import { attentionStages, scaledDotProductAttention } from '../../src/ops/attention.js';
+import { attentionProblem, dropoutOf } from '../../src/ops/attention-options.js';
+import { maskedScores, weightsOfScores, weightsTimesValues } from '../../src/ops/attention-unfused.js';
+import { expectClose, expectSame } from '../support/compare.js';
+import { forEachTwin } from '../support/twins.js';
+import { ATTENTION_GRADIENT_CASES } from './attention-gradient-cases.js';
+
+// Gradients are checked in gradients.test.ts, with every option.
+
+const { scaledDotProductAttention: fused, weightsTimesValues: stepwise } = ATTENTION_GRADIENT_CASES;
+const UNIT = { sequence: 0, head: 0 };
+
+forEachTwin(({ tolerance }) => {
+  it.each(Object.keys(stepwise))('attention in steps is the fused attention: %s', (title) => {
+    const inputs = stepwise[title].inputs();
+    const [got, expected] = [stepwise[title].f(...inputs) as Matrix, fused[title].f(...inputs) as Matrix];
+    expectClose(got.data, expected.data, tolerance);
+  });
+
+  it('scores and weights are those of attentionWeights', () => {
+    const [q, k] = [Matrix.randomNormal(4, 6, { seed: 1 }), Matrix.randomNormal(5, 6, { seed: 2 })];
+    const options = { numHeads: 2, causal: true };
+    const scores = maskedScores(attentionProblem('f', q, k, options), { q, k }, { sequence: 0, head: 1 });
+    expectSame(scores.data, attentionStages('f', q, k, { ...options, stage: 'masked', heads: [1] })[0].data);
+    const weights = weightsOfScores(scores, undefined, 1);
+    expectClose(weights.data, attentionStages('f', q, k, { ...options, heads: [1] })[0].data, tolerance);
+  });
+
+  it('what may not be attended is never read, forward or backward', () => {
+    const q = Matrix.randomNormal(3, 2, { seed: 1 });
+    const [k, v] = [Matrix.randomNormal(3, 2, { seed: 2 }), Matrix.randomNormal(3, 2, { seed: 3 })];
+    for (const m of [k, v]) m.row(2).fill(Number.NaN);
+    const options = { mask: Uint8Array.of(1, 1, 0, 1, 0, 0, 0, 0, 0) };
+    const problem = attentionProblem('f', q, k, options);
+    const { gradients, value } = valueAndGrad(() => {
+      const pattern = weightsOfScores(maskedScores(problem, { q, k }, UNIT), undefined, 0);
+      const forward = { ...problem, ...dropoutOf({}, 0), v: v.data, dV: 2 };
+      return weightsTimesValues(forward, pattern.scale(0.5), v, UNIT).sum();
+    });
+    const expected = valueAndGrad(() => scaledDotProductAttention(q, k, v, options).scale(0.5).sum());
+    expectClose([value], [expected.value], tolerance);
+    for (const m of [q, k, v]) {
+      const [got, wanted] = [gradients, expected.gradients].map((found) => (found.get(m) as Matrix).data);
+      expect(got.every(Number.isFinite)).toBe(true);
+      expectClose(got, wanted, tolerance);
+    }
+  });
+});
