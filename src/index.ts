@@ -3,6 +3,7 @@ export { cuSeqlensFromLengths } from './core/sequences.js';
 export type { StoredDtype, StoredTensor } from './core/stored-tensor.js';
 export { customGradient, noGrad, type ValueAndGradOptions, valueAndGrad } from './gradient.js';
 export { Gradients, type SparseGradient } from './gradients.js';
+export { type BertVizData, type BertVizOptions, toBertViz } from './inspect/bert-viz.js';
 export { type HeatmapAnsiOptions, heatmapAnsi } from './inspect/heatmap-ansi.js';
 export { type HeatmapSvgOptions, heatmapSvg } from './inspect/heatmap-svg.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';

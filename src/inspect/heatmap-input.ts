@@ -73,7 +73,7 @@ export function longestValue({ maps, write }: Heatmap): number {
   return longest;
 }
 
-function checkMaps(where: string, weights: unknown): readonly Matrix[] {
+export function checkMaps(where: string, weights: unknown): readonly Matrix[] {
   if (!Array.isArray(weights)) {
     requireMatrix(where, 'weights', weights);
     return [weights];
@@ -91,7 +91,7 @@ function checkMaps(where: string, weights: unknown): readonly Matrix[] {
   return maps;
 }
 
-function checkLabels(where: string, name: string, labels: unknown, count: number, unit: string): string[] {
+export function checkLabels(where: string, name: string, labels: unknown, count: number, unit: string): string[] {
   if (labels === undefined) return Array.from({ length: count }, (_, i) => String(i));
   requireArrayLike(where, name, labels);
   if (labels.length !== count) {

@@ -14,6 +14,7 @@ import {
   setSeed,
   silu,
   sinusoidalPositions,
+  toBertViz,
   unpack,
 } from '../../src/index.js';
 import { anything, type BadCall } from './bad-call.js';
@@ -262,6 +263,38 @@ export const functionMessages: readonly BadCall[] = [
   ['setSeed', () => setSeed(-1), ShapeError, 'setSeed: seed must be an integer of at least 0: got -1'],
   ['setSeed', () => setSeed(anything('7')), TypeError, 'setSeed: seed must be a number: got "7"'],
   // Heat maps.
+  [
+    'toBertViz',
+    () => toBertViz([[map], [map, map]]),
+    ShapeError,
+    'toBertViz: weights must have as many heads in every layer: weights[0] has 1, weights[1] has 2',
+  ],
+  [
+    'toBertViz',
+    () => toBertViz([[map], [new Matrix(1, 1)]]),
+    ShapeError,
+    'toBertViz: weights must have one shape: layer 0 has 2×3, layer 1 1×1',
+  ],
+  [
+    'toBertViz',
+    () => toBertViz(anything([[map], map])),
+    ShapeError,
+    'toBertViz: weights must have as many heads in every layer: weights[0] has 1, weights[1] has none',
+  ],
+  [
+    'toBertViz',
+    () => toBertViz(Matrix.from([[Number.NaN]])),
+    ShapeError,
+    'toBertViz: weights must be finite and at least 0: layer 0, head 0 holds NaN',
+  ],
+  [
+    'toBertViz',
+    () => toBertViz(map, { columnLabels: ['a'] }),
+    ShapeError,
+    'toBertViz: columnLabels must have one entry for each column: got 1 for 3',
+  ],
+  ['toBertViz', () => toBertViz([]), ShapeError, 'toBertViz: weights must hold at least one matrix: got an empty list'],
+  ['toBertViz', () => toBertViz(anything([[1]])), TypeError, 'toBertViz: weights[0] must be a Matrix: got 1'],
   [
     'heatmapSvg',
     () => heatmapSvg(map, { rowLabels: ['a'] }),

@@ -49,6 +49,7 @@ const ANY_VALUE: Record<string, string> = {
   'cuSeqlensFromLengths.lengths': 'sequences may have any lengths',
   'heatmapAnsi.weights': 'a map may have any shape',
   'heatmapSvg.weights': 'a map may have any shape',
+  'toBertViz.weights': 'weights may have any shape',
   'heatmapSvg.title': 'a title is free text',
   'Gradients.get.x': 'any matrix may be asked for',
   'Gradients.scale.s': 'a gradient holds any number',

@@ -1,4 +1,12 @@
-import { type HeatmapAnsiOptions, type HeatmapSvgOptions, heatmapAnsi, heatmapSvg, Matrix } from '../../src/index.js';
+import {
+  type BertVizOptions,
+  type HeatmapAnsiOptions,
+  type HeatmapSvgOptions,
+  heatmapAnsi,
+  heatmapSvg,
+  Matrix,
+  toBertViz,
+} from '../../src/index.js';
 import { type OptionCase, place, type Uses } from './case.js';
 
 const maps = [
@@ -29,5 +37,9 @@ export const heatmapCases: OptionCase[] = [
     ...SHARED,
     color: [{ value: false }],
     maxWidth: [{ value: 12 }],
+  }),
+  ...place<BertVizOptions>('toBertViz', {}, (o) => toBertViz(maps, o), {
+    rowLabels: [{ value: ['I', 'am'] }],
+    columnLabels: [{ value: ['a', 'robot'] }],
   }),
 ];

@@ -1,0 +1,95 @@
+import { requireOptions, shapeError } from '../core/errors.js';
+import { type Matrix, requireMatrix } from '../matrix.js';
+import { checkLabels, checkMaps } from './heatmap-input.js';
+
+export interface BertVizOptions {
+  /** One a query: the text on the left. Default: their numbers. */
+  rowLabels?: readonly string[];
+  /** One a key: the text on the right. Default: rowLabels where there are as many keys as queries, else their numbers. */
+  columnLabels?: readonly string[];
+}
+
+/** The parameters of BertViz's views, under its own names; JSON takes it as it is. */
+export interface BertVizData {
+  attention: [{ name: null; attn: number[][][][]; left_text: string[]; right_text: string[] }];
+  default_filter: '0';
+  /** The id of the element to draw in: on a page of several give each its own. */
+  root_div_id: string;
+  display_mode: 'dark';
+  layer: null;
+  heads: null;
+  include_layers: number[];
+  include_heads: number[];
+  total_heads: number;
+}
+
+const BERT_VIZ_OPTIONS: readonly (keyof BertVizOptions)[] = ['rowLabels', 'columnLabels'];
+
+/**
+ * Attention weights as the parameters that the scripts of BertViz's head view and model view read (PYTHON_PARAMS in
+ * head_view.js and model_view.js).
+ *
+ * Labels may hold anything: in a script element of a page write `JSON.stringify(data).replaceAll('<', '\\u003c')`, so that
+ * none can end it.
+ *
+ * @param weights  the heads of one layer, as attentionWeights gives them for one sequence, or a list of them for every
+ *   layer: (Lq × Lk) each
+ * @throws ShapeError  if shapes, heads a layer or labels differ in number, or an entry is no finite number of at least 0;
+ *   TypeError for wrong kinds and unknown options
+ * @see Vig 2019, https://arxiv.org/abs/1906.05714; https://github.com/jessevig/bertviz
+ * @example const json = JSON.stringify(toBertViz(attention.attentionWeights(x), { rowLabels: tokens }));
+ */
+export function toBertViz(
+  weights: Matrix | readonly Matrix[] | readonly (readonly Matrix[])[],
+  options: BertVizOptions = {},
+): BertVizData {
+  const where = 'toBertViz';
+  requireOptions(where, options, BERT_VIZ_OPTIONS);
+  const layers = layersOf(where, weights);
+  const [{ rows, cols }] = layers[0];
+  const { rowLabels, columnLabels = rows === cols ? rowLabels : undefined } = options;
+  const left_text = checkLabels(where, 'rowLabels', rowLabels, rows, 'row');
+  const right_text = checkLabels(where, 'columnLabels', columnLabels, cols, 'column');
+  const attn = layers.map((heads, l) => heads.map((head, h) => entriesOf(where, head, `layer ${l}, head ${h}`)));
+  const count = layers[0].length;
+  return {
+    attention: [{ name: null, attn, left_text, right_text }],
+    default_filter: '0',
+    root_div_id: 'bertviz',
+    display_mode: 'dark',
+    layer: null,
+    heads: null,
+    include_layers: layers.map((_, l) => l),
+    include_heads: Array.from({ length: count }, (_, h) => h),
+    total_heads: count,
+  };
+}
+
+/** Layers of as many heads each, all of one shape. */
+function layersOf(where: string, weights: unknown): readonly (readonly Matrix[])[] {
+  if (!Array.isArray(weights) || !Array.isArray(weights[0])) return [checkMaps(where, weights)];
+  const layers: (readonly Matrix[])[] = [];
+  for (let l = 0; l < weights.length; l++) {
+    const layer: unknown = weights[l];
+    if (!Array.isArray(layer)) requireMatrix(where, `weights[${l}]`, layer); // a Matrix is no list of heads either
+    const heads = checkMaps(where, layer);
+    layers.push(heads);
+    const [first] = layers;
+    if (!Array.isArray(layer) || heads.length !== first.length) {
+      const given = `weights[0] has ${first.length}, weights[${l}] has ${Array.isArray(layer) ? heads.length : 'none'}`;
+      throw shapeError(where, 'weights must have as many heads in every layer', given);
+    }
+    if (heads[0].rows === first[0].rows && heads[0].cols === first[0].cols) continue;
+    const given = `layer 0 has ${first[0].rows}×${first[0].cols}, layer ${l} ${heads[0].rows}×${heads[0].cols}`;
+    throw shapeError(where, 'weights must have one shape', given);
+  }
+  return layers;
+}
+
+function entriesOf(where: string, { rows, cols, data }: Matrix, what: string): number[][] {
+  const wrong = data.findIndex((value) => !(value >= 0 && value < Number.POSITIVE_INFINITY));
+  if (wrong !== -1) {
+    throw shapeError(where, 'weights must be finite and at least 0', `${what} holds ${data[wrong]}`);
+  }
+  return Array.from({ length: rows }, (_, r) => Array.from(data.subarray(r * cols, (r + 1) * cols)));
+}
