@@ -154,7 +154,7 @@ export function stagesWithHooks(
   hooks: AttentionHooks,
   given: HookedAttention,
   own: readonly Matrix[],
-  { stage = 'weights', heads }: Pick<AttentionWeightsOptions, 'stage' | 'heads'>,
+  { stage = 'weights', heads, rows }: Pick<AttentionWeightsOptions, 'stage' | 'heads' | 'rows'>,
 ): Matrix[] {
   const asked =
     stage === 'weights'
@@ -163,11 +163,19 @@ export function stagesWithHooks(
   if (!asked || (stage !== 'weights' && stage !== 'masked')) return [...own];
   const problem = attentionProblem(where, given.q, given.k, given.options);
   const list = heads ?? Array.from({ length: problem.numHeads }, (_, h) => h);
+  const hooked = ({ sequence, head }: Unit) => {
+    if (stage === 'weights') return hookedPattern(where, hooks, given, problem, { sequence, head });
+    const { before, after } = hookedScores(where, hooks, given, problem, { sequence, head });
+    return after === before ? undefined : after;
+  };
   return own.map((matrix, i) => {
-    const unit = { sequence: Math.floor(i / list.length), head: list[i % list.length] };
-    if (stage === 'weights') return hookedPattern(where, hooks, given, problem, unit) ?? matrix;
-    const { before, after } = hookedScores(where, hooks, given, problem, unit);
-    return after === before ? matrix : after;
+    const sequence = Math.floor(i / list.length);
+    const whole = hooked({ sequence, head: list[i % list.length] });
+    const [first, end] = [problem.cuSeqlens[sequence], problem.cuSeqlens[sequence + 1]];
+    if (whole === undefined || rows === undefined) return whole ?? matrix;
+    const inSequence = rows.filter((row) => row >= first && row < end);
+    if (inSequence.length === 0) return matrix;
+    return Matrix.concatRows(inSequence.map((row) => whole.sliceRows(row - first, row - first + 1)));
   });
 }
 

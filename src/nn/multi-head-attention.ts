@@ -2,7 +2,7 @@ import { requireOptions, shapeError } from '../core/errors.js';
 import { checkCuSeqlens, packedPositions } from '../core/sequences.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
 import { Matrix } from '../matrix.js';
-import { attentionStages } from '../ops/attention.js';
+import { attentionStages, STAGE_OPTIONS } from '../ops/attention.js';
 import type { AttentionOptions } from '../ops/attention-options.js';
 import type { KVCache } from '../ops/cache.js';
 import { checkPositions, type RopeOptions, rotary } from '../ops/rotary.js';
@@ -163,18 +163,18 @@ export class MultiHeadAttention extends ProjectedAttention {
    * The attention weights (or an earlier stage) of forward: one (Lq × Lk) matrix for every sequence and head. The keys
    * of addBiasKeyValue and addZeroAttention are the last columns, in this order.
    *
-   * @throws ShapeError, TypeError  as forward, and if a head or the stage does not exist
+   * @throws ShapeError, TypeError  as forward, and if a head, a row or the stage does not exist
    * @example const [head0] = attention.attentionWeights(x, { heads: [0] });
    */
   attentionWeights(x: Matrix, options: MultiHeadAttentionWeightsOptions = {}): Matrix[] {
     const where = 'MultiHeadAttention.attentionWeights';
-    requireOptions(where, options, [...FORWARD_OPTIONS, 'stage', 'heads']);
-    const { stage, heads } = options;
+    requireOptions(where, options, [...FORWARD_OPTIONS, ...STAGE_OPTIONS]);
+    const { stage, heads, rows } = options;
     const { q, k, attention } = this.#prepare(where, x, options);
-    const own = attentionStages(where, q, k, { ...attention, stage, heads });
+    const own = attentionStages(where, q, k, { ...attention, stage, heads, rows });
     const count = this.#extraCount();
     const hooked = { q, k, options: attention, extraKeys: count };
-    const weights = stagesWithHooks(where, this.#hooks, hooked, own, { stage, heads });
+    const weights = stagesWithHooks(where, this.#hooks, hooked, own, { stage, heads, rows });
     return count === 0 ? weights : weights.map((w) => extraKeysLast(w, count));
   }
 

@@ -46,6 +46,8 @@ export interface MultiHeadAttentionWeightsOptions extends MultiHeadAttentionForw
   stage?: AttentionStage;
   /** Only these heads, in this order. Default all. */
   heads?: readonly number[];
+  /** Only these rows of x, in this order, each in the matrix of its sequence. Default all. */
+  rows?: readonly number[];
 }
 
 export const CONSTRUCTOR_OPTIONS = /* @__PURE__ */ (() =>

@@ -1,6 +1,6 @@
 import { shapeError } from '../core/errors.js';
 import { Matrix } from '../matrix.js';
-import { type AttentionWeightsOptions, attend, attentionStages } from '../ops/attention.js';
+import { type AttentionWeightsOptions, attend, attentionStages, STAGE_OPTIONS } from '../ops/attention.js';
 import { type AttentionOptions, requireAttentionOptions, requireKinds } from '../ops/attention-options.js';
 import { headShape } from './heads.js';
 import {
@@ -75,11 +75,11 @@ export class SelfAttention extends ProjectedAttention {
   /** As the function attentionWeights, of the projected x: one (tokens × tokens) matrix a sequence and head. */
   attentionWeights(x: Matrix, options: AttentionWeightsOptions = {}): Matrix[] {
     const where = 'SelfAttention.attentionWeights';
-    requireAttentionOptions(where, options, ['stage', 'heads']);
-    const { stage, heads, ...attention } = options;
+    requireAttentionOptions(where, options, STAGE_OPTIONS);
+    const { stage, heads, rows, ...attention } = options;
     const call = this.#callOptions(where, x, attention);
     const { q, k } = this.project(x, x, x);
-    return attentionStages(where, q, k, { ...call, stage, heads });
+    return attentionStages(where, q, k, { ...call, stage, heads, rows });
   }
 
   /**

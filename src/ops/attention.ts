@@ -9,6 +9,7 @@ import {
   requireAttentionOptions,
   requireDivisible,
 } from './attention-options.js';
+import { checkRowList, rowProblem } from './attention-rows.js';
 
 export type { AttentionStage };
 
@@ -17,7 +18,12 @@ export interface AttentionWeightsOptions extends AttentionOptions {
   stage?: AttentionStage;
   /** Only these heads, in this order. Default all. */
   heads?: readonly number[];
+  /** Only these rows of q, in this order, each in the matrix of its sequence. Default all. */
+  rows?: readonly number[];
 }
+
+/** What attentionWeights understands beside the options of attention. */
+export const STAGE_OPTIONS = ['stage', 'heads', 'rows'] as const;
 
 const NO_DROPOUT = { dropout: 0, seedLow: 0, seedHigh: 0, call: 0 };
 
@@ -118,11 +124,11 @@ export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptio
  * @param k  (Lk × numKvHeads·dK)
  * @returns  one (Lq × Lk) matrix for every sequence and head: sequence s, head h is entry s·numHeads + h
  *   (with `heads`, entry s·heads.length + i for heads[i])
- * @throws ShapeError, TypeError  as scaledDotProductAttention, and if a head or the stage does not exist
+ * @throws ShapeError, TypeError  as scaledDotProductAttention, and if a head, a row or the stage does not exist
  * @example const [head0, head1] = attentionWeights(q, k, { numHeads: 2, causal: true });
  */
 export function attentionWeights(q: Matrix, k: Matrix, options: AttentionWeightsOptions = {}): Matrix[] {
-  requireAttentionOptions('attentionWeights', options, ['stage', 'heads']);
+  requireAttentionOptions('attentionWeights', options, STAGE_OPTIONS);
   return attentionStages('attentionWeights', q, k, options);
 }
 
@@ -132,12 +138,21 @@ export function attentionStages(where: string, q: Matrix, k: Matrix, options: At
   requireChoice(where, 'stage', stage, STAGES);
   const problem = attentionProblem(where, q, k, options);
   const heads = checkHeadList(where, options.heads, problem.numHeads);
+  const rows = checkRowList(where, options.rows, q.rows);
+  const { attentionStage, concat } = kernels();
   const out: Matrix[] = [];
   for (let s = 0; s + 1 < problem.cuSeqlens.length; s++) {
-    const lq = problem.cuSeqlens[s + 1] - problem.cuSeqlens[s];
+    const [first, end] = [problem.cuSeqlens[s], problem.cuSeqlens[s + 1]];
+    const own = rows?.filter((row) => row >= first && row < end);
+    const lq = own?.length ?? end - first;
     const lk = problem.cuSeqlensK[s + 1] - problem.cuSeqlensK[s];
     requireSize(where, 'a matrix of weights', lq, lk);
-    for (const head of heads) out.push(wrap(lq, lk, kernels().attentionStage(problem, stage, s, head)));
+    for (const head of heads) {
+      const data = own
+        ? concat(own.map((row) => attentionStage(rowProblem(problem, s, head, row), stage, 0, head)))
+        : attentionStage(problem, stage, s, head);
+      out.push(wrap(lq, lk, data));
+    }
   }
   return out;
 }

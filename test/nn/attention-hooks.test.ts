@@ -139,6 +139,10 @@ forEachTwin(({ tolerance }) => {
     expect([...after[0].data]).not.toEqual([...before[1].data]);
     const doubled = attention.attentionWeights(x, { ...packed, stage: 'masked', heads: [1] });
     expectClose(doubled[0].data, scores[1].scale(2).data, tolerance);
+    const rows = attention.attentionWeights(x, { ...packed, rows: [6, 1, 5], heads: [1] });
+    expectSame(rows[2].data, [...after[4].row(3), ...after[4].row(2)]);
+    expectSame(rows[0].data, after[0].row(1));
+    expect([rows[1].rows, rows[1].cols]).toEqual([0, 2]);
     const soft = attention.attentionWeights(x, { stage: 'softcapped' });
     expectSame(soft[1].data, layerLike(attention).attentionWeights(x, { stage: 'softcapped' })[1].data);
     attention.addHook('hook_q', (q) => q.scale(0));

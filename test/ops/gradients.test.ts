@@ -54,6 +54,8 @@ const NOT_DIFFERENTIABLE: Record<string, string> = {
   checkAlibi: CHECKS,
   requireRoom: CHECKS,
   checkHeadList: CHECKS,
+  checkRowList: CHECKS,
+  rowProblem: CHECKS,
   requireDivisible: CHECKS,
   requireKinds: CHECKS,
   requireAttentionOptions: CHECKS,

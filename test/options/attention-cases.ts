@@ -8,7 +8,7 @@ import {
 } from '../../src/index.js';
 import { attentionUses, HEADS, plainPacked } from './attention-uses.js';
 import { type OptionCase, place, type Uses } from './case.js';
-import { type PlainAttention, type PlainOptions, plainAffine, sample, stack } from './plain.js';
+import { type PlainAttention, type PlainOptions, pickRows, plainAffine, sample, stack } from './plain.js';
 
 const q = sample(3, 4, 1);
 const k = sample(5, 2, 2);
@@ -34,6 +34,7 @@ const WEIGHTS_OPTIONS = (weightsOf: (plain?: PlainOptions) => PlainAttention) =>
     { value: [1], expected: () => [weightsOf().weights[1]] },
     { value: [1, 0, 1], expected: () => [1, 0, 1].map((h) => weightsOf().weights[h]) },
   ],
+  rows: [{ value: [2, 0], expected: () => weightsOf().weights.map((w) => pickRows(w, [2, 0])) }],
 });
 
 const functions: OptionCase[] = [

@@ -9,7 +9,7 @@ import {
 import type { Table } from '../support/tensor.js';
 import { attentionUses, plainPacked } from './attention-uses.js';
 import { type OptionCase, place, type Uses } from './case.js';
-import { type PlainOptions, plainAffine, plainRotary, sample, stack, table } from './plain.js';
+import { type PlainOptions, pickRows, plainAffine, plainRotary, sample, stack, table } from './plain.js';
 
 const LAYER: MultiHeadAttentionOptions = { dModel: 4, numHeads: 2, numKvHeads: 1, dK: 2, dV: 2, seed: 5 };
 const x = sample(5, 4, 4);
@@ -166,6 +166,7 @@ const weights = [
         },
       ],
       heads: [{ value: [1, 0, 1], expected: () => [1, 0, 1].map((h) => weightsOf(x)[h]) }],
+      rows: [{ value: [2, 0], expected: () => weightsOf(x).map((w) => pickRows(w, [2, 0])) }],
     },
   ),
   ...place<MultiHeadAttentionWeightsOptions>(

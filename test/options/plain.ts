@@ -137,3 +137,9 @@ function sum(count: number, term: (i: number) => number): number {
   for (let i = 0; i < count; i++) total += term(i);
   return total;
 }
+
+/** Some rows of a table, in this order. */
+export function pickRows({ cols, data }: Table, rows: readonly number[]): Table {
+  const picked = rows.flatMap((r) => Array.from(data).slice(r * cols, (r + 1) * cols));
+  return { rows: rows.length, cols, data: picked };
+}
