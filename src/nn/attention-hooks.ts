@@ -94,6 +94,7 @@ export class AttentionHooks {
       const given: unknown = hook(current, { ...point });
       if (given === undefined) continue;
       const rule = `${name} of head ${point.head} must give a Matrix as it got, ${shapeText(value)}, or nothing`;
+      if (given instanceof Promise) given.catch(() => {}); // refused: if it fails later, nobody waits for it
       if (!(given instanceof Matrix)) throw kindError(where, rule, `got ${describe(given)}`);
       if (given.rows !== value.rows || given.cols !== value.cols)
         throw shapeError(where, rule, `got ${shapeText(given)}`);
@@ -172,7 +173,7 @@ export function stagesWithHooks(
     const sequence = Math.floor(i / list.length);
     const whole = hooked({ sequence, head: list[i % list.length] });
     const [first, end] = [problem.cuSeqlens[sequence], problem.cuSeqlens[sequence + 1]];
-    if (whole === undefined || rows === undefined) return whole ?? matrix;
+    if (whole === undefined || rows === undefined) return whole?.clone() ?? matrix; // not what a hook gave itself
     const inSequence = rows.filter((row) => row >= first && row < end);
     if (inSequence.length === 0) return matrix;
     return Matrix.concatRows(inSequence.map((row) => whole.sliceRows(row - first, row - first + 1)));

@@ -62,31 +62,30 @@ export function weightsOfScores(scores: Matrix, sinks: Matrix | undefined, head:
   const sink = sinks?.data[head] ?? Number.NEGATIVE_INFINITY;
   const { allocate } = kernels();
   const p = allocate(rows * cols);
+  const sinkShares = allocate(rows);
   for (let i = 0; i < rows; i++) {
+    const [start, end] = [i * cols, (i + 1) * cols];
     let max = sink;
-    for (let j = 0; j < cols; j++) max = Math.max(max, z[i * cols + j]); // Math.max keeps NaN
+    for (let at = start; at < end; at++) max = Math.max(max, z[at]); // Math.max keeps NaN
     if (max === Number.NEGATIVE_INFINITY) continue;
     let sum = Math.exp(sink - max);
-    for (let j = 0; j < cols; j++) sum += Math.exp(z[i * cols + j] - max);
-    for (let j = 0; j < cols; j++) p[i * cols + j] = Math.exp(z[i * cols + j] - max) / sum;
+    for (let at = start; at < end; at++) sum += Math.exp(z[at] - max);
+    for (let at = start; at < end; at++) if (z[at] !== Number.NEGATIVE_INFINITY) p[at] = Math.exp(z[at] - max) / sum;
+    sinkShares[i] = Math.exp(sink - max) / sum;
   }
   return result(sinks ? [scores, sinks] : [scores], {
     rows,
     cols,
     data: p,
-    // P = e^{Z−m} / s: dZ = P ∘ (dP − D), D = Σ_j P·dP; the sink's own share 1 − Σ P gives dSink = −Σ_i (1 − Σ P)·D
+    // P = e^{Z−m} / s: dZ = P ∘ (dP − D), D = Σ_j P·dP; dSink = −Σ_i e^{sink−m} / s · D
     backward: (dP) => {
       const dZ = allocate(rows * cols);
       const dSinks = allocate(sinks?.cols ?? 0);
       for (let i = 0; i < rows; i++) {
-        let [D, own] = [0, 0];
-        for (let at = i * cols; at < (i + 1) * cols; at++) {
-          if (p[at] === 0) continue;
-          D += p[at] * dP[at];
-          own += p[at];
-        }
+        let D = 0;
+        for (let at = i * cols; at < (i + 1) * cols; at++) if (p[at] !== 0) D += p[at] * dP[at];
         for (let at = i * cols; at < (i + 1) * cols; at++) if (p[at] !== 0) dZ[at] = p[at] * (dP[at] - D);
-        if (sinks) dSinks[head] -= (1 - own) * D;
+        if (sinkShares[i] !== 0) dSinks[head] -= sinkShares[i] * D;
       }
       return sinks ? [dZ, dSinks] : [dZ];
     },

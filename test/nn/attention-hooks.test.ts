@@ -143,6 +143,13 @@ forEachTwin(({ tolerance }) => {
     expectSame(rows[2].data, [...after[4].row(3), ...after[4].row(2)]);
     expectSame(rows[0].data, after[0].row(1));
     expect([rows[1].rows, rows[1].cols]).toEqual([0, 2]);
+    const fixed = layer();
+    const pattern = x.sliceColumns(0, ROWS);
+    fixed.addHook('hook_pattern', () => pattern);
+    for (const w of fixed.attentionWeights(x)) {
+      expect(w).not.toBe(pattern); // a copy: results never share memory with what was given
+      expectSame(w.data, pattern.data);
+    }
     const soft = attention.attentionWeights(x, { stage: 'softcapped' });
     expectSame(soft[1].data, layerLike(attention).attentionWeights(x, { stage: 'softcapped' })[1].data);
     attention.addHook('hook_q', (q) => q.scale(0));

@@ -48,4 +48,9 @@ forEachTwin(({ tolerance }) => {
       expectClose(got, wanted, tolerance);
     }
   });
+
+  it('a row with NaN has it where it may attend, and 0 elsewhere', () => {
+    const weights = weightsOfScores(Matrix.from([[Number.NaN, 0, Number.NEGATIVE_INFINITY]]), undefined, 0);
+    expectSame(weights.data, [Number.NaN, Number.NaN, 0]);
+  });
 });
