@@ -27,6 +27,7 @@ import {
 import { Dropout } from './dropping.js';
 import { Embedding } from './embedding.js';
 import { checkGenerate, type GenerateOptions, generateTokens } from './generation.js';
+import { undrawn } from './initialization.js';
 import { LearnedPositions } from './learned-positions.js';
 import { Linear } from './linear.js';
 import { Module } from './module.js';
@@ -171,14 +172,13 @@ export class CausalLM extends Module {
   /**
    * A model with the weights of GPT-2 or LLaMA as Hugging Face or Meta store them; as MultiHeadAttention.fromTorch. Models
    * of other choices under the same names (scaled RoPE, say) are not told apart.
-   *
    * @throws ShapeError, TypeError  as MultiHeadAttention.fromTorch
    * @see Touvron et al. 2023 (LLaMA), https://arxiv.org/abs/2302.13971
    * @example const model = CausalLM.fromTorch(readSafetensors(bytes), { numHeads: 12 }).eval();
    */
   static fromTorch(state: ReadonlyMap<string, StoredTensor>, options: CausalLMFromTorchOptions): CausalLM {
     const converted = modelFromTorch('CausalLM.fromTorch', state, options);
-    const model = new CausalLM(converted.options);
+    const model = undrawn(() => new CausalLM(converted.options));
     model.loadStateDict(converted.state);
     return model;
   }

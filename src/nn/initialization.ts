@@ -30,9 +30,21 @@ export function constantParameter(name: string, rows: number, cols: number, valu
   return fill(name, rows, cols, () => value);
 }
 
+let isDrawing = true;
+
+/** Runs f, which builds layers whose parameters will be loaded: they are zeros, not drawn, which for 1e8 takes seconds. */
+export function undrawn<Built>(f: () => Built): Built {
+  isDrawing = false;
+  try {
+    return f();
+  } finally {
+    isDrawing = true;
+  }
+}
+
 function fill(name: string, rows: number, cols: number, draw: () => number): Parameter {
   const parameter = new Parameter(rows, cols);
   parameter.name = name;
-  for (let i = 0; i < parameter.data.length; i++) parameter.data[i] = draw();
+  for (let i = 0; isDrawing && i < parameter.data.length; i++) parameter.data[i] = draw();
   return parameter;
 }

@@ -27,7 +27,7 @@ import {
 } from './cached-steps.js';
 import type { Drop } from './dropping.js';
 import { type ExtraKey, extraKeysLast, withExtraKeys } from './extra-keys.js';
-import { constantParameter, normalParameter, uniformParameter } from './initialization.js';
+import { constantParameter, normalParameter, undrawn, uniformParameter } from './initialization.js';
 import { affine, zeroBias } from './linear.js';
 import {
   CONSTRUCTOR_OPTIONS,
@@ -110,7 +110,7 @@ export class MultiHeadAttention extends ProjectedAttention {
     options: MultiHeadAttentionFromTorchOptions,
   ): MultiHeadAttention {
     const converted = attentionFromTorch('MultiHeadAttention.fromTorch', state, options);
-    const layer = new MultiHeadAttention(converted.options);
+    const layer = undrawn(() => new MultiHeadAttention(converted.options));
     layer.loadStateDict(converted.state);
     return layer;
   }

@@ -6,7 +6,7 @@ import { layerRandom } from '../ops/seeds.js';
 import type { CacheOptions, StepOptions } from './cached-steps.js';
 import { Dropout } from './dropping.js';
 import { type Activation, checkFeedForward, FeedForward } from './feed-forward.js';
-import type { Init } from './initialization.js';
+import { type Init, undrawn } from './initialization.js';
 import { Module } from './module.js';
 import { MultiHeadAttention } from './multi-head-attention.js';
 import {
@@ -141,7 +141,7 @@ export class TransformerBlock extends Module {
     options: TransformerBlockFromTorchOptions,
   ): TransformerBlock {
     const converted = blockFromTorch('TransformerBlock.fromTorch', state, options);
-    const block = new TransformerBlock(converted.options);
+    const block = undrawn(() => new TransformerBlock(converted.options));
     block.loadStateDict(converted.state);
     return block;
   }

@@ -106,7 +106,7 @@ export function weightsTimesValues(problem: AttentionForwardProblem, weights: Ma
   const data = allocate(queries * dV);
   for (let i = 0; i < queries; i++) {
     for (let j = 0; j < keys; j++) {
-      const kept = p[i * keys + j] === 0 ? 0 : p[i * keys + j] * factor(i, j);
+      const kept = p[i * keys + j] * factor(i, j);
       if (kept === 0) continue;
       for (let c = 0; c < dV; c++) data[i * dV + c] += kept * v.data[vAt(j) + c];
     }

@@ -289,6 +289,19 @@ export const functionMessages: readonly BadCall[] = [
   ],
   [
     'toBertViz',
+    () =>
+      toBertViz([
+        map,
+        Matrix.from([
+          [0, 0, 0],
+          [0, -1, 0],
+        ]),
+      ]),
+    ShapeError,
+    'toBertViz: weights must be finite and at least 0: layer 0, head 1 holds -1',
+  ],
+  [
+    'toBertViz',
     () => toBertViz(map, { columnLabels: ['a'] }),
     ShapeError,
     'toBertViz: columnLabels must have one entry for each column: got 1 for 3',

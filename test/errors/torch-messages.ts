@@ -45,6 +45,16 @@ export const torchMessages: readonly BadCall[] = [
   ],
   [
     'MultiHeadAttention.fromTorch',
+    () => {
+      const state = grouped().toTorch({ layout: 'meta' });
+      state.set('wo.weight', { dtype: 'F32', shape: [4, 6], data: new Float32Array(24) });
+      return MultiHeadAttention.fromTorch(state, { numHeads: 2 });
+    },
+    ShapeError,
+    "MultiHeadAttention.fromTorch: Q, K, V and the inputs of O must have whole heads of 2 columns of Q and K: they have 4, 2, 2 and 6 in layout 'meta' (is numHeads right?)",
+  ],
+  [
+    'MultiHeadAttention.fromTorch',
     () => MultiHeadAttention.fromTorch(attention.toTorch(), anything({ numHeads: 2, dModel: 4 })),
     TypeError,
     'MultiHeadAttention.fromTorch: every option must be known: got "dModel" (known: numHeads, prefix, causal, window, alibi, softcap, rope, addZeroAttention, dropout, seed)',

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/core/random.js';
-import { constantParameter, normalParameter, requireInit, uniformParameter } from '../../src/nn/initialization.js';
+import {
+  constantParameter,
+  normalParameter,
+  requireInit,
+  undrawn,
+  uniformParameter,
+} from '../../src/nn/initialization.js';
 
 describe('initial parameters', () => {
   it('are Xavier uniform unless a bound is given', () => {
@@ -18,6 +24,22 @@ describe('initial parameters', () => {
     const variance = data.reduce((sum, x) => sum + x * x, 0) / data.length;
     expect(Math.abs(variance - 9)).toBeLessThan((5 * 9 * Math.SQRT2) / 100); // five standard errors
     expect([...constantParameter('g', 1, 2, 4).data]).toEqual([4, 4]);
+  });
+
+  it('are zeros where they will be loaded, and drawn again afterwards', () => {
+    const random = new Random(1);
+    const build = () =>
+      [uniformParameter('W', random, 2, 2), constantParameter('g', 1, 2, 4)].map(({ data }) => [...data]);
+    expect(undrawn(build)).toEqual([
+      [0, 0, 0, 0],
+      [0, 0],
+    ]);
+    expect(random.position).toBe(0);
+    const fail = () => {
+      throw new Error('no');
+    };
+    expect(() => undrawn(fail)).toThrow('no');
+    expect(build()[1]).toEqual([4, 4]);
   });
 
   it('know two ways', () => {

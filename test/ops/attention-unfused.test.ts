@@ -49,6 +49,16 @@ forEachTwin(({ tolerance }) => {
     }
   });
 
+  it('a weight of 0 has the gradient of its value, or none where that is not finite', () => {
+    const [q, k] = [new Matrix(1, 1), new Matrix(3, 1)];
+    const v = Matrix.from([[2], [3], [Number.POSITIVE_INFINITY]]);
+    const weights = Matrix.from([[1, 0, 0]]);
+    const forward = { ...attentionProblem('f', q, k, {}), ...dropoutOf({}, 0), v: v.data, dV: 1 };
+    const { gradients } = valueAndGrad(() => weightsTimesValues(forward, weights, v, UNIT).sum());
+    expectSame((gradients.get(weights) as Matrix).data, [2, 3, 0]);
+    expectSame((gradients.get(v) as Matrix).data, [1, 0, 0]);
+  });
+
   it('a row with NaN has it where it may attend, and 0 elsewhere', () => {
     const weights = weightsOfScores(Matrix.from([[Number.NaN, 0, Number.NEGATIVE_INFINITY]]), undefined, 0);
     expectSame(weights.data, [Number.NaN, Number.NaN, 0]);
