@@ -90,13 +90,15 @@ export function stepPositions(caches: readonly KVCache[], offsets: Int32Array): 
   return positions;
 }
 
-/** Runs f; if it throws, the caches are as before, unless a ring has overwritten rows. */
+/** Runs f; if it throws, the caches are as before, but a ring that has overwritten rows is as after. */
 export function restoring<Result>(caches: readonly KVCache[], f: () => Result): Result {
   const positions = caches.map(({ position }) => position);
   try {
     return f();
   } catch (error) {
-    caches.forEach((cache, i) => cache.position <= cache.capacity && cache.truncate(positions[i]));
+    caches.forEach((cache, i) => {
+      if (cache.position <= cache.capacity || positions[i] === 0) cache.truncate(positions[i]);
+    });
     throw error;
   }
 }

@@ -325,6 +325,14 @@ describe('hooks of a layer', () => {
     expect(calls).toBe(3); // of 4 heads
     attention.forward(x);
     expect(calls).toBe(7);
+    const other = layer();
+    const late: number[] = [];
+    other.addHook('hook_q', (_, { head }) => {
+      if (head === 1) other.addHook('hook_q', (__, point) => void late.push(point.head) as undefined);
+      return undefined;
+    });
+    other.forward(x);
+    expect(late).toEqual([2, 3]);
   });
 
   it('are no part of the state', () => {
@@ -347,8 +355,19 @@ describe('hooks of a layer', () => {
     expect(() => attention.step(x.sliceRows(2, 4), cache)).toThrow('enough');
     expect([attention.dropoutCalls, cache.length]).toEqual([calls, 2]);
     const ring = attention.createCache({ capacity: 2, mode: 'ring' });
-    expect(() => attention.step(x.sliceRows(0, 3), ring)).toThrow('enough'); // though it cannot be put back
+    const enough = (rows: number) => expect(() => attention.step(x.sliceRows(0, rows), ring)).toThrow('enough');
+    enough(3);
+    expect(ring.position).toBe(0);
     remove();
+    attention.step(x.sliceRows(0, 1), ring);
+    const again = attention.addHook('hook_z', () => {
+      throw new Error('enough');
+    });
+    enough(1);
+    expect(ring.position).toBe(1);
+    enough(3); // overwrites: cannot be put back
+    expect(ring.position).toBe(4);
+    again();
     expect(attention.step(x.sliceRows(2, 4), cache).rows).toBe(2);
   });
 
