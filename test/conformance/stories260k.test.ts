@@ -1,4 +1,12 @@
-import { attentionWeights, Matrix, MultiHeadAttention, rotary, scaledDotProductAttention } from 'qkv';
+import {
+  type AttentionHookName,
+  attentionWeights,
+  Matrix,
+  MultiHeadAttention,
+  rotary,
+  type StoredTensor,
+  scaledDotProductAttention,
+} from 'qkv';
 import { expectTable } from '../support/compare.js';
 import { describeCases, storiesFile } from '../support/conformance.js';
 import type { TensorFile } from '../support/safetensors.js';
@@ -11,6 +19,9 @@ const HEADS = { numHeads: 8, numKvHeads: 4 };
 const TOLERANCE = 1e-5;
 
 const model = storiesFile('model.safetensors');
+const stored = new Map<string, StoredTensor>(
+  Array.from(model?.tensors ?? [], ([name, { shape, data }]) => [name, { dtype: 'F32', shape, data }]),
+);
 const blocks = storiesFile('attention-blocks.safetensors');
 
 describeCases('stories260K attention blocks', model && blocks && blockCases(model, blocks), 2, (block) => {
@@ -28,16 +39,32 @@ describeCases('stories260K attention blocks', model && blocks && blockCases(mode
   const probs = Matrix.concatRows(attentionWeights(q, k, { ...HEADS, causal: true }));
   expectTable(probs, flatten(block.expected('probs'), 2), TOLERANCE, 'probs');
 
-  const layer = new MultiHeadAttention({ dModel: x.cols, ...HEADS, causal: true, rope: { interleaved: true } });
-  for (const [name, weight] of Object.entries({ W_Q, W_K, W_V, W_O }))
-    layer.namedParameters().get(name)?.data.set(weight.data);
+  const layer = MultiHeadAttention.fromTorch(stored, { numHeads: 8, prefix: `${block.name}.attention.` }).eval();
   check('out', layer.forward(x));
-  expectTable(
-    Matrix.concatRows(layer.attentionWeights(x)),
-    flatten(block.expected('probs'), 2),
-    TOLERANCE,
-    'probs of the layer',
-  );
+  const expectProbs = (probs: readonly Matrix[], label: string) =>
+    expectTable(Matrix.concatRows(probs), flatten(block.expected('probs'), 2), TOLERANCE, label);
+  expectProbs(layer.attentionWeights(x), 'probs of the layer');
+  for (const chunk of [1, 5, x.rows]) {
+    const cache = layer.createCache({ capacity: x.rows });
+    const steps: Matrix[] = [];
+    for (let r = 0; r < x.rows; r += chunk) steps.push(layer.step(x.sliceRows(r, Math.min(r + chunk, x.rows)), cache));
+    check('out', Matrix.concatRows(steps));
+  }
+
+  // What hooks are shown is what the reference program had inside.
+  const seen = new Map<AttentionHookName, Matrix[]>();
+  for (const name of ['hook_rot_q', 'hook_rot_k', 'hook_v', 'hook_pattern', 'hook_z'] as const) {
+    layer.addHook(name, (value) => {
+      seen.set(name, [...(seen.get(name) ?? []), value]);
+    });
+  }
+  layer.forward(x);
+  const shown = (name: AttentionHookName) => seen.get(name) ?? [];
+  check('q_roped', Matrix.concatColumns(shown('hook_rot_q')));
+  check('k_roped', Matrix.concatColumns(shown('hook_rot_k')));
+  check('v', Matrix.concatColumns(shown('hook_v')));
+  check('context', Matrix.concatColumns(shown('hook_z')));
+  expectProbs(shown('hook_pattern'), 'hook_pattern');
 });
 
 /** The layers that the file of expected values holds, with the model's weights as (in × out). */
