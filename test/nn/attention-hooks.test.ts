@@ -4,6 +4,7 @@ import { Matrix } from '../../src/matrix.js';
 import { type AttentionHookName, type AttentionHookPoint, AttentionHooks } from '../../src/nn/attention-hooks.js';
 import { MultiHeadAttention } from '../../src/nn/multi-head-attention.js';
 import type { MultiHeadAttentionForwardOptions, MultiHeadAttentionOptions } from '../../src/nn/multi-head-options.js';
+import { gradCheck } from '../../src/train/gradient-check.js';
 import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 
@@ -268,6 +269,19 @@ forEachTwin(({ tolerance }) => {
     expectClose([W_Q[0], W_Q[2]], [P * (1 - P), 0.25], tolerance); // dQ = dZ·K, K = [1, 0]ᵀ
   });
 
+  it('golden: scores of −∞ mask a key, a row of them every key', () => {
+    const attention = transparent();
+    const scores = Matrix.from([
+      [0, Math.log(3)],
+      [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY],
+    ]);
+    attention.addHook('hook_attn_scores', () => scores, { heads: [0] });
+    const { out, more } = run(attention, scores);
+    const P = 1 / (1 + Math.exp(scores.data[1]));
+    expectClose(out, [P, 0.5, 0, E / (E + 1)], tolerance);
+    expectClose(more[0], [P * (1 - P), -P * (1 - P), 0, 0], tolerance);
+  });
+
   it('golden: head 1 ablated', () => {
     const attention = transparent();
     attention.addHook('hook_z', (z) => z.scale(0), { heads: [1] });
@@ -275,6 +289,21 @@ forEachTwin(({ tolerance }) => {
     expectClose(out, [E / (E + 1), 0, 0.5, 0], tolerance);
     expectSame([W_V[1], W_V[3], W_O[2], W_O[3]], [0, 0, 0, 0]);
     expectClose(W_O.slice(0, 2), [E / (E + 1) + 0.5, E / (E + 1) + 0.5], tolerance);
+  });
+});
+
+forEachTwin(() => {
+  it('hooks with a matrix of their own pass gradCheck', () => {
+    const attention = layer({ dK: 4, numKvHeads: 2, rope: true, causal: true, sinks: true, softcap: 2 });
+    const gate = Matrix.randomUniform(ROWS, ROWS, { seed: 3, low: 0.5, high: 1 });
+    const weights = Matrix.randomNormal(ROWS, 12, { seed: 4 });
+    attention.addHook('hook_rot_q', (q) => q.multiply(q), { heads: [1] });
+    attention.addHook('hook_attn_scores', (scores) => scores.add(gate), { heads: [0, 1] });
+    attention.addHook('hook_pattern', (pattern) => pattern.multiply(gate), { heads: [1, 2] });
+    attention.addHook('hook_z', (z) => z.tanh(), { heads: [2] });
+    const inputs = [...attention.parameters(), x, gate];
+    const report = gradCheck(() => attention.forward(x).multiply(weights).sum(), inputs);
+    expect(report.ok, JSON.stringify(report)).toBe(true);
   });
 });
 

@@ -59,6 +59,14 @@ forEachTwin(({ tolerance }) => {
     expectSame((gradients.get(v) as Matrix).data, [1, 0, 0]);
   });
 
+  it('ties at 1e30 are halves, and a sink far above the scores leaves nothing', () => {
+    expectSame(weightsOfScores(Matrix.from([[1e30, 1e30]]), undefined, 0).data, [0.5, 0.5]);
+    const high = Matrix.from([[1e4]]);
+    const crushed = () => weightsOfScores(Matrix.from([[1, 2]]), high, 0);
+    expectSame(crushed().data, [0, 0]);
+    expectSame((valueAndGrad(() => crushed().sum()).gradients.get(high) as Matrix).data.map(Math.abs), [0]);
+  });
+
   it('a row with NaN has it where it may attend, and 0 elsewhere', () => {
     const weights = weightsOfScores(Matrix.from([[Number.NaN, 0, Number.NEGATIVE_INFINITY]]), undefined, 0);
     expectSame(weights.data, [Number.NaN, Number.NaN, 0]);
