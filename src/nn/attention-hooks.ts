@@ -30,7 +30,10 @@ export interface AttentionHookPoint {
   sequence?: number;
 }
 
-/** Gives the Matrix to go on with, of the same shape, or nothing to leave the value as it is. */
+/**
+ * Gives the Matrix to go on with, of the same shape, or nothing to leave the value as it is. The value itself counts as
+ * given: gradients then pass through it, and `of` of valueAndGrad has them.
+ */
 export type AttentionHook = (value: Matrix, point: AttentionHookPoint) => Matrix | undefined;
 
 export interface AttentionHookOptions {
@@ -86,31 +89,39 @@ export class AttentionHooks {
     return this.#entries.some((entry) => entry.name === name && (head === undefined || entry.heads.has(head)));
   }
 
-  /** What the hooks make of a value: itself where none replaces it. */
-  run(where: string, value: Matrix, point: AttentionHookPoint): Matrix {
-    let current = value;
+  /** What the hooks put in place of a value; undefined where none gives anything. */
+  run(where: string, value: Matrix, point: AttentionHookPoint): Matrix | undefined {
+    let given: Matrix | undefined;
     for (const { name, hook, heads } of this.#entries) {
       if (name !== point.name || !heads.has(point.head)) continue;
-      const given: unknown = hook(current, { ...point });
-      if (given === undefined) continue;
-      const rule = `${name} of head ${point.head} must give a Matrix as it got, ${shapeText(value)}, or nothing`;
-      if (given instanceof Promise) given.catch(() => {}); // refused: if it fails later, nobody waits for it
-      if (!(given instanceof Matrix)) throw kindError(where, rule, `got ${describe(given)}`);
-      if (given.rows !== value.rows || given.cols !== value.cols)
-        throw shapeError(where, rule, `got ${shapeText(given)}`);
-      current = given;
+      given = replacement(where, point, value, hook(given ?? value, { ...point })) ?? given;
     }
-    return current;
+    return given;
   }
 
   /** The same for every head of a matrix whose heads are column blocks. */
   runColumns(where: string, name: AttentionHookName, x: Matrix, numHeads: number): Matrix {
     if (!this.wants(name)) return x;
-    const width = x.cols / numHeads;
-    const before = Array.from({ length: numHeads }, (_, h) => x.sliceColumns(h * width, (h + 1) * width));
-    const after = before.map((value, head) => this.run(where, value, { name, head }));
-    return after.every((value, h) => value === before[h]) ? x : Matrix.concatColumns(after);
+    const before = columnBlocks(x, numHeads);
+    const given = before.map((value, head) => this.run(where, value, { name, head }));
+    if (given.every((value) => value === undefined)) return x;
+    return Matrix.concatColumns(given.map((value, h) => value ?? before[h]));
   }
+}
+
+/** What a hook gave, if it may stand there. */
+function replacement(where: string, { name, head }: AttentionHookPoint, value: Matrix, given: unknown) {
+  if (given === undefined) return undefined;
+  const rule = `${name} of head ${head} must give a Matrix as it got, ${shapeText(value)}, or nothing`;
+  if (given instanceof Promise) given.catch(() => {}); // refused: if it fails later, nobody waits for it
+  if (!(given instanceof Matrix)) throw kindError(where, rule, `got ${describe(given)}`);
+  if (given.rows === value.rows && given.cols === value.cols) return given;
+  throw shapeError(where, rule, `got ${shapeText(given)}`);
+}
+
+function columnBlocks(x: Matrix, count: number): Matrix[] {
+  const width = x.cols / count;
+  return Array.from({ length: count }, (_, h) => x.sliceColumns(h * width, (h + 1) * width));
 }
 
 /** What an attention is computed from. */
@@ -127,8 +138,7 @@ export interface HookedAttention {
 /** `attend` with its scores and weights shown to hooks: a head in which they replace any is computed in steps. */
 export function attendWithHooks(where: string, hooks: AttentionHooks, given: HookedAttention, v: Matrix, call: number) {
   const { q, k, options } = given;
-  const fused = () => attend(where, q, k, v, options, call);
-  if (!hooks.wants('hook_attn_scores') && !hooks.wants('hook_pattern')) return fused();
+  if (!hooks.wants('hook_attn_scores') && !hooks.wants('hook_pattern')) return attend(where, q, k, v, options, call);
   const problem = attentionProblem(where, q, k, options);
   const { numHeads, numKvHeads, cuSeqlens } = problem;
   const dV = v.cols / numKvHeads;
@@ -137,16 +147,32 @@ export function attendWithHooks(where: string, hooks: AttentionHooks, given: Hoo
     const pattern = hookedPattern(where, hooks, given, problem, unit);
     return pattern && weightsTimesValues(forward, pattern, v, unit);
   });
-  if (stepwise.every((z) => z === undefined)) return fused();
-  // A head that is left alone keeps the bits of the fused attention.
-  const rest = stepwise.every((z) => z !== undefined) ? undefined : fused();
-  const columns = Array.from({ length: numHeads }, (_, h) => {
-    const blocks = stepwise.filter((_, unit) => unit % numHeads === h);
-    const column = rest?.sliceColumns(h * dV, (h + 1) * dV);
-    if (column !== undefined && blocks.every((z) => z === undefined)) return column;
-    return Matrix.concatRows(blocks.map((z, s) => z ?? (column as Matrix).sliceRows(cuSeqlens[s], cuSeqlens[s + 1])));
-  });
-  return Matrix.concatColumns(columns);
+  if (stepwise.every((z) => z === undefined)) return attend(where, q, k, v, options, call);
+  const ofHead = (h: number) => stepwise.filter((_, unit) => unit % numHeads === h);
+  // A head that is left alone keeps the bits of the fused attention. Of one that is gone nothing may reach a gradient, not
+  // even by 0 · NaN.
+  const isGone = Array.from({ length: numHeads }, (_, h) => ofHead(h).every((z) => z !== undefined));
+  const group = numHeads / numKvHeads;
+  const isKvGone = Array.from({ length: numKvHeads }, (_, g) =>
+    isGone.slice(g * group, (g + 1) * group).every(Boolean),
+  );
+  const [restQ, restK, restV] = [withoutHeads(q, isGone), withoutHeads(k, isKvGone), withoutHeads(v, isKvGone)];
+  const rest = isGone.every(Boolean) ? undefined : attend(where, restQ, restK, restV, options, call);
+  const columns = rest && columnBlocks(rest, numHeads);
+  return Matrix.concatColumns(
+    isGone.map((_, h) => {
+      const column = columns?.[h] as Matrix; // absent only where every block is there
+      const blocks = ofHead(h);
+      if (blocks.every((z) => z === undefined)) return column;
+      return Matrix.concatRows(blocks.map((z, s) => z ?? column.sliceRows(cuSeqlens[s], cuSeqlens[s + 1])));
+    }),
+  );
+}
+
+function withoutHeads(x: Matrix, isGone: readonly boolean[]): Matrix {
+  if (!isGone.some(Boolean)) return x;
+  const blocks = columnBlocks(x, isGone.length);
+  return Matrix.concatColumns(blocks.map((block, h) => (isGone[h] ? new Matrix(block.rows, block.cols) : block)));
 }
 
 /** The matrices of attentionWeights as hooks leave them: `own` are those without hooks, of the heads in `list`. */
@@ -164,11 +190,10 @@ export function stagesWithHooks(
   if (!asked || (stage !== 'weights' && stage !== 'masked')) return [...own];
   const problem = attentionProblem(where, given.q, given.k, given.options);
   const list = heads ?? Array.from({ length: problem.numHeads }, (_, h) => h);
-  const hooked = ({ sequence, head }: Unit) => {
-    if (stage === 'weights') return hookedPattern(where, hooks, given, problem, { sequence, head });
-    const { before, after } = hookedScores(where, hooks, given, problem, { sequence, head });
-    return after === before ? undefined : after;
-  };
+  const hooked = (unit: Unit) =>
+    stage === 'weights'
+      ? hookedPattern(where, hooks, given, problem, unit)
+      : hookedScores(where, hooks, given, problem, unit).put;
   return own.map((matrix, i) => {
     const sequence = Math.floor(i / list.length);
     const whole = hooked({ sequence, head: list[i % list.length] });
@@ -192,29 +217,29 @@ function hookedPattern(
   given: HookedAttention,
   problem: AttentionProblem,
   unit: Unit,
-) {
-  if (!hooks.wants('hook_attn_scores', unit.head) && !hooks.wants('hook_pattern', unit.head)) return undefined;
-  const scores = hookedScores(where, hooks, given, problem, unit);
-  const isReplaced = scores.after !== scores.before;
-  if (!isReplaced && !hooks.wants('hook_pattern', unit.head)) return undefined;
-  const before = weightsOfScores(scores.after, given.options.sinks, unit.head);
-  const after = shownTo(where, hooks, 'hook_pattern', given, before, unit);
-  return isReplaced || after !== before ? after : undefined;
+): Matrix | undefined {
+  const wantsPattern = hooks.wants('hook_pattern', unit.head);
+  if (!wantsPattern && !hooks.wants('hook_attn_scores', unit.head)) return undefined;
+  const { own, put } = hookedScores(where, hooks, given, problem, unit);
+  if (!wantsPattern && put === undefined) return undefined;
+  const weights = weightsOfScores(put ?? own, given.options.sinks, unit.head);
+  return shownTo(where, hooks, 'hook_pattern', given, weights, unit) ?? (put && weights);
 }
 
+/** The masked scores of a head, and what hooks put in their place. */
 function hookedScores(
   where: string,
   hooks: AttentionHooks,
   given: HookedAttention,
   problem: AttentionProblem,
   unit: Unit,
-) {
+): { own: Matrix; put: Matrix | undefined } {
   const { q, k, options } = given;
-  const before = maskedScores(problem, { q, k, bias: options.bias }, unit);
-  return { before, after: shownTo(where, hooks, 'hook_attn_scores', given, before, unit) };
+  const own = maskedScores(problem, { q, k, bias: options.bias }, unit);
+  return { own, put: shownTo(where, hooks, 'hook_attn_scores', given, own, unit) };
 }
 
-/** What hooks make of scores or weights; they see the extra keys last. */
+/** What hooks put in place of scores or weights; they see the extra keys last. */
 function shownTo(
   where: string,
   hooks: AttentionHooks,
@@ -222,10 +247,9 @@ function shownTo(
   { extraKeys, firstSequence = 0 }: HookedAttention,
   value: Matrix,
   { head, sequence }: Unit,
-): Matrix {
-  if (!hooks.wants(name, head)) return value;
+): Matrix | undefined {
+  if (!hooks.wants(name, head)) return undefined;
   const shown = extraKeys === 0 ? value : extraKeysLast(value, extraKeys);
-  const got = hooks.run(where, shown, { name, head, sequence: firstSequence + sequence });
-  if (got === shown) return value;
-  return extraKeys === 0 ? got : extraKeysFirst(got, extraKeys);
+  const put = hooks.run(where, shown, { name, head, sequence: firstSequence + sequence });
+  return put && extraKeys > 0 ? extraKeysFirst(put, extraKeys) : put;
 }

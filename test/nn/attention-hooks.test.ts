@@ -307,6 +307,42 @@ forEachTwin(() => {
   });
 });
 
+forEachTwin(({ tolerance }) => {
+  it('a value that is given back is on the way of the gradients', () => {
+    const attention = layer({ sinks: true });
+    const of: Matrix[] = [];
+    for (const name of ['hook_q', 'hook_attn_scores', 'hook_pattern', 'hook_z'] as const) {
+      attention.addHook(name, (value) => {
+        of.push(value);
+        return value;
+      });
+    }
+    const { gradients } = valueAndGrad(() => attention.forward(x).sum(), { of });
+    expect(of).toHaveLength(16);
+    for (const value of of) expect(gradients.get(value), `${value.rows}×${value.cols}`).toBeInstanceOf(Matrix);
+    const dPattern = gradients.get(of[5]) as Matrix; // scores and pattern of head 0 follow
+    const dScores = gradients.get(of[4]) as Matrix;
+    const P = of[5];
+    const D = Array.from({ length: ROWS }, (_, i) => P.row(i).reduce((sum, p, j) => sum + p * dPattern.get(i, j), 0));
+    const expected = P.data.map((p, at) => p * (dPattern.data[at] - D[Math.floor(at / ROWS)]));
+    expectClose(dScores.data, expected, tolerance);
+  });
+
+  it('a head that is replaced may hold NaN: no gradient sees it', () => {
+    const attention = new MultiHeadAttention({ ...SIZES, numKvHeads: 2, dK: 4 });
+    const broken = new Matrix(ROWS, 4, new Float32Array(ROWS * 4).fill(Number.NaN));
+    attention.addHook('hook_q', () => broken, { heads: [2, 3] });
+    attention.addHook('hook_k', () => broken, { heads: [1] });
+    attention.addHook('hook_v', () => broken, { heads: [1] });
+    const fixed = Matrix.identity(ROWS);
+    attention.addHook('hook_pattern', () => fixed, { heads: [2, 3] });
+    attention.addHook('hook_v', () => new Matrix(ROWS, 4), { heads: [1] });
+    const found = all(attention);
+    expect(found.flatMap((data) => [...data]).every(Number.isFinite)).toBe(true);
+    expect(found.every(({ length }) => length > 0)).toBe(true);
+  });
+});
+
 describe('activation patching', () => {
   it('puts what a clean run had into a corrupted one', () => {
     const attention = layer().eval();
