@@ -51,6 +51,10 @@ describe('the tokenizer of npm run story', () => {
     expect(encode(VOCABULARY, 'b')).toEqual([1, id(' '), id('b')]);
     expect(encode(VOCABULARY, 'abc')).toEqual([1, id(' '), id('abc')]); // ab, then abc: not bc, not " a"
     expect(encode(VOCABULARY, 'ab')).toEqual([1, id(' ab')]);
+    const alike = { ...VOCABULARY, scores: VOCABULARY.scores.map(() => 0) };
+    expect(encode(alike, 'abc')).toEqual([1, id(' ab'), id('c')]); // of equal scores the first pair
+    const twice = VOCABULARY.pieces.map((piece) => (piece === 'c' ? 'b' : piece));
+    expect(encode({ ...VOCABULARY, pieces: twice }, 'b')).toEqual([1, id(' '), id('b')]); // of equal pieces the first
   });
 
   it('writes characters that are no piece as bytes, and back when they are whole', () => {
