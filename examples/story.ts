@@ -1,6 +1,6 @@
 // `npm run story`: a trained model tells a story, with the published package.
 import { fileURLToPath } from 'node:url';
-import { capabilities, setKernels } from 'qkv';
+import { capabilities, ShapeError, setKernels } from 'qkv';
 import { printable, UsageError } from './shared/command-line.js';
 import { fromCaller } from './shared/files.js';
 import { HELP, parseArguments, type Settings } from './story/arguments.js';
@@ -18,7 +18,13 @@ function storyTeller({ model }: Settings): StoryTeller {
 async function tell(settings: Settings, isStopped: () => boolean): Promise<string> {
   const { model, vocabulary } = storyTeller(settings);
   const { prompt, tokens, cached, temperature, topK, topP, seed } = settings;
-  const { bos, eos } = vocabulary;
+  const { bos, eos, pieces } = vocabulary;
+  // What is too long even in the longest pieces is not encoded: that takes time with the square of its length.
+  const longest = pieces.reduce((most, { length }) => Math.max(most, length), 1);
+  if (prompt.length > model.capacity * longest) {
+    const given = `it has ${prompt.length} characters, a token at most ${longest}`;
+    throw new UsageError(`the prompt must have at most ${model.capacity} tokens: ${given}`);
+  }
   const ids = encode(vocabulary, prompt);
   const room = model.capacity - ids.length + 1;
   if (tokens > room) {
@@ -31,13 +37,16 @@ async function tell(settings: Settings, isStopped: () => boolean): Promise<strin
   const options = { maxTokens: tokens, temperature, topK, topP, seed, cached, stop: [bos, eos] };
   let count = 0;
   const start = performance.now();
-  for await (const id of model.generate(ids, options)) {
-    write(decoder.push(id));
-    count++;
-    if (isStopped()) break;
+  try {
+    for await (const id of model.generate(ids, options)) {
+      write(decoder.push(id));
+      count++;
+      if (isStopped()) break;
+    }
+  } finally {
+    write(`${decoder.end()}\n`); // an error gets a line of its own
   }
   const seconds = (performance.now() - start) / 1000;
-  write(`${decoder.end()}\n`);
   const speed = (count / seconds).toPrecision(3);
   return `${count} tokens in ${seconds.toFixed(2)} s: ${Number(speed)} tokens/s, ${cached ? '' : 'un'}cached, ${capabilities().kernels}`;
 }
@@ -63,7 +72,9 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  if (!(error instanceof UsageError)) throw error;
+  // Weights may be numbers of no use, NaN say; the library finds it when it looks for the next token.
+  if (!(error instanceof UsageError) && !(error instanceof ShapeError)) throw error;
+  const hint = error instanceof UsageError ? '' : ' (are the weights those of a trained model?)';
   process.exitCode = 2;
-  process.stderr.write(`npm run story: ${error.message}\n`);
+  process.stderr.write(`npm run story: ${error.message}${hint}\n`);
 });

@@ -64,7 +64,7 @@ export function parseArguments(args: readonly string[]): Settings | 'help' {
   return {
     prompt: words[0] ?? 'Once upon a time',
     tokens: integer('--tokens', values.get('tokens') ?? '200', 1, 512),
-    temperature: Number(temperature) === 0 ? 0 : decimal('--temperature', temperature, 0, 5),
+    temperature: /^0*\.?0+$/.test(temperature) ? 0 : decimal('--temperature', temperature, 0, 5),
     topK: topK === undefined ? undefined : integer('--top-k', topK, 1, 1e9),
     topP: decimal('--top-p', values.get('top-p') ?? '0.9', 0, 1),
     seed: integer('--seed', values.get('seed') ?? '1', 0, 0x7fffffff),

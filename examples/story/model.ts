@@ -23,15 +23,11 @@ export function loadStoryTeller(folder: string, shown: string): StoryTeller {
   };
   const weights = read('model.safetensors');
   const vocabulary = read('vocab.json');
-  return {
-    model: understood(weights.what, () =>
-      CausalLM.fromTorch(readSafetensors(weights.bytes), { numHeads: NUM_HEADS, capacity: CAPACITY }).eval(),
-    ),
-    vocabulary: checkVocabulary(
-      join(shown, 'vocab.json'),
-      understood(vocabulary.what, () => JSON.parse(vocabulary.bytes.toString()) as unknown),
-    ),
-  };
+  const model = understood(weights.what, () =>
+    CausalLM.fromTorch(readSafetensors(weights.bytes), { numHeads: NUM_HEADS, capacity: CAPACITY }).eval(),
+  );
+  const json = understood(vocabulary.what, () => JSON.parse(vocabulary.bytes.toString()) as unknown);
+  return { model, vocabulary: checkVocabulary(join(shown, 'vocab.json'), json, model.embedding.table.rows) };
 }
 
 /** A damaged file is the user's matter, not a stack to read. */

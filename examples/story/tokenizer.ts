@@ -11,14 +11,15 @@ export interface Vocabulary {
   readonly first_byte_token: number;
 }
 
-/** @param json  what a vocab.json holds @throws UsageError  if it is no vocabulary */
-export function checkVocabulary(what: string, json: unknown): Vocabulary {
+/** @param json  what a vocab.json holds @param size  tokens of the model @throws UsageError  if it is no vocabulary for it */
+export function checkVocabulary(what: string, json: unknown, size: number): Vocabulary {
   const { pieces, scores, bos, eos, first_byte_token: firstByte } = (json ?? {}) as Record<string, unknown>;
   const must = (holds: boolean, rule: string) => {
     if (!holds) throw new UsageError(`${what} must have ${rule}`);
   };
   must(Array.isArray(pieces) && pieces.every((piece) => typeof piece === 'string'), 'pieces, a list of texts');
   const count = (pieces as string[]).length;
+  must(count === size, `a piece for each of the ${size} tokens of the model: it has ${count}`);
   const isNumbers = Array.isArray(scores) && scores.every((score) => Number.isFinite(score));
   must(isNumbers && scores.length === count, `scores, a number for each of the ${count} pieces`);
   for (const [name, id, last] of [
@@ -57,10 +58,12 @@ export function encode({ pieces, scores, bos, first_byte_token: firstByte }: Voc
   }
 }
 
+const SPACE = 0x20;
+
 /** Tokens as text, one by one: a character of several bytes comes when it is whole. */
 export class Decoder {
   readonly #vocabulary: Vocabulary;
-  readonly #utf8 = new TextDecoder();
+  readonly #utf8 = new TextDecoder('utf-8', { ignoreBOM: true }); // a story may begin with U+FEFF as with any other
   #before?: number;
 
   constructor(vocabulary: Vocabulary) {
@@ -73,10 +76,9 @@ export class Decoder {
     const isFirst = this.#before === bos;
     this.#before = id;
     if (id === bos) return '';
-    if (id >= firstByte && id < firstByte + 256)
-      return this.#utf8.decode(Uint8Array.of(id - firstByte), { stream: true });
-    const piece = isFirst ? pieces[id].replace(/^ /, '') : pieces[id];
-    return this.#utf8.decode(new TextEncoder().encode(piece), { stream: true });
+    const isByte = id >= firstByte && id < firstByte + 256;
+    const bytes = isByte ? Uint8Array.of(id - firstByte) : new TextEncoder().encode(pieces[id]);
+    return this.#utf8.decode(bytes.subarray(isFirst && bytes[0] === SPACE ? 1 : 0), { stream: true });
   }
 
   /** What is left of a character that never became whole. */

@@ -1,14 +1,16 @@
+import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import fc from 'fast-check';
-import { CausalLM, writeSafetensors } from 'qkv';
+import { CausalLM, readSafetensors, writeSafetensors } from 'qkv';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseArguments } from '../../examples/story/arguments.js';
 import { loadStoryTeller } from '../../examples/story/model.js';
 import { checkVocabulary, Decoder, encode, type Vocabulary } from '../../examples/story/tokenizer.js';
 import { requireBuilt } from '../support/built.js';
 import { describeCases, storiesCases, storiesPath } from '../support/conformance.js';
-import { node } from '../support/processes.js';
+import { node, run } from '../support/processes.js';
 import { projectRoot } from '../support/source-modules.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -49,6 +51,10 @@ describe('the tokenizer of npm run story', () => {
     expect(encode(VOCABULARY, 'b')).toEqual([1, id(' '), id('b')]);
     expect(encode(VOCABULARY, 'abc')).toEqual([1, id(' '), id('abc')]); // ab, then abc: not bc, not " a"
     expect(encode(VOCABULARY, 'ab')).toEqual([1, id(' ab')]);
+    const alike = { ...VOCABULARY, scores: VOCABULARY.scores.map(() => 0) };
+    expect(encode(alike, 'abc')).toEqual([1, id(' ab'), id('c')]); // of equal scores the first pair
+    const twice = VOCABULARY.pieces.map((piece) => (piece === 'c' ? 'b' : piece));
+    expect(encode({ ...VOCABULARY, pieces: twice }, 'b')).toEqual([1, id(' '), id('b')]); // of equal pieces the first
   });
 
   it('writes characters that are no piece as bytes, and back when they are whole', () => {
@@ -65,13 +71,16 @@ describe('the tokenizer of npm run story', () => {
     expect([decoder.push(3 + 0xe2), decoder.end()]).toEqual(['', '�']);
   });
 
-  it('gives back every text', () => {
+  // The second has no piece of a plain space: the one that stands before the text is a byte there.
+  const pieces = VOCABULARY.pieces.map((piece) => (piece === ' ' ? '<none>' : piece));
+  it.each([VOCABULARY, { ...VOCABULARY, pieces }])('gives back every text (%#)', (vocabulary) => {
     const whole = fc.string({ unit: 'grapheme' }).filter((given) => !/\p{Cs}/u.test(given));
+    const near = fc.string({ unit: fc.constantFrom(' ', 'a', 'b', 'c', 'é', '\n', '\0', '\ufeff', '🙂') });
     fc.assert(
-      fc.property(whole, (given) => {
-        expect(text(VOCABULARY, encode(VOCABULARY, given))).toBe(given);
+      fc.property(fc.oneof(whole, near), (given) => {
+        expect(text(vocabulary, encode(vocabulary, given))).toBe(given);
       }),
-      { seed: 4 },
+      { seed: 4, numRuns: 300, examples: [['\ufeffa'], [' a'], ['  '], ['']] },
     );
   });
 
@@ -80,11 +89,15 @@ describe('the tokenizer of npm run story', () => {
     [{ ...VOCABULARY, pieces: [1] }, 'pieces, a list of texts'],
     [{ ...VOCABULARY, scores: [1] }, 'scores, a number for each of the 270 pieces'],
     [{ ...VOCABULARY, scores: VOCABULARY.scores.map(() => null) }, 'scores, a number for each of the 270 pieces'],
+    [
+      { ...VOCABULARY, pieces: VOCABULARY.pieces.slice(1) },
+      'a piece for each of the 270 tokens of the model: it has 269',
+    ],
     [{ ...VOCABULARY, bos: 270 }, 'bos, an id'],
     [{ ...VOCABULARY, eos: '2' }, 'eos, an id'],
     [{ ...VOCABULARY, first_byte_token: 15 }, 'first_byte_token, an id with 255 more behind it'],
   ])('refuses what is no vocabulary (%#)', (json, rule) => {
-    expect(() => checkVocabulary('v', json)).toThrow(`v must have ${rule}`);
+    expect(() => checkVocabulary('v', json, 270)).toThrow(`v must have ${rule}`);
   });
 });
 
@@ -125,6 +138,7 @@ describe('npm run story', () => {
     [['--token', '3'], 'every option must be known: got "--token" (try --help)'],
     [['a', 'b'], 'there must be one prompt: got "b" too (a prompt of several words stands in quotes)'],
     [['--tokens', '0'], '--tokens must be an integer from 1 to 512: got "0"'],
+    [['--temperature', ' '], '--temperature must be a number above 0 and at most 5: got " "'],
     [['--temperature', 'hot'], '--temperature must be a number above 0 and at most 5: got "hot"'],
     [['--top-p', '1.5'], '--top-p must be a number above 0 and at most 1: got "1.5"'],
     [['--top-k', '0'], '--top-k must be an integer from 1 to 1000000000: got "0"'],
@@ -145,12 +159,21 @@ describe('npm run story', () => {
     expect(told('a'.repeat(600), '--model', '.')).toBe(
       'npm run story: prompt and story must have at most 513 tokens: the prompt has 601, --tokens is 200\n',
     );
+    expect(told('ab'.repeat(50_000), '--model', '.')).toBe(
+      'npm run story: the prompt must have at most 512 tokens: it has 100000 characters, a token at most 7\n',
+    );
     expect(told('--tokens', '0')).toMatch(/^npm run story: --tokens must be/);
     const weights = readFileSync(join(folder, 'model.safetensors'));
     writeFileSync(join(folder, 'model.safetensors'), weights.subarray(0, 999));
     expect(told('--model', '.')).toMatch(
       /^npm run story: --model must be a folder with model.safetensors that can be read: readSafetensors: .*\n$/,
     );
+    const state = readSafetensors(weights);
+    for (const { data } of state.values()) data.fill(Number.NaN as never);
+    writeFileSync(join(folder, 'model.safetensors'), writeSafetensors(state));
+    const broken = node([PROGRAM, '--model', '.'], folder);
+    expect([broken.code, broken.stdout]).toEqual([2, 'Once upon a time\n']);
+    expect(broken.stderr).toMatch(/^npm run story: CausalLM.generate: the logits .* NaN \(are the weights .*\)\n$/);
     writeFileSync(join(folder, 'model.safetensors'), weights);
     writeFileSync(join(folder, 'vocab.json'), '{"pieces": ');
     expect(told('--model', '.')).toMatch(
@@ -158,6 +181,32 @@ describe('npm run story', () => {
     );
     writeFileSync(join(folder, 'vocab.json'), '{}');
     expect(told('--model', '.')).toBe('npm run story: vocab.json must have pieces, a list of texts\n');
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('npm run story, left early,', () => {
+  const LONG = ['ab', '--model', '.', '--tokens', '500', '--temperature', '0', '--uncached', '--kernels', 'reference'];
+
+  it('ends its line at Ctrl-C, and says how fast it was', async () => {
+    const child = spawn(process.execPath, [PROGRAM, ...LONG], { cwd: untrained(), stdio: 'pipe' });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (stdout === '') child.kill('SIGINT');
+      stdout += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    expect(await new Promise((resolve) => child.on('close', (code, signal) => resolve(signal ?? code)))).toBe(130);
+    expect([stdout.slice(0, 2), stdout.at(-1)]).toEqual(['ab', '\n']);
+    expect(Number(/^(\d+) tokens in .*\n$/.exec(stderr)?.[1])).toBeLessThan(500);
+  });
+
+  it('ends when its reader has gone (| head)', () => {
+    const script = '"$0" "$@" | head -c 2';
+    const { stdout, stderr } = run('sh', ['-c', script, process.execPath, PROGRAM, ...LONG], untrained());
+    expect(stdout).toBe('ab');
+    expect(Number(/^(\d+) tokens in .*\n$/.exec(stderr)?.[1])).toBeLessThan(500);
   });
 });
 
