@@ -21,6 +21,7 @@ export { CausalLM, type CausalLMForwardOptions, type CausalLMOptions } from './n
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
 export { type Activation, FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';
 export type { GenerateOptions } from './nn/generation.js';
+export type { Init } from './nn/initialization.js';
 export { LearnedPositions, type LearnedPositionsOptions } from './nn/learned-positions.js';
 export { Linear, type LinearOptions } from './nn/linear.js';
 export { Module } from './nn/module.js';

@@ -92,6 +92,7 @@ const SURFACE = [
   'type GradCheckReport',
   'type HeatmapAnsiOptions',
   'type HeatmapSvgOptions',
+  'type Init',
   'type KVCacheAttendOptions',
   'type KVCacheOptions',
   'type KernelChoice',
