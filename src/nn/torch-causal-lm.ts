@@ -98,7 +98,7 @@ export function modelFromTorch(
   const { prefix, rope, numHeads, capacity, activation, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
   if (typeof rope === 'boolean' || rope === null) throw kindError(where, 'rope must be an object', `got ${rope}`);
-  const given = withoutBase(tensorsUnder(where, stored, prefix));
+  const given = withoutBase(where, tensorsUnder(where, stored, prefix));
   const layout = layoutOf(where, SIGNS, given.keys());
   const style = styleOf(where, layout, { activation });
   const { table, head } = NAMES[layout];
@@ -152,10 +152,16 @@ export function modelToTorch(
 }
 
 /** Without what Hugging Face's models with a head put before all other names; the bare models do not. */
-function withoutBase(given: Map<string, StoredTensor>): Map<string, StoredTensor> {
+function withoutBase(where: string, given: Map<string, StoredTensor>): Map<string, StoredTensor> {
   const { base } = Object.values(NAMES).find((names) => names.base !== '' && given.has(names.base + names.table)) ?? {};
   if (base === undefined) return given;
-  return new Map([...given].map(([name, t]) => [name.startsWith(base) ? name.slice(base.length) : name, t]));
+  const bare = new Map<string, StoredTensor>();
+  for (const [name, tensor] of given) {
+    const own = name.startsWith(base) ? name.slice(base.length) : name;
+    if (bare.has(own)) throw shapeError(where, `names must be with or without ${base}`, `got ${own} both ways`);
+    bare.set(own, tensor);
+  }
+  return bare;
 }
 
 function countLayers(where: string, layers: string, given: ReadonlyMap<string, unknown>): number {

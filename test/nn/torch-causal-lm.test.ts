@@ -125,6 +125,12 @@ describe('names and ties of Hugging Face', () => {
     expect(pictures(got.stateDict())).toEqual(pictures(gpt2.stateDict()));
   });
 
+  it('a name with and without transformer. is refused', () => {
+    const both = new Map([...state, ['ln_f.bias', storedVector([gpt2.norm.gain])]]);
+    const text = 'CausalLM.fromTorch: names must be with or without transformer.: got ln_f.bias both ways';
+    expect(() => CausalLM.fromTorch(both, { numHeads: 3 })).toThrow(text);
+  });
+
   it('a matrix to the logits that is the table to the bit is tied; another is not', () => {
     const table = state.get('transformer.wte.weight') as StoredTensor;
     const both = new Map([...state, ['lm_head.weight', { ...table, data: table.data.slice() }]]);
