@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Matrix, wrap } from '../src/matrix.js';
 import { expectSame, expectTable } from './support/compare.js';
+import { fc } from './support/property.js';
 import { forEachTwin } from './support/twins.js';
 
 const a = () =>

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { Matrix } from '../../src/index.js';
+import { fc } from '../support/property.js';
 
 // Values of every kind, none of them able to ask for gigabytes: sizes are small, or past the largest that may be allocated.
 

@@ -23,8 +23,17 @@ export function explain(args: readonly string[], env: NodeJS.ProcessEnv = {}, cw
 /** The page of a run that must succeed. */
 export function pageOf(args: readonly string[], env: NodeJS.ProcessEnv = {}): string {
   const { code, stdout, stderr } = explain(args, env);
-  if (code !== 0 || stderr !== '') throw new Error(`explain ${args.join(' ')} ended with ${code}: ${stderr}`);
+  if (code !== 0 || withoutColorWarning(stderr) !== '')
+    throw new Error(`explain ${args.join(' ')} ended with ${code}: ${stderr}`);
   return stdout;
+}
+
+/** Without what Node from 24 on says of an environment that sets both NO_COLOR and FORCE_COLOR. */
+function withoutColorWarning(stderr: string): string {
+  return stderr.replace(
+    /^\(node:\d+\) Warning: The 'NO_COLOR' env is ignored.*\n\(Use `node --trace-warnings.*\n/m,
+    '',
+  );
 }
 
 /** The lines of the step whose heading holds the words. */

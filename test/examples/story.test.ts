@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import fc from 'fast-check';
 import { CausalLM, readSafetensors, writeSafetensors } from 'qkv';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseArguments } from '../../examples/story/arguments.js';
@@ -11,6 +10,7 @@ import { checkVocabulary, Decoder, encode, type Vocabulary } from '../../example
 import { requireBuilt } from '../support/built.js';
 import { describeCases, storiesCases, storiesPath } from '../support/conformance.js';
 import { node, run } from '../support/processes.js';
+import { fc } from '../support/property.js';
 import { projectRoot } from '../support/source-modules.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -80,7 +80,7 @@ describe('the tokenizer of npm run story', () => {
       fc.property(fc.oneof(whole, near), (given) => {
         expect(text(vocabulary, encode(vocabulary, given))).toBe(given);
       }),
-      { seed: 4, numRuns: 300, examples: [['\ufeffa'], [' a'], ['  '], ['']] },
+      { numRuns: 300, examples: [['\ufeffa'], [' a'], ['  '], ['']] },
     );
   });
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findFocus, repeatedWord, tokenize } from '../../examples/explain/tokens.js';
+import { fc } from '../support/property.js';
 
 describe('tokenize', () => {
   it('gives ids in the order of first appearance', () => {
@@ -36,7 +36,7 @@ describe('tokenize', () => {
         const whole = Array.from(segmenter.segment(text), ({ segment }) => segment).filter((s) => s.trim() !== '');
         expect(tokenize(text).tokens).toEqual(whole);
       }),
-      { numRuns: 30, seed: 1 },
+      { numRuns: 30 },
     );
   });
 

@@ -7,10 +7,14 @@ import { temporaryFolder } from '../support/temporary.js';
 
 const script = join(projectRoot, 'test/support/report.mjs');
 
-function summary(report?: object): { lines: string[]; code: number } {
+function summary(...reports: (object | undefined)[]): { lines: string[]; code: number } {
   const folder = temporaryFolder();
-  if (report) writeFileSync(join(folder, 'report.json'), JSON.stringify(report));
-  const { stdout, code } = node([script, 'report.json'], folder);
+  const names = reports.map((report, i) => {
+    const name = i === 0 ? 'report.json' : `report${i}.json`;
+    if (report) writeFileSync(join(folder, name), JSON.stringify(report));
+    return name;
+  });
+  const { stdout, code } = node([script, ...names], folder);
   return { lines: stdout.trimEnd().split('\n'), code };
 }
 
@@ -54,8 +58,23 @@ describe('the closing line of a test run', () => {
     expect(summary({ ...green, success: false, testResults: [] }).code).toBe(1);
   });
 
+  it('adds up several runs, and each must be green', () => {
+    const other = { ...green, numPassedTests: 1, testResults: [] };
+    expect(summary({ ...green, testResults: [] }, other)).toEqual({
+      lines: ['13 passed, 0 failed, 6 skipped'],
+      code: 0,
+    });
+    for (const bad of [{ success: false }, { numPassedTests: 0 }, { numFailedTests: 1 }]) {
+      expect(summary({ ...green, testResults: [] }, { ...other, ...bad }).code).toBe(1);
+    }
+    expect(summary({ ...green, testResults: [] }, undefined)).toEqual({
+      lines: ['no test report at report1.json: the run ended before the tests did'],
+      code: 1,
+    });
+  });
+
   it('says that there is no report, and gives no numbers', () => {
-    expect(summary()).toEqual({
+    expect(summary(undefined)).toEqual({
       lines: ['no test report at report.json: the run ended before the tests did'],
       code: 1,
     });

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { Linear, readSafetensors, ShapeError, type StoredTensor, writeSafetensors } from 'qkv';
 import { describe, expect, it } from 'vitest';
+import { fc } from '../support/property.js';
 
 /** A file with this header, as text or bytes, and these data bytes. */
 function fileOf(

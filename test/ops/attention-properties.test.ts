@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { philox } from '../../src/core/random.js';
 import { Matrix } from '../../src/matrix.js';
 import { attentionLogSumExp, attentionWeights, scaledDotProductAttention } from '../../src/ops/attention.js';
 import type { AttentionOptions } from '../../src/ops/attention-options.js';
 import { expectClose, expectSame } from '../support/compare.js';
+import { fc } from '../support/property.js';
 import { forEachTwin } from '../support/twins.js';
 
 const normal = (rows: number, cols: number, seed: number) => Matrix.randomNormal(rows, cols, { seed });

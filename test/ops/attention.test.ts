@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cuSeqlensFromLengths } from '../../src/core/sequences.js';
 import { setKernels } from '../../src/kernels/state.js';
@@ -6,6 +5,7 @@ import { Matrix } from '../../src/matrix.js';
 import { attentionLogSumExp, attentionWeights, scaledDotProductAttention } from '../../src/ops/attention.js';
 import type { AttentionOptions } from '../../src/ops/attention-options.js';
 import { expectClose, expectSame } from '../support/compare.js';
+import { fc } from '../support/property.js';
 import { forEachTwin } from '../support/twins.js';
 
 const normal = (rows: number, cols: number, seed: number, std = 1) => Matrix.randomNormal(rows, cols, { seed, std });

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CacheRows } from '../../src/ops/cache-rows.js';
+import { fc } from '../support/property.js';
 
 const COLS = 2;
 /** The row of a position, told from all others. */

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { cuSeqlensFromLengths } from '../../src/core/sequences.js';
 import type {
   AttentionBackwardProblem,
@@ -9,6 +8,7 @@ import type {
 } from '../../src/kernels/contract.js';
 import { Matrix } from '../../src/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../src/ops/attention-options.js';
+import { fc } from './property.js';
 
 type Rows = 'none' | 'shared' | 'per head';
 

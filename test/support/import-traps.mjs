@@ -56,6 +56,9 @@ function picture() {
 }
 
 const path = process.argv[2];
+// From 24 on Node makes globals and registries of its own when they are first looked at: they are not the module's.
+picture();
+done.length = 0;
 const before = picture();
 if (path.endsWith('.cjs')) require(path);
 else await import(pathToFileURL(path).href);

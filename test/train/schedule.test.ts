@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { cosineSchedule, ShapeError } from '../../src/index.js';
 import { expectClose } from '../support/compare.js';
+import { fc } from '../support/property.js';
 
 test('by hand: a quarter of the cosine and its middle', () => {
   const rate = cosineSchedule({ learningRate: 1, warmupSteps: 4, totalSteps: 12, minimum: 0.2 });

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gemm } from '../../../src/kernels/javascript/gemm.js';
 import { gemm as reference } from '../../../src/kernels/reference/gemm.js';
 import { expectSame } from '../../support/compare.js';
+import { fc } from '../../support/property.js';
 
 const allocate = (length: number) => new Float32Array(length);
 const size = fc.integer({ min: 0, max: 70 });

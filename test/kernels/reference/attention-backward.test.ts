@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AttentionForwardProblem } from '../../../src/kernels/contract.js';
 import { referenceBackward } from '../../../src/kernels/reference/backward.js';
@@ -17,6 +16,7 @@ import {
   upstreamOf,
 } from '../../support/attention-cases.js';
 import { expectClose, expectSame } from '../../support/compare.js';
+import { fc } from '../../support/property.js';
 
 const float64 = { ...forward, ...referenceBackward(forward.allocate) };
 

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { philox } from '../../../src/core/random.js';
 import { cuSeqlensFromLengths } from '../../../src/core/sequences.js';
@@ -8,6 +7,7 @@ import { kernels } from '../../../src/kernels/state.js';
 import { Matrix } from '../../../src/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../src/ops/attention-options.js';
 import { expectClose, expectSame } from '../../support/compare.js';
+import { fc } from '../../support/property.js';
 import { forEachTwin } from '../../support/twins.js';
 
 // The formulas of the specification once more, on whole matrices, a sequence at a time: an oracle that shares no line with it.

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   logSoftmax,
@@ -8,6 +7,7 @@ import {
 } from '../../../src/kernels/reference/softmax.js';
 import { Matrix } from '../../../src/matrix.js';
 import { expectClose, expectRelative, expectSame } from '../../support/compare.js';
+import { fc } from '../../support/property.js';
 import { forEachTwin } from '../../support/twins.js';
 import { expectDerivative, float64, wave } from './derivatives.js';
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type {
   AttentionForwardProblem,
@@ -25,6 +24,7 @@ import {
   upstreamOf,
 } from '../../support/attention-cases.js';
 import { expectSame } from '../../support/compare.js';
+import { fc } from '../../support/property.js';
 
 const runtime = loadKernels(new KernelMemory());
 const backward = loadBackward(runtime);

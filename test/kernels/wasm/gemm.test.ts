@@ -1,9 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gemm } from '../../../src/kernels/wasm/gemm.js';
 import { loadKernels } from '../../../src/kernels/wasm/loader.js';
 import { KernelMemory } from '../../../src/kernels/wasm/memory.js';
 import { expectSame } from '../../support/compare.js';
+import { fc } from '../../support/property.js';
 
 const runtime = loadKernels(new KernelMemory());
 const size = fc.integer({ min: 0, max: 70 });

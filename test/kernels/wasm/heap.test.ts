@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Heap } from '../../../src/kernels/wasm/heap.js';
+import { fc } from '../../support/property.js';
 
 const fixed = (bytes: number) => new Heap(0, bytes, () => 0);
 

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { UnaryOperation } from '../../../../src/kernels/contract.js';
 import { erfc } from '../../../../src/kernels/reference/activations.js';
 import { unaryBackward } from '../../../../src/kernels/reference/elementwise.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, expectOneHash, float64, grid } from './support.js';
 
 const UNIT = 2 ** -24;

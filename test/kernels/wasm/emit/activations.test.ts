@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as reference from '../../../../src/kernels/reference/activations.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, expectOneHash, expectWithin, grid, mapped, ulps } from './support.js';
 
 type Scalar = (x: number) => number;

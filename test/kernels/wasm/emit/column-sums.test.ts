@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { sumRows } from '../../../../src/kernels/reference/elementwise.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, expectOneHash, grid } from './support.js';
 
 function run(x: ArrayLike<number>, rows: number, cols: number, cut: number): Float32Array {

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { BinaryOperation } from '../../../../src/kernels/contract.js';
 import { binary, scale } from '../../../../src/kernels/reference/elementwise.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, expectOneHash, float64, grid } from './support.js';
 
 const anyFloat = fc.float({ noDefaultInfinity: false });

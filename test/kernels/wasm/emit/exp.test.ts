@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { define } from '../../../../src/kernels/wasm/emit/builder.js';
 import { exp2Vector, expMinusOneVector, horizontalMax, horizontalSum } from '../../../../src/kernels/wasm/emit/exp.js';
 import { defineMap } from '../../../../src/kernels/wasm/emit/map.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, entriesOf, expectOneHash, expectWithin, grid, mapped, ulps } from './support.js';
 
 const helpers = entriesOf((m) => {

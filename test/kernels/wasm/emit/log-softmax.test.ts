@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { maxAndSum } from '../../../../src/kernels/reference/softmax.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, expectBound, expectOneHash, grid } from './support.js';
 
 const { NEGATIVE_INFINITY, POSITIVE_INFINITY, NaN: nan } = Number;

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as reference from '../../../../src/kernels/reference/normalization.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, expectBound, expectOneHash, float64, grid } from './support.js';
 
 const UNIT = 2 ** -24;

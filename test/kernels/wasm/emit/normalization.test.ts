@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { layerNorm, rmsNorm } from '../../../../src/kernels/reference/normalization.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, expectBound, expectOneHash, float64, grid } from './support.js';
 
 const EPSILON = 1e-5;

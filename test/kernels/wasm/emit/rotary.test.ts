@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { rotary } from '../../../../src/kernels/reference/rotary.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, expectOneHash, float64, grid } from './support.js';
 
 const SIZE = 8;

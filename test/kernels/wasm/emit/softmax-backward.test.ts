@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { crossEntropyBackward } from '../../../../src/kernels/reference/cross-entropy.js';
 import { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from '../../../../src/kernels/reference/softmax.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, expectBound, expectOneHash, float64, grid } from './support.js';
 
 const { NEGATIVE_INFINITY, POSITIVE_INFINITY, NaN: nan } = Number;

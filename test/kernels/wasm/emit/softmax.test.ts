@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { softmax } from '../../../../src/kernels/reference/softmax.js';
+import { fc } from '../../../support/property.js';
 import { Arena, entries, expectOneHash, float64, grid } from './support.js';
 
 const { NEGATIVE_INFINITY, NaN: nan } = Number;
