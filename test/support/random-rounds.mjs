@@ -20,6 +20,6 @@ const files = names.filter((name) => name.endsWith('.test.ts') && draws(name)).m
 for (let round = 1; round <= rounds; round++) {
   console.log(`round ${round} of ${rounds}`);
   const env = { ...process.env, QKV_SEED: 'fresh' };
-  const { status } = spawnSync('npx', ['vitest', 'run', '--reporter=dot', ...files], { stdio: 'inherit', env });
+  const { status } = spawnSync('npx', ['vitest', 'run', ...files], { stdio: 'inherit', env });
   if (status !== 0) process.exit(status ?? 1);
 }
