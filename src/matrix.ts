@@ -11,7 +11,7 @@ import {
   shapeText,
 } from './core/errors.js';
 import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
-import { kernels } from './kernels/state.js';
+import { isFloat64 } from './kernels/state.js';
 import * as algebra from './matrix-algebra.js';
 import { checkRows, equalSize, requireData, requireIndex, requireProduct, requireRange } from './matrix-checks.js';
 import { normalDraws, type RandomNormalOptions, type RandomUniformOptions, uniformDraws } from './matrix-random.js';
@@ -274,11 +274,6 @@ export class Matrix {
   mean(): Matrix {
     return result([this], algebra.total(this, 1 / this.data.length));
   }
-}
-
-/** Whether the oracle is chosen, whose results are 64-bit. */
-function isFloat64(): boolean {
-  return kernels().name === 'float64';
 }
 
 /** A matrix around an array that a kernel made: 64-bit numbers when the oracle made it. */

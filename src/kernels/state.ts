@@ -43,6 +43,11 @@ export function kernels(): Kernels {
   return active;
 }
 
+/** Whether the oracle is chosen, whose results are 64-bit; asking compiles nothing. */
+export function isFloat64(): boolean {
+  return choice === 'float64';
+}
+
 function complete(forward: ForwardKernels): Kernels {
   const own = backward?.(forward, forward === wasm ? runtime : undefined);
   return { ...forward, ...own } as Kernels; // before provideBackward there is no tape that could miss it

@@ -1,10 +1,10 @@
 import { describe, kindError, requireBoolean, requireInteger, requireSize, shapeError } from '../core/errors.js';
 import { Matrix } from '../matrix.js';
 import type { AttentionStage } from '../ops/attention.js';
-import type { AttentionOptions, Mask } from '../ops/attention-options.js';
+import { type AttentionOptions, checkLayerOptions, type Mask } from '../ops/attention-options.js';
 import { type RopeOptions, ropeOption } from '../ops/rotary.js';
 import { headShape } from './heads.js';
-import { checkProjections, PROJECTION_OPTIONS, type ProjectionOptions, tryOptions } from './projected-attention.js';
+import { checkProjections, PROJECTION_OPTIONS, type ProjectionOptions } from './projected-attention.js';
 import { requireColumns } from './shapes.js';
 
 export interface MultiHeadAttentionOptions extends ProjectionOptions {
@@ -92,7 +92,7 @@ export function checkMultiHeadAttention(where: string, options: MultiHeadAttenti
   const heads = headShape(where, dModel, options);
   const rope = ropeOption(where, options.rope, heads.dK);
   requireSize(where, 'W_O', heads.numHeads * heads.dV, dModel);
-  tryOptions(where, heads, { causal, window, alibi, softcap });
+  checkLayerOptions(where, heads, { causal, window, alibi, softcap });
   checkProjections(where, options, heads, kDim, vDim);
   return { heads, rope };
 }

@@ -1,8 +1,6 @@
 import { requireBoolean, requireFinite, requireSize } from '../core/errors.js';
 import { type Random, xavierBound } from '../core/random.js';
-import { Matrix } from '../matrix.js';
-import { attentionStages } from '../ops/attention.js';
-import type { AttentionOptions } from '../ops/attention-options.js';
+import type { Matrix } from '../matrix.js';
 import { layerRandom } from '../ops/seeds.js';
 import type { Parameter } from '../parameter.js';
 import { DroppingModule } from './dropping.js';
@@ -107,10 +105,4 @@ export abstract class ProjectedAttention extends DroppingModule {
   protected requireInput(where: string, x: unknown): asserts x is Matrix {
     requireColumns(where, 'x', x, 'dModel', this.dModel);
   }
-}
-
-/** Attention over no rows: an option out of range is refused where it is given, not at the first call. */
-export function tryOptions(where: string, { numHeads, numKvHeads, dK }: HeadShape, options: AttentionOptions): void {
-  const [q, k] = [new Matrix(0, numHeads * dK), new Matrix(0, numKvHeads * dK)];
-  attentionStages(where, q, k, { ...options, numHeads, numKvHeads });
 }

@@ -1,14 +1,18 @@
 import { shapeError } from '../core/errors.js';
 import { Matrix } from '../matrix.js';
 import { type AttentionWeightsOptions, attend, attentionStages, STAGE_OPTIONS } from '../ops/attention.js';
-import { type AttentionOptions, requireAttentionOptions, requireKinds } from '../ops/attention-options.js';
+import {
+  type AttentionOptions,
+  checkLayerOptions,
+  requireAttentionOptions,
+  requireKinds,
+} from '../ops/attention-options.js';
 import { headShape } from './heads.js';
 import {
   checkProjections,
   PROJECTION_OPTIONS,
   ProjectedAttention,
   type ProjectionOptions,
-  tryOptions,
 } from './projected-attention.js';
 
 /** The sizes of the layer, and attention options that every call starts from. `bias` here adds b_Q, b_K, b_V. */
@@ -52,7 +56,7 @@ export class SelfAttention extends ProjectedAttention {
     const heads = headShape(where, dModel, { numHeads, numKvHeads, dK, dV });
     requireKinds(where, attention);
     const { mask, keyMask, cuSeqlens, cuSeqlensK, ...ofEverySize } = attention;
-    tryOptions(where, heads, ofEverySize);
+    checkLayerOptions(where, heads, ofEverySize);
     const projections = { dModel, bias, init, seed, dropout };
     checkProjections(where, projections, heads, dModel, dModel);
     super(where, projections, heads, dModel, dModel);

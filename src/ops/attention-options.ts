@@ -4,7 +4,6 @@ import {
   requireArrayLike,
   requireFinite,
   requireInteger,
-  requireNumber,
   requireOptions,
   requireSize,
   shapeError,
@@ -15,6 +14,7 @@ import { checkCuSeqlens, longestSequence, singleSequence } from '../core/sequenc
 import type { AttentionProblem } from '../kernels/contract.js';
 import { drawSeed } from '../kernels/state.js';
 import { type Matrix, requireMatrix } from '../matrix.js';
+import { checkOffsets, checkReach } from './attention-reach.js';
 
 /** 1 or true = may attend. (Lq × Lk), or (numHeads·Lq × Lk) with row h·Lq + i for one a head. */
 export type Mask = Uint8Array | readonly (readonly boolean[])[];
@@ -55,8 +55,12 @@ export interface AttentionOptions {
   seed?: number;
 }
 
-/** So that an offset, a row and a reach sum within 32 bits. */
-const MAX_OFFSET = 2 ** 29;
+const NO_SEQUENCES = /* @__PURE__ */ Int32Array.of(0);
+
+interface HeadWidths {
+  readonly numHeads: number;
+  readonly dK: number;
+}
 
 export const ATTENTION_OPTIONS = [
   'numHeads',
@@ -92,9 +96,7 @@ export function attentionProblem(where: string, q: Matrix, k: Matrix, options: A
   }
   requireSize(where, 'the log-sum-exp', q.rows, numHeads);
   checkDropout(where, options);
-  const { scale = dK === 0 ? 1 : 1 / Math.sqrt(dK), softcap = 0 } = options;
-  requireFinite(where, 'scale', scale);
-  requireFinite(where, 'softcap', softcap, 0);
+  const { scale, softcap } = checkLogits(where, dK, options);
   const { cuSeqlens, cuSeqlensK } = checkSequences(where, q, k, options);
   const columns = longestSequence(cuSeqlensK);
   const mask = checkMask(where, options.mask, q.rows, columns, numHeads);
@@ -123,6 +125,22 @@ export function attentionProblem(where: string, q: Matrix, k: Matrix, options: A
     alibi: checkAlibi(where, options.alibi, numHeads),
     sinks: checkSinks(where, options.sinks, numHeads),
   };
+}
+
+function checkLogits(where: string, dK: number, options: AttentionOptions): { scale: number; softcap: number } {
+  const { scale = dK === 0 ? 1 : 1 / Math.sqrt(dK), softcap = 0 } = options;
+  requireFinite(where, 'scale', scale);
+  requireFinite(where, 'softcap', softcap, 0);
+  return { scale, softcap };
+}
+
+/** What can be said of a layer's options before there is a q or a k: nothing is computed. */
+export function checkLayerOptions(where: string, { numHeads, dK }: HeadWidths, options: AttentionOptions): void {
+  checkLogits(where, dK, options);
+  checkOffsets(where, options, NO_SEQUENCES, NO_SEQUENCES);
+  checkReach(where, options);
+  checkAlibi(where, options.alibi, numHeads);
+  checkSinks(where, options.sinks, numHeads);
 }
 
 /** The columns of one head of x. */
@@ -167,47 +185,6 @@ function checkSequences(where: string, q: Matrix, k: Matrix, options: AttentionO
     throw shapeError(where, 'cuSeqlens and cuSeqlensK must have the same number of entries', `got ${given}`);
   }
   return { cuSeqlens, cuSeqlensK };
-}
-
-function checkOffsets(where: string, options: AttentionOptions, cuSeqlens: Int32Array, cuSeqlensK: Int32Array) {
-  const { causal, causalOffset } = options;
-  if (causalOffset !== undefined) requireInteger(where, 'causalOffset', causalOffset, -MAX_OFFSET, MAX_OFFSET);
-  if (causal === 'top-left' && causalOffset !== undefined && causalOffset !== 0) {
-    throw shapeError(where, "causalOffset must be 0 or absent with causal: 'top-left'", `got ${causalOffset}`);
-  }
-  const fixed = causal === 'top-left' ? 0 : causalOffset;
-  return Int32Array.from({ length: cuSeqlens.length - 1 }, (_, s) => {
-    return fixed ?? cuSeqlensK[s + 1] - cuSeqlensK[s] - (cuSeqlens[s + 1] - cuSeqlens[s]);
-  });
-}
-
-/** How far a query sees: window and causal in one. */
-export function checkReach(
-  where: string,
-  { causal = false, window }: AttentionOptions,
-): { left: number; right: number } {
-  if (causal !== 'top-left' && typeof causal !== 'boolean') {
-    const mistake = typeof causal === 'string' ? shapeError : kindError; // as for every choice of words
-    throw mistake(where, "causal must be true, false or 'top-left'", `got ${describe(causal)}`);
-  }
-  const open = Number.POSITIVE_INFINITY;
-  if (window === undefined) return { left: open, right: causal ? 0 : open };
-  if (typeof window !== 'number') {
-    const rule = 'window must be a number or [left, right]';
-    if (typeof window !== 'object' || window === null || !('length' in window)) {
-      throw kindError(where, rule, `got ${describe(window)}`);
-    }
-    if (window.length !== 2) throw shapeError(where, rule, `got ${describe(window)}`);
-  }
-  const [left, right] = typeof window === 'number' ? [window, causal ? 0 : window] : [window[0], window[1]];
-  for (const reach of [left, right]) {
-    requireNumber(where, 'window', reach);
-    if (!(reach >= 0) || (reach !== open && !Number.isInteger(reach))) {
-      const rule = 'window must be an integer of at least 0, or Infinity for open';
-      throw shapeError(where, rule, `got ${describe(window)}`);
-    }
-  }
-  return { left, right: causal ? 0 : right };
 }
 
 /** The mask as bytes, its length (Lq × columns) or (numHeads·Lq × columns). */

@@ -1,6 +1,7 @@
 import { kernels } from '../kernels/state.js';
 import { type Matrix, wrap } from '../matrix.js';
-import { type AttentionOptions, checkAlibi, checkReach } from './attention-options.js';
+import { type AttentionOptions, checkAlibi } from './attention-options.js';
+import { checkReach } from './attention-reach.js';
 
 // A ring with sink tokens holds the keys of positions 0 … sinks − 1 and then, behind a gap, those of `first` and later
 // (Xiao et al. 2024, StreamingLLM, arXiv 2309.17453, §3.2). The kernels number keys without gaps, so what depends on

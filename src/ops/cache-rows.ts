@@ -1,5 +1,5 @@
 import type { Floats } from '../kernels/contract.js';
-import { kernels, parameterArray } from '../kernels/state.js';
+import { isFloat64, kernels, parameterArray } from '../kernels/state.js';
 
 const NONE = /* @__PURE__ */ new Float32Array(0);
 
@@ -17,8 +17,7 @@ export class CacheRows {
 
   constructor(capacity: number, cols: number, sinks: number) {
     // The oracle keeps its 64 bits; elsewhere the kernels read the rows where they lie.
-    const { name, allocate } = kernels();
-    this.array = name === 'float64' ? allocate(capacity * cols) : parameterArray(capacity * cols);
+    this.array = isFloat64() ? new Float64Array(capacity * cols) : parameterArray(capacity * cols);
     this.capacity = capacity;
     this.cols = cols;
     this.sinks = sinks;

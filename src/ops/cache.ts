@@ -2,7 +2,8 @@ import { requireChoice, requireInteger, requireOptions, requireSize, shapeError,
 import type { Floats } from '../kernels/contract.js';
 import { Matrix, requireMatrix, wrap } from '../matrix.js';
 import { attend } from './attention.js';
-import { ATTENTION_OPTIONS, type AttentionOptions, checkReach } from './attention-options.js';
+import { ATTENTION_OPTIONS, type AttentionOptions } from './attention-options.js';
+import { checkReach } from './attention-reach.js';
 import { withoutPositions } from './cache-gap.js';
 import { CacheRows } from './cache-rows.js';
 

@@ -4,6 +4,7 @@ import {
   type AttentionOptions,
   attentionProblem,
   checkDropout,
+  checkLayerOptions,
   dropoutOf,
   requireDivisible,
 } from '../../src/ops/attention-options.js';
@@ -32,22 +33,6 @@ describe('attentionProblem', () => {
     expect(problem({ numHeads: 12, numKvHeads: 3 })).toMatchObject({ dK: 2, numKvHeads: 3, scale: 1 / Math.sqrt(2) });
   });
 
-  it('places the queries: bottom-right of each sequence, or where it is told', () => {
-    const cuSeqlens = { cuSeqlens: [0, 1, 3], cuSeqlensK: [0, 4, 5] };
-    expect([...problem({ causal: true, ...cuSeqlens }).offsets]).toEqual([3, -1]);
-    expect([...problem({ causal: 'top-left', ...cuSeqlens }).offsets]).toEqual([0, 0]);
-    expect([...problem({ causalOffset: 7, ...cuSeqlens }).offsets]).toEqual([7, 7]);
-  });
-
-  it('reads the window: a number looks back only where it is causal', () => {
-    const reach = (options: AttentionOptions) => [problem(options).left, problem(options).right];
-    expect(reach({ window: 2 })).toEqual([2, 2]);
-    expect(reach({ window: 2, causal: true })).toEqual([2, 0]);
-    expect(reach({ window: [1, 3] })).toEqual([1, 3]);
-    expect(reach({ window: [1, 3], causal: true })).toEqual([1, 0]);
-    expect(reach({ window: [Infinity, 0] })).toEqual([Infinity, 0]);
-  });
-
   it('tells a mask or bias a head from a shared one by its size', () => {
     expect(problem({ numHeads: 2, mask: new Uint8Array(15) }).maskRowsPerHead).toBe(0);
     expect(problem({ numHeads: 2, mask: new Uint8Array(30) }).maskRowsPerHead).toBe(3);
@@ -63,6 +48,44 @@ describe('attentionProblem', () => {
     );
     const twelve = [1, 2, 3, 4, 5, 6, 7, 8, 0.5, 1.5, 2.5, 3.5].map((i) => Math.fround(2 ** -i));
     expect([...(problem({ numHeads: 12, alibi: true }).alibi ?? [])]).toEqual(twelve);
+  });
+});
+
+describe('checkLayerOptions', () => {
+  const heads = { numHeads: 2, dK: 3 };
+
+  it('refuses in its words what a call would refuse', () => {
+    const wrong: AttentionOptions[] = [
+      { scale: Number.NaN },
+      { softcap: -1 },
+      { causal: 1 as never },
+      { causal: 'top-left', causalOffset: 2 },
+      { window: [1, 2, 3] as never },
+      { window: 1.5 },
+      { alibi: new Float32Array(3) },
+      { alibi: Float32Array.of(1, Number.NaN) },
+      { sinks: new Matrix(1, 3) },
+    ];
+    for (const options of wrong) {
+      const [built, called] = [
+        () => checkLayerOptions('f', heads, options),
+        () => problem({ ...options, numHeads: 2 }, 0, 0, 6),
+      ].map((call) => {
+        try {
+          return call();
+        } catch (error) {
+          return error;
+        }
+      });
+      expect(built, JSON.stringify(options)).toBeInstanceOf(Error);
+      expect(built).toEqual(called);
+    }
+  });
+
+  it('takes what a call would take', () => {
+    const sinks = new Matrix(1, 2);
+    checkLayerOptions('f', heads, { scale: 2, softcap: 30, causal: true, window: 4, alibi: true, sinks });
+    checkLayerOptions('f', heads, {});
   });
 });
 

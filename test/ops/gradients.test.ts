@@ -50,6 +50,8 @@ const NOT_DIFFERENTIABLE: Record<string, string> = {
   updateSGD: UPDATES,
   updateAdam: UPDATES,
   attentionProblem: CHECKS,
+  checkLayerOptions: CHECKS,
+  checkOffsets: CHECKS,
   checkReach: CHECKS,
   checkAlibi: CHECKS,
   requireRoom: CHECKS,
