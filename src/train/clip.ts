@@ -15,7 +15,10 @@ export interface ClipGradNormOptions {
  * Gradients made shorter where their norm, as of one long vector, is above max: all of them times
  * min(1, max / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. Those given stay as they are.
  *
- * @param max  at least 0; Infinity only measures
+ * A norm that is not finite tells of such gradients, and no max below Infinity saves them, as in torch: an infinity becomes
+ * NaN and what was finite 0, and one NaN makes all of them NaN. Look at the norm before the step.
+ *
+ * @param max  at least 0; Infinity only measures: the gradients are the same to the bit, also where they are not finite
  * @returns  the clipped gradients, and the norm before
  * @throws ShapeError  if max is negative or NaN; TypeError for wrong kinds
  * @see Pascanu et al. 2013, algorithm 1, https://arxiv.org/abs/1211.5063
@@ -37,8 +40,14 @@ export function clipGradNorm(
   requireOptions(where, options, ['parameters']);
   const { parameters } = options;
   if (parameters !== undefined) requireMatrices(where, 'parameters', parameters);
-  const norm = Math.sqrt(sumOfSquares(gradients, new Set(parameters ?? counted(gradients))));
-  return { gradients: gradients.scale(Math.min(1, max / (norm + 1e-6))), norm };
+  const norm = normOf(gradients, new Set(parameters ?? counted(gradients)));
+  return { gradients: shortened(gradients, max === Number.POSITIVE_INFINITY ? 1 : max / (norm + 1e-6)), norm };
+}
+
+/** All of them times min(1, factor). The kernels take factors as float32: one that is too small for it goes in two steps. */
+function shortened(gradients: Gradients, factor: number): Gradients {
+  if (!(factor > 0 && factor < 2 ** -126)) return gradients.scale(Math.min(1, factor));
+  return gradients.scale(Math.sqrt(factor)).scale(Math.sqrt(factor));
 }
 
 function counted(gradients: Gradients): Matrix[] {
@@ -47,14 +56,22 @@ function counted(gradients: Gradients): Matrix[] {
   return parameters.length > 0 ? parameters : all;
 }
 
-/** In float64, where no square of a float32 overflows. */
-function sumOfSquares(gradients: Gradients, matrices: ReadonlySet<Matrix>): number {
-  let total = 0;
-  for (const x of matrices) {
-    const gradient = gradients.get(x);
-    if (gradient === undefined) continue;
-    const { data } = 'values' in gradient ? gradient.values : gradient;
-    for (let i = 0; i < data.length; i++) total += data[i] * data[i];
-  }
-  return total;
+/** In float64, where no square of a float32 is out of range; the squares of float64 may be, and count in units of the largest. */
+function normOf(gradients: Gradients, matrices: ReadonlySet<Matrix>): number {
+  const each = Array.from(matrices, (x) => gradients.get(x)).flatMap((gradient) => {
+    if (gradient === undefined) return [];
+    return 'values' in gradient ? gradient.values.data : gradient.data;
+  });
+  const inUnitsOf = (unit: number) => {
+    let total = 0;
+    for (const data of each) {
+      for (let i = 0; i < data.length; i++) total += (data[i] / unit) * (data[i] / unit);
+    }
+    return unit * Math.sqrt(total);
+  };
+  const norm = inUnitsOf(1);
+  if (norm > 1e-140 && norm < 1e150) return norm;
+  let largest = 0;
+  for (const data of each) for (let i = 0; i < data.length; i++) largest = Math.max(largest, Math.abs(data[i]));
+  return largest > 0 && largest < Number.POSITIVE_INFINITY ? inUnitsOf(largest) : largest; // Math.max keeps NaN
 }

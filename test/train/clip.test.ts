@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { clipGradNorm, Matrix, Parameter } from '../../src/index.js';
+import { capabilities, clipGradNorm, Matrix, Parameter, setKernels, valueAndGrad } from '../../src/index.js';
+import { wrap } from '../../src/matrix.js';
 import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 import { gradientsLike, sparseLike } from './support.js';
@@ -25,6 +26,38 @@ forEachTwin(({ tolerance }) => {
       const { gradients, norm } = clipGradNorm(gradientsLike([p, row(3, -4)]), max);
       expect(norm).toBe(5);
       expectSame((gradients.get(p) as Matrix).data, [3, -4]);
+    }
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'a max of Infinity only measures, also where a gradient is %s: dense and of rows',
+    (bad) => {
+      const [p, table] = [parameter(1, 1, 1), new Parameter(5, 2)];
+      for (const place of [0, 1]) {
+        const dense = place === 0 ? row(bad, 5, 2) : row(1, 5, 2);
+        const rows = place === 1 ? Matrix.from([[bad, 4]]) : Matrix.from([[3, 4]]);
+        const parts = gradientsLike([p, dense]).add(sparseLike(table, [3], rows));
+        const { gradients, norm } = clipGradNorm(parts, Number.POSITIVE_INFINITY);
+        expect(norm).toBe(Math.abs(bad));
+        expectSame((gradients.get(p) as Matrix).data, dense.data);
+        const found = gradients.get(table);
+        if (found === undefined || !('values' in found)) throw new Error('the gradient is not row-sparse');
+        expectSame(found.values.data, rows.data);
+      }
+    },
+  );
+
+  test('a norm beyond float32 still gives the right lengths, and a tiny max does', () => {
+    const p = parameter(...new Array<number>(400).fill(1));
+    const given = gradientsLike([p, row(...new Array<number>(400).fill(3e38))]);
+    for (const max of [1, 1e-6]) {
+      const { gradients, norm } = clipGradNorm(given, max);
+      expectClose([norm / 6e39], [1], 1e-6);
+      expectClose(
+        (gradients.get(p) as Matrix).data.map((g) => g / max),
+        new Array<number>(400).fill(1 / 20),
+        1e-6,
+      );
     }
   });
 
@@ -76,4 +109,20 @@ test('a NaN or an infinity reaches the norm and the gradients', () => {
 
 test('squares of large gradients do not overflow', () => {
   expect(clipGradNorm(gradientsLike([parameter(1), row(3e38)]), 1).norm).toBe(Math.fround(3e38));
+});
+
+test.each([1e200, 1e-200, 5e-324, 1e308])('squares of float64 gradients of %s do not leave the range', (size) => {
+  const before = capabilities().kernels;
+  setKernels('float64');
+  try {
+    const p = parameter(1, 1);
+    const { gradients } = valueAndGrad(() => p.multiply(wrap(1, 2, Float64Array.of(size, 0))).sum());
+    const clipped = clipGradNorm(gradients, size / 2);
+    expectClose([clipped.norm / size], [1], 1e-12);
+    const factor = size / 2 / (size + 1e-6);
+    expectClose([(clipped.gradients.get(p) as Matrix).data[0]], [size * factor], 1e-12);
+    expectSame((clipGradNorm(gradients, Number.POSITIVE_INFINITY).gradients.get(p) as Matrix).data, [size, 0]);
+  } finally {
+    setKernels(before);
+  }
 });
