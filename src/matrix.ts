@@ -248,7 +248,8 @@ export class Matrix {
     const cols = equalSize('Matrix.concatRows', 'matrices', 'cols', matrices);
     const rows = matrices.reduce((total, m) => total + m.rows, 0);
     requireSize('Matrix.concatRows', 'the result', rows, cols);
-    return result(matrices, algebra.stacked(matrices, cols));
+    const parts = [...matrices]; // the list stays its owner's
+    return result(parts, algebra.stacked(parts, cols));
   }
 
   /**
@@ -262,7 +263,8 @@ export class Matrix {
     const rows = equalSize('Matrix.concatColumns', 'matrices', 'rows', matrices);
     const cols = matrices.reduce((total, m) => total + m.cols, 0);
     requireSize('Matrix.concatColumns', 'the result', rows, cols);
-    return result(matrices, algebra.sideBySide(matrices, rows));
+    const parts = [...matrices]; // the list stays its owner's
+    return result(parts, algebra.sideBySide(parts, rows));
   }
 
   /** The sum of all entries, 1×1. */

@@ -36,6 +36,11 @@ export function isRecording(): boolean {
   return active !== undefined;
 }
 
+/** An array of the caller's that a backward reads again: a copy while a tape records, so that it may change in between. */
+export function kept<Values extends Uint8Array | Float32Array>(values: Values): Values {
+  return isRecording() ? (values.slice() as Values) : values;
+}
+
 /** Runs f with `tape` recording, or nothing where it is undefined; what recorded before does so again afterwards. */
 export function whileRecording<Result>(tape: Tape<object> | undefined, f: () => Result): Result {
   const before = active;

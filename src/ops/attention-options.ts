@@ -1,3 +1,4 @@
+import { kept } from '../autograd/tape.js';
 import {
   describe,
   kindError,
@@ -195,7 +196,7 @@ function checkMask(where: string, mask: unknown, rows: number, columns: number, 
   if (bytes.length !== rows * columns && bytes.length !== numHeads * rows * columns) {
     throw shapeError(where, maskRule('mask', rows, columns, numHeads), `got ${bytes.length} entries`);
   }
-  return bytes;
+  return bytes === mask ? kept(bytes) : bytes;
 }
 
 function maskKindError(where: string, mask: unknown): TypeError {
@@ -240,7 +241,7 @@ function isBytes(value: unknown): value is Uint8Array {
 function checkKeyMask(where: string, keyMask: unknown, rows: number): Uint8Array | undefined {
   if (keyMask === undefined) return undefined;
   if (!isBytes(keyMask)) throw keyMaskKindError(where, keyMask);
-  if (keyMask.length === rows) return keyMask;
+  if (keyMask.length === rows) return kept(keyMask);
   throw shapeError(where, `keyMask must have one entry for each of the ${rows} key rows`, `got ${keyMask.length}`);
 }
 
@@ -262,7 +263,7 @@ export function checkAlibi(where: string, alibi: unknown, numHeads: number): Flo
     throw shapeError(where, `alibi must have one slope for each of the ${numHeads} heads`, `got ${slopes.length}`);
   }
   slopes.forEach((slope, h) => requireFinite(where, `alibi[${h}]`, slope));
-  return slopes;
+  return kept(slopes);
 }
 
 /**

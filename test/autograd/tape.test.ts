@@ -3,6 +3,7 @@ import {
   type Gradient,
   type GradientAlgebra,
   isRecording,
+  kept,
   record,
   Tape,
   whileRecording,
@@ -192,5 +193,19 @@ describe('recording', () => {
   it('returns the output itself', () => {
     const output = value('output');
     expect(record(output, [x], () => [])).toBe(output);
+  });
+});
+
+describe('an array that a backward will read', () => {
+  it('is copied while a tape records, and only then', () => {
+    const [flags, slopes] = [Uint8Array.of(1, 0), Float32Array.of(0.5)];
+    expect(kept(flags)).toBe(flags);
+    whileRecording(new Tape<object>(), () => {
+      for (const array of [flags, slopes]) {
+        expect(kept(array)).not.toBe(array);
+        expect(kept(array)).toEqual(array);
+      }
+      whileRecording(undefined, () => expect(kept(flags)).toBe(flags));
+    });
   });
 });

@@ -24,6 +24,8 @@ export interface OptionCase {
   /** As the list generated from the types has it. */
   key: string;
   use: number;
+  /** What the option is given. */
+  value: unknown;
   with: () => unknown;
   without: () => unknown;
   wrong: () => unknown;
@@ -48,6 +50,7 @@ export function place<O extends object>(
       return {
         key: `${name}.${option}`,
         use: i,
+        value: use.value,
         with: () => call(having(use.value)),
         without: () => call(without),
         wrong: () => call(having(use.wrong)),
