@@ -1,7 +1,17 @@
 import { describe, kindError, shapeError } from './errors.js';
 
-/** The element kinds that file formats and converters know; the names are those of the safetensors format. */
-export type StoredDtype = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'U8' | 'BOOL';
+/**
+ * The element kinds of files; the names are those of the safetensors format. `data` holds the numbers in the array that
+ * bears the name, F16 and BF16 as their bits in a Uint16Array, U8 and BOOL in a Uint8Array.
+ *
+ * Those of the last two lines are kept, not understood: `data` is a Uint8Array of their bytes (little-endian, a part of a
+ * byte filled up by its neighbours), and conversions refuse them. `new Uint32Array(tensor.data.buffer)` reads a U32 out
+ * of `readSafetensors`.
+ */
+export type StoredDtype =
+  | ('F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'U8' | 'BOOL')
+  | ('C64' | 'U64' | 'U32' | 'U16' | 'I16' | 'I8')
+  | ('F8_E4M3' | 'F8_E5M2' | 'F8_E8M0' | 'F8_E4M3FNUZ' | 'F8_E5M2FNUZ' | 'F6_E2M3' | 'F6_E3M2' | 'F4');
 
 /** A tensor as it is stored outside the library: any number of dimensions, row-major. */
 export interface StoredTensor {

@@ -1,27 +1,24 @@
 import { describe, kindError, shapeError } from '../core/errors.js';
 import type { StoredDtype, StoredTensor } from '../core/stored-tensor.js';
-import { duplicateKey } from './json-keys.js';
+import { jsonKeys } from './json-keys.js';
+import {
+  checkName,
+  checkText,
+  DTYPES,
+  isDtype,
+  isObject,
+  isSize,
+  LARGEST_HEADER,
+  LENGTH_BYTES,
+  METADATA,
+  tensorBits,
+} from './safetensors-format.js';
+import { decodeUtf8, encodeUtf8 } from './utf8.js';
 
-// https://huggingface.co/docs/safetensors: 8 bytes of header length, a JSON header, the tensors one after another, all
-// little-endian. A file is not trusted: everything is checked before anything of its size is allocated.
+// A file is not trusted: everything is checked before anything of its size is allocated.
 
-/** About 100 000 tensors; the format allows 100 MB, which would take seconds to read and gigabytes as objects. */
-const LARGEST_HEADER = 1 << 24;
-const LENGTH_BYTES = 8;
-const METADATA = '__metadata__';
-/** Names that mean something to objects; no file needs them. */
-const RESERVED_NAMES: readonly string[] = ['__proto__', 'constructor', 'prototype'];
-
-const ARRAYS = {
-  F64: Float64Array,
-  F32: Float32Array,
-  F16: Uint16Array,
-  BF16: Uint16Array,
-  I64: BigInt64Array,
-  I32: Int32Array,
-  U8: Uint8Array,
-  BOOL: Uint8Array,
-} as const satisfies Record<StoredDtype, new (buffer: ArrayBuffer) => StoredTensor['data']>;
+/** Objects and lists within one another: the header, an entry, its shape. */
+const DEEPEST = 3;
 
 /** The tensors of a file by name, in the order of its header, and its free texts. */
 export interface Safetensors extends Map<string, StoredTensor> {
@@ -37,7 +34,9 @@ interface Entry {
 }
 
 /**
- * The tensors of a safetensors file, copied out. F16 and BF16 come as their bits (a Uint16Array), BOOL as bytes.
+ * The tensors of a safetensors file, copied out, in the order of its header. F16 and BF16 come as their bits (a
+ * Uint16Array), BOOL as bytes, and so do the dtypes that the library does not compute with (F8, I8, U32, …), see
+ * {@link StoredDtype}.
  *
  * @throws ShapeError  if the file is damaged or hostile: a length beyond its end, offsets that overlap, leave gaps or do
  *   not fit shape and dtype, a header that is no JSON in UTF-8, names a key twice, or is longer than 16 MiB; TypeError
@@ -48,16 +47,15 @@ interface Entry {
 export function readSafetensors(bytes: Uint8Array | ArrayBuffer): Safetensors {
   const where = 'readSafetensors';
   const file = bytesOf(where, bytes);
-  const { header, dataStart } = readHeader(where, file);
-  const { [METADATA]: texts, ...rest } = header;
-  const metadata = checkMetadata(where, texts);
-  const entries = Object.entries(rest).map(([name, entry]) => checkEntry(where, name, entry));
+  const { header, names, dataStart } = readHeader(where, file);
+  const metadata = checkMetadata(where, header[METADATA]);
+  const entries = names.map((name) => checkEntry(where, name, header[name]));
   checkCoverage(where, entries, file.length - dataStart);
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, from, to } of entries) {
-    // slice: offsets are not aligned.
-    const { buffer } = Uint8Array.from(file.subarray(dataStart + from, dataStart + to));
-    tensors.set(name, { dtype, shape, data: new ARRAYS[dtype](buffer) });
+    // A copy: offsets need not be aligned, and the file may lie in shared memory.
+    const { buffer } = new Uint8Array(file.subarray(dataStart + from, dataStart + to));
+    tensors.set(name, { dtype, shape, data: new DTYPES[dtype][1](buffer) });
   }
   return Object.assign(tensors, { metadata });
 }
@@ -69,7 +67,14 @@ function bytesOf(where: string, bytes: unknown): Uint8Array {
   throw kindError(where, 'bytes must be a Uint8Array or an ArrayBuffer', `got ${describe(bytes)}`);
 }
 
-function readHeader(where: string, file: Uint8Array): { header: Record<string, unknown>; dataStart: number } {
+interface Header {
+  readonly header: Readonly<Record<string, unknown>>;
+  /** Of the tensors, in their order. */
+  readonly names: readonly string[];
+  readonly dataStart: number;
+}
+
+function readHeader(where: string, file: Uint8Array): Header {
   if (file.length < LENGTH_BYTES) {
     throw shapeError(where, 'the file must hold the 8 bytes of its header length', `it has ${file.length} bytes`);
   }
@@ -83,35 +88,30 @@ function readHeader(where: string, file: Uint8Array): { header: Record<string, u
     throw shapeError(where, `the header must be at most ${LARGEST_HEADER} bytes`, `it is ${length}`);
   }
   const dataStart = LENGTH_BYTES + Number(length);
-  return { header: parseHeader(where, file.subarray(LENGTH_BYTES, dataStart)), dataStart };
+  return { ...parseHeader(where, file.subarray(LENGTH_BYTES, dataStart)), dataStart };
 }
 
-function parseHeader(where: string, bytes: Uint8Array): Record<string, unknown> {
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw shapeError(where, 'the header must be UTF-8', 'it has bytes that are none');
-  }
-  let header: unknown;
-  try {
-    header = JSON.parse(text);
-  } catch (error) {
-    throw shapeError(where, 'the header must be JSON', error instanceof Error ? error.message : String(error));
-  }
+function parseHeader(where: string, bytes: Uint8Array): Omit<Header, 'dataStart'> {
+  const text = decodeUtf8(bytes);
+  if (text === undefined) throw shapeError(where, 'the header must be UTF-8', 'it has bytes that are none');
+  const { names, header } = understood(where, text);
   if (!isObject(header)) throw shapeError(where, 'the header must be a JSON object', `got ${describe(header)}`);
-  const twice = duplicateKey(text);
-  if (twice !== undefined) throw shapeError(where, 'the header must name a key once', `${describe(twice)} comes twice`);
-  return header;
+  if (text[0] !== '{') throw shapeError(where, 'the header must begin with {', `got ${describe(text[0])}`);
+  return { header, names };
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return Object.prototype.toString.call(value) === '[object Object]';
-}
-
-function checkName(where: string, name: string): void {
-  if (!RESERVED_NAMES.includes(name)) return;
-  throw shapeError(where, `a name must be none of ${RESERVED_NAMES.join(', ')}`, `got ${describe(name)}`);
+function understood(where: string, text: string): { names: readonly string[]; header: unknown } {
+  try {
+    const { keys, twice, isDeep } = jsonKeys(text, DEEPEST);
+    if (twice !== undefined)
+      throw shapeError(where, 'the header must name a key once', `${describe(twice)} comes twice`);
+    // Not parsed: a million lists within one another take seconds and gigabytes.
+    if (isDeep) throw shapeError(where, `the header must nest at most ${DEEPEST} deep`, 'it goes deeper');
+    return { names: keys.filter((name) => name !== METADATA), header: JSON.parse(text) };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw shapeError(where, 'the header must be JSON', error.message);
+  }
 }
 
 function checkMetadata(where: string, texts: unknown): Readonly<Record<string, string>> {
@@ -119,8 +119,10 @@ function checkMetadata(where: string, texts: unknown): Readonly<Record<string, s
   if (!isObject(texts)) throw shapeError(where, `${METADATA} must be an object of strings`, `got ${describe(texts)}`);
   for (const [name, text] of Object.entries(texts)) {
     checkName(where, name);
-    if (typeof text === 'string') continue;
-    throw shapeError(where, `${METADATA} must hold only strings`, `${describe(name)} is ${describe(text)}`);
+    if (typeof text !== 'string') {
+      throw shapeError(where, `${METADATA} must hold only strings`, `${describe(name)} is ${describe(text)}`);
+    }
+    checkText(where, METADATA, text);
   }
   return texts as Record<string, string>;
 }
@@ -135,11 +137,8 @@ function checkEntry(where: string, name: string, entry: unknown): Entry {
     throw shapeError(where, rule, `got ${describe(Object.keys(unknown)[0])} too`);
   }
   if (!isDtype(dtype)) {
-    throw shapeError(
-      where,
-      `the dtype of ${what} must be one of ${Object.keys(ARRAYS).join(', ')}`,
-      `got ${describe(dtype)}`,
-    );
+    const known = Object.keys(DTYPES).join(', ');
+    throw shapeError(where, `the dtype of ${what} must be one of ${known}`, `got ${describe(dtype)}`);
   }
   if (!Array.isArray(shape) || !shape.every(isSize)) {
     throw shapeError(where, `the shape of ${what} must be a list of integers of at least 0`, `got ${describe(shape)}`);
@@ -148,21 +147,17 @@ function checkEntry(where: string, name: string, entry: unknown): Entry {
     throw shapeError(where, `the data_offsets of ${what} must be [from, to], from ≤ to`, `got ${describe(offsets)}`);
   }
   const [from, to] = offsets;
-  // BigInt: a product of sizes may pass 2^53 and wrap to what the offsets say.
-  const bytes = shape.reduce((product, size) => product * BigInt(size), BigInt(ARRAYS[dtype].BYTES_PER_ELEMENT));
-  if (bytes !== BigInt(to - from)) {
-    const given = `${dtype} [${shape.join(', ')}] takes ${bytes}, data_offsets say ${to - from}`;
+  const bits = tensorBits(dtype, shape);
+  if (bits !== 8n * BigInt(to - from)) {
+    const given = `${dtype} ${describe(shape)} takes ${bytesText(bits)}, data_offsets say ${to - from}`;
     throw shapeError(where, `${what} must take the bytes of its shape`, given);
   }
   return { name, dtype, shape, from, to };
 }
 
-function isDtype(value: unknown): value is StoredDtype {
-  return typeof value === 'string' && Object.hasOwn(ARRAYS, value);
-}
-
-function isSize(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+/** A part of a byte is told as such. */
+function bytesText(bits: bigint): string {
+  return bits % 8n === 0n ? String(bits / 8n) : `${bits} bits`;
 }
 
 /** The tensors must fill the data, each byte belonging to one: as the format demands, so nothing hides in a file. */
@@ -180,11 +175,14 @@ function checkCoverage(where: string, entries: readonly Entry[], dataBytes: numb
 }
 
 /**
- * A safetensors file of the tensors, in the order of the map. The same map gives the same bytes.
+ * A safetensors file of the tensors: its header in the order of the map, its data by the size of their elements, largest
+ * first, so that each is aligned. The same map gives the same bytes; what the format's own writer has written and
+ * {@link readSafetensors} read gives its bytes again.
  *
  * @param tensors  by name, as stateDict() and readSafetensors give them
- * @param metadata  free texts to keep with them
- * @throws ShapeError  if a name is reserved or data does not fit its shape; TypeError for wrong kinds, or data of another kind than dtype
+ * @param metadata  free texts to keep with them; none: the file has no place for them
+ * @throws ShapeError  if a name is reserved, data does not fit its shape, a name or text is no Unicode, or the header
+ *   would be longer than 16 MiB; TypeError for wrong kinds, or data of another kind than dtype
  * @example await writeFile('model.safetensors', writeSafetensors(model.stateDict(), { format: 'qkv' }));
  */
 export function writeSafetensors(
@@ -196,38 +194,62 @@ export function writeSafetensors(
     throw kindError(where, 'tensors must be a Map of tensors', `got ${describe(tensors)}`);
   }
   if (!isObject(metadata)) throw kindError(where, 'metadata must be an object of strings', `got ${describe(metadata)}`);
-  const header: [string, unknown][] = [];
-  if (Object.keys(metadata).length > 0) header.push([METADATA, checkWrittenMetadata(where, metadata)]);
+  const checked = Array.from(tensors, ([name, tensor]) => checkTensor(where, name, tensor));
+  // A byte or less needs no place of its own; sorting is stable, so that what is alike stays in the order of the map.
+  const sizeOf = ({ dtype }: StoredTensor) => Math.max(8, DTYPES[dtype][0]);
+  const laid = [...checked].sort((a, b) => sizeOf(b) - sizeOf(a));
+  const offsets = new Map<string, readonly [from: number, to: number]>();
   let end = 0;
-  for (const [name, tensor] of tensors) {
-    const { dtype, shape, data } = checkTensor(where, name, tensor);
-    header.push([name, { dtype, shape, data_offsets: [end, end + data.byteLength] }]);
+  for (const { name, data } of laid) {
+    offsets.set(name, [end, end + data.byteLength]);
     end += data.byteLength;
   }
-  const text = `{${header.map(([name, entry]) => `${JSON.stringify(name)}:${JSON.stringify(entry)}`).join(',')}}`;
-  const json = new TextEncoder().encode(text);
+  const json = encodeUtf8(headerText(where, checked, offsets, metadata));
   const padded = Math.ceil(json.length / LENGTH_BYTES) * LENGTH_BYTES; // so that the data is aligned
-  const file = new Uint8Array(LENGTH_BYTES + padded + end);
+  if (padded > LARGEST_HEADER) {
+    throw shapeError(where, `the header must be at most ${LARGEST_HEADER} bytes`, `it would be ${padded}`);
+  }
+  const dataStart = LENGTH_BYTES + padded;
+  const file = new Uint8Array(dataStart + end);
   new DataView(file.buffer).setBigUint64(0, BigInt(padded), true);
-  file.fill(0x20, LENGTH_BYTES, LENGTH_BYTES + padded);
+  file.fill(0x20, LENGTH_BYTES, dataStart);
   file.set(json, LENGTH_BYTES);
-  let at = LENGTH_BYTES + padded;
-  for (const { data } of tensors.values()) {
+  let at = dataStart;
+  for (const { data } of laid) {
     file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
     at += data.byteLength;
   }
   return file;
 }
 
+function headerText(
+  where: string,
+  tensors: readonly NamedTensor[],
+  offsets: ReadonlyMap<string, readonly number[]>,
+  metadata: Record<string, unknown>,
+): string {
+  const fields: [string, unknown][] = tensors.map(({ name, dtype, shape }) => [
+    name,
+    { dtype, shape, data_offsets: offsets.get(name) },
+  ]);
+  if (Object.keys(metadata).length > 0) fields.unshift([METADATA, checkWrittenMetadata(where, metadata)]);
+  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${JSON.stringify(field)}`).join(',')}}`;
+}
+
 function checkWrittenMetadata(where: string, metadata: Record<string, unknown>): Record<string, unknown> {
   for (const [name, text] of Object.entries(metadata)) {
     checkName(where, name);
     if (typeof text !== 'string') throw kindError(where, `metadata.${name} must be a string`, `got ${describe(text)}`);
+    checkText(where, `metadata.${name}`, text);
   }
   return metadata;
 }
 
-function checkTensor(where: string, name: unknown, tensor: unknown): StoredTensor {
+interface NamedTensor extends StoredTensor {
+  readonly name: string;
+}
+
+function checkTensor(where: string, name: unknown, tensor: unknown): NamedTensor {
   if (typeof name !== 'string') throw kindError(where, 'a name must be a string', `got ${describe(name)}`);
   checkName(where, name);
   if (name === METADATA) {
@@ -236,15 +258,19 @@ function checkTensor(where: string, name: unknown, tensor: unknown): StoredTenso
   const what = describe(name);
   const { dtype, shape, data } = isObject(tensor) ? (tensor as Partial<StoredTensor>) : {};
   // By tag: an array of another realm is one too.
-  const fits = isDtype(dtype) && Object.prototype.toString.call(data) === `[object ${ARRAYS[dtype].name}]`;
-  if (!fits || !Array.isArray(shape)) {
-    const kind = isDtype(dtype) ? ARRAYS[dtype].name : 'typed array';
+  const fits = isDtype(dtype) && Object.prototype.toString.call(data) === `[object ${DTYPES[dtype][1].name}]`;
+  if (!fits || !Array.isArray(shape) || data === undefined) {
+    const kind = isDtype(dtype) ? DTYPES[dtype][1].name : 'typed array';
     const rule = `${what} must be { dtype, shape, data: ${kind} }`;
     throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
   }
-  if (!shape.every(isSize) || shape.reduce((product, size) => product * size, 1) !== data?.length) {
+  const bits = shape.every(isSize) ? tensorBits(dtype, shape) : -1n;
+  if (bits === 8n * BigInt(data.byteLength)) return { name, dtype, shape, data };
+  if (DTYPES[dtype][0] === 8 * data.BYTES_PER_ELEMENT) {
     const rule = `the data of ${what} must have as many numbers as its shape`;
-    throw shapeError(where, rule, `shape ${describe(shape)}, ${data?.length} numbers`);
+    throw shapeError(where, rule, `shape ${describe(shape)}, ${data.length} numbers`);
   }
-  return tensor as StoredTensor;
+  const rule = `the data of ${what} must have the bytes of its shape`;
+  const takes = bits < 0n ? '' : ` takes ${bytesText(bits)}`;
+  throw shapeError(where, rule, `${dtype} ${describe(shape)}${takes}, it has ${data.length}`);
 }

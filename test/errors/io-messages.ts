@@ -23,6 +23,24 @@ export const ioMessages: readonly BadCall[] = [
   ],
   [
     'writeSafetensors',
+    () => writeSafetensors(new Map([['a', { dtype: 'F6_E2M3', shape: [3, 3], data: new Uint8Array(7) }]])),
+    ShapeError,
+    'writeSafetensors: the data of "a" must have the bytes of its shape: F6_E2M3 [3, 3] takes 54 bits, it has 7',
+  ],
+  [
+    'writeSafetensors',
+    () => writeSafetensors(new Map([['\ud83d', { dtype: 'U8', shape: [1], data: new Uint8Array(1) }]])),
+    ShapeError,
+    'writeSafetensors: a name must be text that UTF-8 can hold: "\\ud83d" has half of a surrogate pair',
+  ],
+  [
+    'writeSafetensors',
+    () => writeSafetensors(new Map(), { text: 'x'.repeat(2 ** 24) }),
+    ShapeError,
+    'writeSafetensors: the header must be at most 16777216 bytes: it would be 16777248',
+  ],
+  [
+    'writeSafetensors',
     () => writeSafetensors(anything([])),
     TypeError,
     'writeSafetensors: tensors must be a Map of tensors: got []',
