@@ -14,6 +14,10 @@ export interface SparseGradient {
 
 /** ∂loss/∂x for the matrices that went into a loss; made by valueAndGrad. */
 export class Gradients {
+  static get name(): string {
+    return 'Gradients';
+  }
+
   readonly #found: ReadonlyMap<Matrix, Matrix | SparseGradient>;
 
   /** @internal */

@@ -17,7 +17,8 @@ export type {
   AttentionHookPoint,
 } from './nn/attention-hooks.js';
 export type { CacheOptions, StepOptions } from './nn/cached-steps.js';
-export { CausalLM, type CausalLMForwardOptions, type CausalLMOptions } from './nn/causal-lm.js';
+export { CausalLM, type CausalLMForwardOptions } from './nn/causal-lm.js';
+export type { CausalLMOptions } from './nn/causal-lm-options.js';
 export { Embedding, type EmbeddingOptions } from './nn/embedding.js';
 export { type Activation, FeedForward, type FeedForwardOptions } from './nn/feed-forward.js';
 export type { GenerateOptions } from './nn/generation.js';

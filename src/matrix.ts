@@ -32,6 +32,10 @@ const MATMUL_OPTIONS: readonly (keyof MatmulOptions)[] = ['transposeA', 'transpo
  * @example const c = Matrix.from([[1, 2], [3, 4]]).matmul(Matrix.identity(2));
  */
 export class Matrix {
+  static get name(): string {
+    return 'Matrix';
+  }
+
   readonly rows: number;
   readonly cols: number;
   /** rows·cols numbers; entry (r, c) is data[r·cols + c]. Writes are seen by the next operation. */

@@ -8,6 +8,10 @@ import { Matrix } from './matrix.js';
  * @example class Scale extends Module { gain = new Parameter(1, 64, new Float32Array(64).fill(1)); }
  */
 export class Parameter extends Matrix {
+  static override get name(): string {
+    return 'Parameter';
+  }
+
   /** For people: what the parameter is called in its module. */
   name = '';
 

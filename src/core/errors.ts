@@ -4,6 +4,10 @@
  * @example try { a.matmul(b); } catch (e) { if (e instanceof ShapeError) console.error(e.message); }
  */
 export class ShapeError extends RangeError {
+  static override get name(): string {
+    return 'ShapeError';
+  }
+
   override readonly name = 'ShapeError';
 }
 

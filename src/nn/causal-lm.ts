@@ -1,19 +1,10 @@
-import {
-  kindError,
-  requireBoolean,
-  requireChoice,
-  requireInteger,
-  requireOptions,
-  requireSize,
-  shapeError,
-} from '../core/errors.js';
+import { requireOptions, shapeError } from '../core/errors.js';
 import { checkCuSeqlens, longestSequence, packedPositions, singleSequence } from '../core/sequences.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
 import type { KVCache } from '../ops/cache.js';
 import { gatherRows } from '../ops/embedding.js';
 import { addSinusoidalPositions } from '../ops/positions.js';
-import type { RopeOptions } from '../ops/rotary.js';
 import { layerRandom } from '../ops/seeds.js';
 import {
   type CacheOptions,
@@ -24,6 +15,7 @@ import {
   stepOffsets,
   stepPositions,
 } from './cached-steps.js';
+import { type CausalLMOptions, checkCausalLM } from './causal-lm-options.js';
 import { Dropout } from './dropping.js';
 import { Embedding } from './embedding.js';
 import { checkGenerate, type GenerateOptions, generateTokens } from './generation.js';
@@ -38,89 +30,15 @@ import {
   modelFromTorch,
   modelToTorch,
 } from './torch-causal-lm.js';
-import { checkTransformerBlock, TransformerBlock, type TransformerBlockOptions } from './transformer-block.js';
-
-/** Whatever is not described here is as in TransformerBlockOptions, of every layer. */
-export interface CausalLMOptions
-  extends Omit<TransformerBlockOptions, 'dHidden' | 'causal' | 'rope' | 'alibi' | 'dropout' | 'bias'> {
-  /** Tokens that there are: ids are 0 … vocabularySize − 1. */
-  vocabularySize: number;
-  numLayers: number;
-  /** Default 4·dModel. */
-  dHidden?: number;
-  /** 'rope' turns queries and keys; 'learned' and 'sinusoidal' add to the embeddings. Default 'rope'. */
-  positions?: 'rope' | 'learned' | 'sinusoidal';
-  /** Of positions 'rope'. */
-  rope?: RopeOptions;
-  /** Tokens that a sequence may have; needed for 'learned'. Default: any number. */
-  capacity?: number;
-  /** The logits are x·tableᵀ with the table of the embeddings, instead of x·W of their own. Default false. */
-  tieEmbeddings?: boolean;
-  /** Add biases to the layers; the logits have none. Default false. */
-  bias?: boolean;
-  /** Share dropped in training mode: of the embeddings, and in every layer. Default 0. */
-  dropout?: number;
-}
+import { TransformerBlock } from './transformer-block.js';
 
 export interface CausalLMForwardOptions {
   /** Offsets of a packed batch: sequence s is ids [cuSeqlens[s], cuSeqlens[s + 1]). */
   cuSeqlens?: ArrayLike<number>;
 }
 
-const CAUSAL_LM_OPTIONS = [
-  'vocabularySize',
-  'dModel',
-  'numLayers',
-  'numHeads',
-  'numKvHeads',
-  'dK',
-  'dV',
-  'dHidden',
-  'positions',
-  'rope',
-  'capacity',
-  'tieEmbeddings',
-  'activation',
-  'norm',
-  'normPlacement',
-  'epsilon',
-  'bias',
-  'window',
-  'softcap',
-  'sinks',
-  'dropout',
-  'init',
-  'seed',
-] as const satisfies readonly (keyof CausalLMOptions)[];
-
 /** Tokens that the caches of a model without a capacity hold unless told otherwise. */
 const DEFAULT_CAPACITY = 1024;
-
-/** The options of every layer, all options checked but the seed, which is drawn only where the rest is right. */
-function checkCausalLM(where: string, options: CausalLMOptions): TransformerBlockOptions {
-  requireOptions(where, options, CAUSAL_LM_OPTIONS, 'required');
-  const { vocabularySize, numLayers, positions = 'rope', rope, capacity, tieEmbeddings = false, ...given } = options;
-  requireInteger(where, 'vocabularySize', vocabularySize, 1);
-  requireInteger(where, 'numLayers', numLayers, 1);
-  requireChoice(where, 'positions', positions, ['rope', 'learned', 'sinusoidal']);
-  requireBoolean(where, 'tieEmbeddings', tieEmbeddings);
-  const { dModel } = options;
-  requireInteger(where, 'dModel', dModel, 1);
-  const { dHidden = 4 * dModel } = options;
-  const layer = { ...given, dHidden, causal: true, rope: positions === 'rope' && (rope === undefined || rope) };
-  checkTransformerBlock(where, layer);
-  if (typeof rope === 'boolean') throw kindError(where, 'rope must be an object', `got ${rope}`, 'it is on by default');
-  if (rope !== undefined && positions !== 'rope') {
-    throw shapeError(where, "rope must come with positions: 'rope'", `got positions: '${positions}'`);
-  }
-  if (capacity !== undefined) requireInteger(where, 'capacity', capacity, 1);
-  else if (positions === 'learned') {
-    throw kindError(where, "capacity must be given with positions: 'learned'", 'got undefined');
-  }
-  requireSize(where, 'the table', Math.max(vocabularySize, capacity ?? 0), dModel);
-  requireSize(where, 'numLayers times W_1', numLayers, dModel * dHidden);
-  return layer;
-}
 
 /**
  * A language model: ids to embeddings, with their positions through numLayers causal Transformer blocks, a norm, and a
@@ -138,6 +56,10 @@ function checkCausalLM(where: string, options: CausalLMOptions): TransformerBloc
  * const { value, gradients } = valueAndGrad(() => crossEntropy(model.forward(ids.slice(0, -1)), ids.slice(1)));
  */
 export class CausalLM extends Module {
+  static override get name(): string {
+    return 'CausalLM';
+  }
+
   readonly embedding: Embedding;
   /** Only with positions 'learned'. */
   readonly learnedPositions?: LearnedPositions;

@@ -50,6 +50,10 @@ export function dropEntries(x: Matrix, drop: Drop, call: number): Matrix {
 
 /** torch.nn.Dropout, counted: a part of the layers here. */
 export class Dropout extends DroppingModule {
+  static override get name(): string {
+    return 'Dropout';
+  }
+
   forward(x: Matrix): Matrix {
     const where = 'Dropout';
     return this.dropping(where, { dropout: this.dropout }, (drop, call) => dropEntries(x, drop, call));

@@ -22,6 +22,10 @@ const EMBEDDING_OPTIONS: readonly (keyof EmbeddingOptions)[] = ['paddingIndex', 
  * @example const x = new Embedding(512, 64).forward([3, 1, 4]); // 3×64
  */
 export class Embedding extends Module {
+  static override get name(): string {
+    return 'Embedding';
+  }
+
   /** (numEmbeddings × dModel). */
   readonly table: Parameter;
   readonly paddingIndex?: number;

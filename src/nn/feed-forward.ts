@@ -75,6 +75,10 @@ export function checkFeedForward(where: string, options: Omit<FeedForwardOptions
  * @example const y = new FeedForward({ dModel: 64, dHidden: 256, activation: 'gelu', seed: 1 }).forward(x);
  */
 export class FeedForward extends DroppingModule {
+  static override get name(): string {
+    return 'FeedForward';
+  }
+
   readonly activation: Activation;
   /** (dModel × dHidden). */
   readonly W_1: Parameter;

@@ -21,6 +21,10 @@ const LEARNED_POSITIONS_OPTIONS: readonly (keyof LearnedPositionsOptions)[] = ['
  * @example const x = embedding.forward(ids).add(positions.forward(ids.length));
  */
 export class LearnedPositions extends Module {
+  static override get name(): string {
+    return 'LearnedPositions';
+  }
+
   /** (capacity × dModel). */
   readonly table: Parameter;
 

@@ -24,6 +24,10 @@ const LINEAR_OPTIONS: readonly (keyof LinearOptions)[] = ['bias', 'init', 'seed'
  * @example const logits = new Linear(64, 512, { bias: true }).forward(x);
  */
 export class Linear extends Module {
+  static override get name(): string {
+    return 'Linear';
+  }
+
   /** (inputs × outputs). */
   readonly W: Parameter;
   /** (1 × outputs), or absent. */

@@ -1,9 +1,15 @@
-import { requireBoolean, requireInteger } from '../core/errors.js';
+import { describe, requireBoolean, requireInteger, shapeError } from '../core/errors.js';
 import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
 import { Parameter } from '../parameter.js';
+import { objectsIn, objectsOf } from './containers.js';
 
 /**
- * The base of every layer: finds parameters in the properties of a module, of its modules and of arrays of modules.
+ * The base of every layer: finds the parameters and modules in the fields of a module, in arrays, plain objects, Maps and
+ * Sets there, in any depth, and in the modules it finds.
+ *
+ * In a Map a part is named by its key, or by its place where that is an object or a symbol; in a Set by its place. Not
+ * seen, hence neither trained nor saved: `#private` fields, fields under a symbol, getters, which are not run, the keys of a
+ * Map, and what instances of other classes hold.
  *
  * @example
  * class Block extends Module {
@@ -14,19 +20,26 @@ import { Parameter } from '../parameter.js';
  * new Block().namedParameters(); // attention.W_Q, attention.W_K, attention.W_V, norms.0.gain, …
  */
 export class Module {
+  /**
+   * Of every class of the library: what messages and console.log call it, whatever a bundler makes of `class`. Messages of
+   * a class without such a getter say the name of its base.
+   */
+  static get name(): string {
+    return 'Module';
+  }
+
   /** True (as built, and after train()): dropout drops. */
   training = true;
 
-  /** Every parameter under its dotted path, in the order of the properties; one that is used twice appears once. */
+  /**
+   * Every parameter under its dotted path, in the order of the fields; one that is used twice appears once.
+   *
+   * @throws ShapeError  if two parameters have one path, as of the keys 'a.b' and 'a' with 'b' in it; so do parameters,
+   *   stateDict and loadStateDict
+   */
   namedParameters(): Map<string, Parameter> {
-    const found = new Map<string, Parameter>();
-    const seen = new Set<object>();
-    for (const [path, value] of walk(this, '')) {
-      if (!(value instanceof Parameter) || seen.has(value)) continue;
-      seen.add(value);
-      found.set(path, value);
-    }
-    return found;
+    const parameters = partsOf(this).filter((part): part is [string, Parameter] => part[1] instanceof Parameter);
+    return named(`${className(this)}.namedParameters`, 'parameter', parameters);
   }
 
   /** The same, without names. */
@@ -63,7 +76,7 @@ export class Module {
    */
   dropoutState(): Map<string, StoredTensor> {
     const state = new Map<string, StoredTensor>();
-    for (const [path, { dropoutSeed, dropoutCalls }] of droppingModules(this)) {
+    for (const [path, { dropoutSeed, dropoutCalls }] of droppingModules(`${className(this)}.dropoutState`, this)) {
       state.set(path, { ...DROPOUT_ENTRY, data: Float64Array.of(dropoutSeed, dropoutCalls) });
     }
     return state;
@@ -78,7 +91,7 @@ export class Module {
    */
   loadDropoutState(state: ReadonlyMap<string, StoredTensor>): void {
     const where = `${className(this)}.loadDropoutState`;
-    const modules = [...droppingModules(this)];
+    const modules = [...droppingModules(where, this)];
     requireState(where, state, new Map(modules.map(([path]) => [path, DROPOUT_ENTRY])), 'dropoutState');
     const loaded = modules.map(([path, module]) => {
       const [dropoutSeed, dropoutCalls] = Array.from(state.get(path)?.data as Float64Array);
@@ -92,8 +105,7 @@ export class Module {
   /** Training mode for this module and all below it; train(false) is eval(). Returns this. */
   train(on = true): this {
     requireBoolean(`${className(this)}.train`, 'on', on);
-    this.training = on;
-    for (const [, value] of walk(this, '')) if (value instanceof Module) value.training = on;
+    for (const [, value] of partsOf(this)) if (value instanceof Module) value.training = on;
     return this;
   }
 
@@ -103,29 +115,46 @@ export class Module {
   }
 }
 
+/**
+ * What messages call a module: its nearest class that gives itself a name, as those of the library do. The names that an
+ * engine gives do not survive a bundler.
+ */
 function className(module: Module): string {
-  return module.constructor.name || 'Module'; // a class expression has no name
-}
-
-/** Parameters and modules below a module, depth first, each module once. */
-function* walk(
-  root: Module,
-  path: string,
-  seen: Set<object> = new Set([root]),
-): Generator<[string, Parameter | Module]> {
-  for (const [key, value] of Object.entries(root)) yield* visit(value, path === '' ? key : `${path}.${key}`, seen);
-}
-
-function* visit(value: unknown, path: string, seen: Set<object>): Generator<[string, Parameter | Module]> {
-  if (value instanceof Parameter) {
-    yield [path, value];
-  } else if (value instanceof Module && !seen.has(value)) {
-    seen.add(value);
-    yield [path, value];
-    yield* walk(value, path, seen);
-  } else if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) yield* visit(value[i], `${path}.${i}`, seen);
+  for (let holder: object = module; ; holder = Object.getPrototypeOf(holder)) {
+    const made: unknown = Object.hasOwn(holder, 'constructor') ? holder.constructor : undefined;
+    if (typeof made === 'function' && Object.getOwnPropertyDescriptor(made, 'name')?.get) return made.name;
   }
+}
+
+/** The module and all parameters and modules below it, depth first, each once. Loops, so that no depth is too deep. */
+function partsOf(root: Module): [path: string, part: Parameter | Module][] {
+  const found: [string, Parameter | Module][] = [];
+  const seen = new Set<object>();
+  const waiting: [string, object][] = [['', root]];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const [path, value] = next;
+    if (seen.has(value)) continue;
+    seen.add(value);
+    const isModule = value instanceof Module;
+    if (isModule || value instanceof Parameter) found.push([path, value]);
+    if (value instanceof Parameter) continue;
+    const inner = isModule ? objectsOf(value) : objectsIn(value);
+    for (const [name, part] of inner.reverse()) waiting.push([path === '' ? name : `${path}.${name}`, part]);
+  }
+  return found;
+}
+
+/** The parts by their names; what two of them share would lose one. */
+function named<Part>(where: string, what: string, parts: readonly (readonly [string, Part])[]): Map<string, Part> {
+  const found = new Map<string, Part>();
+  for (const [name, part] of parts) {
+    if (found.has(name)) {
+      const hint = 'dots in keys look like paths, and a Map or Set counts its parts';
+      throw shapeError(where, `every name must belong to one ${what}`, `two are ${describe(name)}`, hint);
+    }
+    found.set(name, part);
+  }
+  return found;
 }
 
 const DROPOUT_ENTRY = { dtype: 'F64', shape: [2] } as const;
@@ -137,13 +166,14 @@ interface Dropping {
 }
 
 /** Every module that drops, the root too, under its dotted path and the word 'dropout'. */
-function droppingModules(root: Module): Map<string, Dropping> {
-  const found = new Map<string, Dropping>();
-  for (const [path, value] of [['', root] as const, ...walk(root, '')]) {
-    if (!(value instanceof Module && 'dropoutSeed' in value && 'dropoutCalls' in value)) continue;
-    found.set(path === '' ? 'dropout' : `${path}.dropout`, value as Dropping);
-  }
-  return found;
+function droppingModules(where: string, root: Module): Map<string, Dropping> {
+  const dropping = partsOf(root).filter(([, part]) => 'dropoutSeed' in part && 'dropoutCalls' in part);
+  const name = (path: string) => (path === '' ? 'dropout' : `${path}.dropout`);
+  return named(
+    where,
+    'dropout',
+    dropping.map(([path, part]) => [name(path), part as unknown as Dropping]),
+  );
 }
 
 function stored({ rows, cols }: Parameter): StateEntry {

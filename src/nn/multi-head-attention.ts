@@ -53,6 +53,10 @@ import type { ToTorchOptions } from './torch-tensors.js';
  * @example const out = new MultiHeadAttention({ dModel: 64, numHeads: 8, causal: true, seed: 1 }).forward(x);
  */
 export class MultiHeadAttention extends ProjectedAttention {
+  static override get name(): string {
+    return 'MultiHeadAttention';
+  }
+
   /** (numHeads·dV × dModel). */
   readonly W_O: Parameter;
   /** (1 × dModel), or absent. */

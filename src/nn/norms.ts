@@ -29,6 +29,10 @@ function checkNorm(where: string, dModel: number, options: NormModuleOptions): n
  * @example const y = new LayerNorm(64).forward(x);
  */
 export class LayerNorm extends Module {
+  static override get name(): string {
+    return 'LayerNorm';
+  }
+
   /** (1 × dModel). */
   readonly gain: Parameter;
   /** (1 × dModel). */
@@ -56,6 +60,10 @@ export class LayerNorm extends Module {
  * @example const y = new RMSNorm(64, { epsilon: 1e-6 }).forward(x);
  */
 export class RMSNorm extends Module {
+  static override get name(): string {
+    return 'RMSNorm';
+  }
+
   /** (1 × dModel). */
   readonly gain: Parameter;
   readonly epsilon: number;

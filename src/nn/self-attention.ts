@@ -47,6 +47,10 @@ export interface AttentionTrace {
  * @example const out = new SelfAttention({ dModel: 64, causal: true, seed: 1 }).forward(x);
  */
 export class SelfAttention extends ProjectedAttention {
+  static override get name(): string {
+    return 'SelfAttention';
+  }
+
   readonly #defaults: AttentionOptions;
 
   constructor(options: SelfAttentionOptions) {

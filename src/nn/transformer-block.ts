@@ -99,6 +99,10 @@ export function checkTransformerBlock(where: string, options: Omit<TransformerBl
  * @example const y = new TransformerBlock({ dModel: 64, numHeads: 8, dHidden: 256, causal: true, seed: 1 }).forward(x);
  */
 export class TransformerBlock extends Module {
+  static override get name(): string {
+    return 'TransformerBlock';
+  }
+
   readonly attention: MultiHeadAttention;
   readonly feedForward: FeedForward;
   readonly norm1: LayerNorm | RMSNorm;

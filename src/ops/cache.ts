@@ -56,6 +56,10 @@ const ATTEND_OPTIONS = /* @__PURE__ */ ATTENTION_OPTIONS.filter((name) => !OF_TH
  * const out = cache.attend(q, { numHeads: 12 }); // q: the queries of the rows appended last
  */
 export class KVCache {
+  static get name(): string {
+    return 'KVCache';
+  }
+
   readonly capacity: number;
   readonly numKvHeads: number;
   readonly dK: number;

@@ -35,6 +35,10 @@ const MOMENTS = ['firstMoment', 'secondMoment'];
  * @example const optimiser = new Adam(model.parameters(), { learningRate: 1e-3 });
  */
 export class Adam extends Optimiser {
+  static override get name(): string {
+    return 'Adam';
+  }
+
   constructor(parameters: readonly Matrix[], options: AdamOptions) {
     super('Adam', parameters, options, MOMENTS, adam('Adam', options, 0, false));
   }
@@ -50,6 +54,10 @@ export class Adam extends Optimiser {
  * @example const optimiser = new AdamW(model.parameters(), { learningRate: 3e-4, weightDecay: 0.1 });
  */
 export class AdamW extends Optimiser {
+  static override get name(): string {
+    return 'AdamW';
+  }
+
   constructor(parameters: readonly Matrix[], options: AdamOptions) {
     super('AdamW', parameters, options, MOMENTS, adam('AdamW', options, 0.01, true));
   }

@@ -32,6 +32,10 @@ const SGD_OPTIONS: readonly (keyof SGDOptions)[] = [
  * optimiser.step(valueAndGrad(() => crossEntropy(model.forward(ids), targets)).gradients);
  */
 export class SGD extends Optimiser {
+  static override get name(): string {
+    return 'SGD';
+  }
+
   constructor(parameters: readonly Matrix[], options: SGDOptions) {
     const where = 'SGD';
     requireOptions(where, options, SGD_OPTIONS, 'required');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Matrix } from '../../src/matrix.js';
-import { CausalLM, type CausalLMOptions } from '../../src/nn/causal-lm.js';
+import { CausalLM } from '../../src/nn/causal-lm.js';
+import type { CausalLMOptions } from '../../src/nn/causal-lm-options.js';
 import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 

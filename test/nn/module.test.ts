@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { valueAndGrad } from '../../src/gradient.js';
 import { Matrix } from '../../src/matrix.js';
+import { FeedForward } from '../../src/nn/feed-forward.js';
 import { Linear } from '../../src/nn/linear.js';
 import { Module } from '../../src/nn/module.js';
 import { LayerNorm } from '../../src/nn/norms.js';
+import { SelfAttention } from '../../src/nn/self-attention.js';
 import { Parameter } from '../../src/parameter.js';
+import { SGD } from '../../src/train/sgd.js';
 
 class Model extends Module {
   readonly first = new Linear(2, 3, { bias: true, seed: 1 });
@@ -61,7 +65,7 @@ describe('Module', () => {
     const state = new Model().stateDict();
     for (const { data } of state.values()) (data as Float32Array).fill(9);
     state.set('own', { dtype: 'F32', shape: [1, 2], data: new Float32Array(2) });
-    expect(() => model.loadStateDict(state)).toThrow('Model.loadStateDict: own must have shape [1, 1]: got [1, 2]');
+    expect(() => model.loadStateDict(state)).toThrow('Module.loadStateDict: own must have shape [1, 1]: got [1, 2]');
     state.delete('own');
     state.set('extra', { dtype: 'F32', shape: [1, 1], data: new Float32Array(1) });
     expect(() => model.loadStateDict(state)).toThrow('missing own; unknown extra');
@@ -75,5 +79,157 @@ describe('Module', () => {
     expect(model.training || model.first.training || model.layers[1].training).toBe(false);
     model.train();
     expect(model.training && model.layers[0].training).toBe(true);
+  });
+});
+
+/** A part of every kind of place that is looked into. */
+class Everywhere extends Module {
+  readonly heads = { en: new Linear(2, 3, { seed: 1 }), deep: { de: [new Linear(3, 2, { seed: 2 })] } };
+  readonly byName = new Map<unknown, unknown>([
+    ['first', new LayerNorm(2)],
+    [7, { inner: new Parameter(1, 2) }],
+    [Symbol('third'), new Parameter(1, 3)],
+  ]);
+  readonly several = new Set([new Parameter(1, 4), new LayerNorm(5)]);
+  readonly bare = Object.assign(Object.create(null), { p: new Parameter(1, 6) });
+  readonly attention = new SelfAttention({ dModel: 2, dropout: 0.5, seed: 1 });
+  readonly list = [{ dropping: new FeedForward({ dModel: 2, dHidden: 2, dropout: 0.5, seed: 1 }) }];
+}
+
+const EVERYWHERE = [
+  'heads.en.W',
+  'heads.deep.de.0.W',
+  'byName.first.gain',
+  'byName.first.bias',
+  'byName.7.inner',
+  'byName.2',
+  'several.0',
+  'several.1.gain',
+  'several.1.bias',
+  'bare.p',
+  'attention.W_Q',
+  'attention.W_K',
+  'attention.W_V',
+  'list.0.dropping.W_1',
+  'list.0.dropping.W_2',
+];
+
+describe('parts in plain objects, Maps, Sets and arrays', () => {
+  it('are found under stable names, by everything that asks for them', () => {
+    const model = new Everywhere();
+    expect([...model.namedParameters().keys()]).toEqual(EVERYWHERE);
+    expect(model.parameters()).toHaveLength(EVERYWHERE.length);
+    expect([...model.stateDict().keys()]).toEqual(EVERYWHERE);
+    expect([...model.dropoutState().keys()]).toEqual(['attention.dropout', 'list.0.dropping.dropout']);
+    model.eval();
+    const { en, deep } = model.heads;
+    const modules = [model, en, deep.de[0], model.byName.get('first'), model.attention, model.list[0].dropping];
+    expect(modules.map((module) => (module as Module).training)).toEqual(modules.map(() => false));
+    model.train();
+    expect(modules.map((module) => (module as Module).training)).toEqual(modules.map(() => true));
+  });
+
+  it('are trained, saved and loaded', () => {
+    const [model, copy] = [new Everywhere(), new Everywhere()];
+    for (const parameter of model.parameters()) parameter.data.fill(7);
+    copy.loadStateDict(model.stateDict());
+    expect(copy.parameters().every(({ data }) => data.every((x) => x === 7))).toBe(true);
+    const { gradients } = valueAndGrad(() => model.heads.en.forward(new Matrix(1, 2, Float32Array.of(1, 2))).sum());
+    new SGD(model.parameters(), { learningRate: 1 }).step(gradients);
+    expect(model.heads.en.W.toArray()).toEqual([
+      [6, 6, 6],
+      [5, 5, 5],
+    ]);
+    model.attention.dropoutCalls = 3;
+    copy.loadDropoutState(model.dropoutState());
+    expect(copy.attention.dropoutCalls).toBe(3);
+  });
+
+  it('that contain themselves or one another are walked once', () => {
+    const list: unknown[] = [new LayerNorm(2)];
+    list.push(list);
+    const object: Record<string, unknown> = { list };
+    object.self = object;
+    const map = new Map<string, unknown>([['object', object]]);
+    map.set('map', map);
+    const set = new Set<unknown>([map]);
+    set.add(set);
+    const model = Object.assign(new Module(), { set, list });
+    set.add(model);
+    expect([...model.namedParameters().keys()]).toEqual(['set.0.object.list.0.gain', 'set.0.object.list.0.bias']);
+    expect(model.eval().training).toBe(false);
+  });
+
+  it('may lie as deep as they like', () => {
+    let chain: object = new Parameter(1, 1);
+    for (let i = 0; i < 100_000; i++) chain = i % 2 === 0 ? { chain } : [chain];
+    expect(Object.assign(new Module(), { chain }).parameters()).toHaveLength(1);
+    const last = new Module();
+    let modules = last;
+    for (let i = 0; i < 20_000; i++) modules = Object.assign(new Module(), { next: modules });
+    expect(modules.eval().training || last.training).toBe(false);
+  });
+
+  it('are not looked for in matrices, typed arrays and instances of other classes', () => {
+    class Holder {
+      p = new Parameter(1, 1);
+    }
+    const model = Object.assign(new Module(), {
+      holder: new Holder(),
+      matrix: Object.assign(new Matrix(1, 1), { p: new Parameter(1, 1) }),
+      floats: Object.assign(new Float32Array(4), { p: new Parameter(1, 1) }),
+      keys: new Map([[new Parameter(1, 1), 1]]),
+      inner: {
+        get computed(): Parameter {
+          throw new Error('a getter was run');
+        },
+      },
+    });
+    Object.defineProperty(model, 'own', { enumerable: true, get: () => model.inner.computed });
+    expect(model.parameters()).toEqual([]);
+  });
+
+  it('with one name for two parameters are refused, for all but a mode', () => {
+    const clashes: object[] = [
+      { 'a.b': new Parameter(1, 1), a: { b: new Parameter(1, 1) } },
+      { a: new Map<unknown, unknown>().set('1', new Parameter(1, 1)).set({}, new Parameter(1, 1)) },
+      { 'a.0': new LayerNorm(1), a: [new LayerNorm(1)] },
+    ];
+    for (const parts of clashes) {
+      const model = Object.assign(new Module(), parts);
+      for (const call of ['namedParameters', 'parameters', 'stateDict'] as const) {
+        expect(() => model[call]()).toThrow(
+          /^Module.namedParameters: every name must belong to one parameter: two are "a/,
+        );
+      }
+      expect(() => model.loadStateDict(new Map())).toThrow('every name must belong to one parameter');
+      expect(model.eval().training).toBe(false);
+    }
+    const shared = new Parameter(1, 1);
+    expect(Object.assign(new Module(), { 'a.b': shared, a: { b: shared } }).parameters()).toEqual([shared]);
+    const drops = () => new FeedForward({ dModel: 1, dHidden: 1, dropout: 0.5, seed: 1 });
+    const twice = Object.assign(new Module(), { 'a.b': drops(), a: { b: drops() } });
+    expect(() => twice.dropoutState()).toThrow(
+      'Module.dropoutState: every name must belong to one dropout: two are "a.b',
+    );
+    expect(() => twice.loadDropoutState(new Map())).toThrow('Module.loadDropoutState: every name must belong');
+  });
+});
+
+describe('the name that messages say', () => {
+  it('is that of the nearest class that names itself', () => {
+    const load = (module: Module) => () => module.loadStateDict(new Map([['x', undefined as never]]));
+    class Block extends Module {}
+    class Wide extends Linear {}
+    class Named extends Linear {
+      static override get name(): string {
+        return 'Named';
+      }
+    }
+    expect(load(new Block())).toThrow(/^Module.loadStateDict: /);
+    expect(load(new (class extends Module {})())).toThrow(/^Module.loadStateDict: /);
+    expect(load(new Wide(1, 1))).toThrow(/^Linear.loadStateDict: /);
+    expect(load(new Named(1, 1))).toThrow(/^Named.loadStateDict: /);
+    expect(load(Object.assign(new Wide(1, 1), { constructor: undefined }))).toThrow(/^Linear.loadStateDict: /);
   });
 });

@@ -3,6 +3,10 @@
  * given to others while the view is held; copies (slice, map) are ordinary arrays.
  */
 export class ResidentArray extends Float32Array<ArrayBufferLike> {
+  static override get name(): string {
+    return 'ResidentArray';
+  }
+
   readonly #kept: ResidentArray | ArrayBuffer;
 
   /** @param source  the array this is a view of */

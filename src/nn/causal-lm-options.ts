@@ -1,0 +1,85 @@
+import {
+  kindError,
+  requireBoolean,
+  requireChoice,
+  requireInteger,
+  requireOptions,
+  requireSize,
+  shapeError,
+} from '../core/errors.js';
+import type { RopeOptions } from '../ops/rotary.js';
+import { checkTransformerBlock, type TransformerBlockOptions } from './transformer-block.js';
+
+/** Whatever is not described here is as in TransformerBlockOptions, of every layer. */
+export interface CausalLMOptions
+  extends Omit<TransformerBlockOptions, 'dHidden' | 'causal' | 'rope' | 'alibi' | 'dropout' | 'bias'> {
+  /** Tokens that there are: ids are 0 … vocabularySize − 1. */
+  vocabularySize: number;
+  numLayers: number;
+  /** Default 4·dModel. */
+  dHidden?: number;
+  /** 'rope' turns queries and keys; 'learned' and 'sinusoidal' add to the embeddings. Default 'rope'. */
+  positions?: 'rope' | 'learned' | 'sinusoidal';
+  /** Of positions 'rope'. */
+  rope?: RopeOptions;
+  /** Tokens that a sequence may have; needed for 'learned'. Default: any number. */
+  capacity?: number;
+  /** The logits are x·tableᵀ with the table of the embeddings, instead of x·W of their own. Default false. */
+  tieEmbeddings?: boolean;
+  /** Add biases to the layers; the logits have none. Default false. */
+  bias?: boolean;
+  /** Share dropped in training mode: of the embeddings, and in every layer. Default 0. */
+  dropout?: number;
+}
+
+const CAUSAL_LM_OPTIONS = [
+  'vocabularySize',
+  'dModel',
+  'numLayers',
+  'numHeads',
+  'numKvHeads',
+  'dK',
+  'dV',
+  'dHidden',
+  'positions',
+  'rope',
+  'capacity',
+  'tieEmbeddings',
+  'activation',
+  'norm',
+  'normPlacement',
+  'epsilon',
+  'bias',
+  'window',
+  'softcap',
+  'sinks',
+  'dropout',
+  'init',
+  'seed',
+] as const satisfies readonly (keyof CausalLMOptions)[];
+
+/** The options of every layer, all options checked but the seed, which is drawn only where the rest is right. */
+export function checkCausalLM(where: string, options: CausalLMOptions): TransformerBlockOptions {
+  requireOptions(where, options, CAUSAL_LM_OPTIONS, 'required');
+  const { vocabularySize, numLayers, positions = 'rope', rope, capacity, tieEmbeddings = false, ...given } = options;
+  requireInteger(where, 'vocabularySize', vocabularySize, 1);
+  requireInteger(where, 'numLayers', numLayers, 1);
+  requireChoice(where, 'positions', positions, ['rope', 'learned', 'sinusoidal']);
+  requireBoolean(where, 'tieEmbeddings', tieEmbeddings);
+  const { dModel } = options;
+  requireInteger(where, 'dModel', dModel, 1);
+  const { dHidden = 4 * dModel } = options;
+  const layer = { ...given, dHidden, causal: true, rope: positions === 'rope' && (rope === undefined || rope) };
+  checkTransformerBlock(where, layer);
+  if (typeof rope === 'boolean') throw kindError(where, 'rope must be an object', `got ${rope}`, 'it is on by default');
+  if (rope !== undefined && positions !== 'rope') {
+    throw shapeError(where, "rope must come with positions: 'rope'", `got positions: '${positions}'`);
+  }
+  if (capacity !== undefined) requireInteger(where, 'capacity', capacity, 1);
+  else if (positions === 'learned') {
+    throw kindError(where, "capacity must be given with positions: 'learned'", 'got undefined');
+  }
+  requireSize(where, 'the table', Math.max(vocabularySize, capacity ?? 0), dModel);
+  requireSize(where, 'numLayers times W_1', numLayers, dModel * dHidden);
+  return layer;
+}
