@@ -90,15 +90,17 @@ export function stepPositions(caches: readonly KVCache[], offsets: Int32Array): 
   return positions;
 }
 
-/** Runs f; if it throws, the caches are as before, but a ring that has overwritten rows is as after. */
+/** Runs f; if it throws, the caches are as before. */
 export function restoring<Result>(caches: readonly KVCache[], f: () => Result): Result {
-  const positions = caches.map(({ position }) => position);
+  const marks = caches.map((cache) => cache.mark());
+  let isUndone = true;
   try {
-    return f();
-  } catch (error) {
+    const result = f();
+    isUndone = false;
+    return result;
+  } finally {
     caches.forEach((cache, i) => {
-      if (cache.position <= cache.capacity || positions[i] === 0) cache.truncate(positions[i]);
+      cache.endMark(marks[i], isUndone);
     });
-    throw error;
   }
 }

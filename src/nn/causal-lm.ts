@@ -166,7 +166,7 @@ export class CausalLM extends Module {
    * logits = model.step([logits.argmax()[prompt.length - 1]], caches); // (1 × vocabularySize)
    */
   step(ids: ArrayLike<number>, caches: readonly KVCache[] | readonly KVCache[][], options: StepOptions = {}): Matrix {
-    return this.#logits(this.#next('CausalLM.step', ids, caches, options));
+    return this.#next('CausalLM.step', ids, caches, options, (x) => this.#logits(x));
   }
 
   /**
@@ -195,12 +195,18 @@ export class CausalLM extends Module {
     let caches: KVCache[] | undefined; // of memory that only somebody who asks for a token needs
     return generateTokens(generation, (next) => {
       caches ??= this.createCaches({ capacity: prompt.length + maxTokens - 1 });
-      return last(this.#next(where, next, caches, {}));
+      return this.#next(where, next, caches, {}, last);
     });
   }
 
-  /** What the last layer gives for the next tokens. */
-  #next(where: string, ids: ArrayLike<number>, caches: unknown, options: StepOptions): Matrix {
+  /** What `finish` makes of what the last layer gives for the next tokens. */
+  #next<Result>(
+    where: string,
+    ids: ArrayLike<number>,
+    caches: unknown,
+    options: StepOptions,
+    finish: (x: Matrix) => Result,
+  ): Result {
     const embedded = gatherRows(where, this.embedding.table, ids);
     const lists = cacheLists(where, caches, this.layers.length);
     const offsets = stepOffsets(where, lists.length, embedded.rows, options);
@@ -210,7 +216,7 @@ export class CausalLM extends Module {
     const positions = stepPositions(byLayer[0], offsets);
     const cuSeqlens = offsets;
     return restoring(lists.flat(), () =>
-      this.#throughLayers(embedded, positions, (layer, x, i) => layer.step(x, byLayer[i], { cuSeqlens })),
+      finish(this.#throughLayers(embedded, positions, (layer, x, i) => layer.step(x, byLayer[i], { cuSeqlens }))),
     );
   }
 

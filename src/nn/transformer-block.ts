@@ -3,7 +3,7 @@ import type { StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
 import type { KVCache } from '../ops/cache.js';
 import { layerRandom } from '../ops/seeds.js';
-import type { CacheOptions, StepOptions } from './cached-steps.js';
+import { type CacheOptions, cacheList, restoring, type StepOptions } from './cached-steps.js';
 import { Dropout } from './dropping.js';
 import { type Activation, checkFeedForward, FeedForward } from './feed-forward.js';
 import { type Init, undrawn } from './initialization.js';
@@ -188,7 +188,8 @@ export class TransformerBlock extends Module {
    */
   step(x: Matrix, caches: KVCache | readonly KVCache[], options: StepOptions = {}): Matrix {
     requireColumns('TransformerBlock.step', 'x', x, 'dModel', this.attention.dModel);
-    return this.#around(x, (z) => this.attention.step(z, caches, options));
+    const list = cacheList('MultiHeadAttention.step', caches); // as whatever else is wrong with them
+    return restoring(list, () => this.#around(x, (z) => this.attention.step(z, list, options)));
   }
 
   /** The layer around its attention. */

@@ -1,3 +1,4 @@
+import { isRecording } from '../autograd/tape.js';
 import { requireChoice, requireInteger, requireOptions, requireSize, shapeError, shapeText } from '../core/errors.js';
 import type { Floats } from '../kernels/contract.js';
 import { Matrix, requireMatrix, wrap } from '../matrix.js';
@@ -5,7 +6,7 @@ import { attend } from './attention.js';
 import { ATTENTION_OPTIONS, type AttentionOptions } from './attention-options.js';
 import { checkReach } from './attention-reach.js';
 import { withoutPositions } from './cache-gap.js';
-import { CacheRows } from './cache-rows.js';
+import { CacheRows, type Replaced } from './cache-rows.js';
 
 /** Rows of k (rows × numKvHeads·dK) and of v (rows × numKvHeads·dV). */
 export interface KeysAndValues {
@@ -35,6 +36,16 @@ export interface KVCacheOptions {
 
 /** The options of an attention that still mean something against a cache; keys are those the cache holds. */
 export type KVCacheAttendOptions = Omit<AttentionOptions, 'numKvHeads' | 'causalOffset' | 'cuSeqlens' | 'cuSeqlensK'>;
+
+/** What a cache was at some time. */
+export interface CacheMark {
+  position: number;
+  appended: number;
+  overwritten: readonly [keys: Floats, values: Floats];
+  /** How many had been replaced. */
+  spans: number;
+  outer?: Replaced;
+}
 
 const CACHE_OPTIONS: readonly (keyof KVCacheOptions)[] = ['capacity', 'dK', 'dV', 'numKvHeads', 'mode', 'sinkTokens'];
 const OF_THE_CACHE: readonly string[] = ['numKvHeads', 'causalOffset', 'cuSeqlens', 'cuSeqlensK'];
@@ -70,6 +81,8 @@ export class KVCache {
   readonly #values: CacheRows;
   #position = 0;
   #appended = 0;
+  /** Absent where no mark is open. */
+  #replaced?: Replaced;
 
   constructor(options: KVCacheOptions) {
     const where = 'KVCache';
@@ -125,8 +138,8 @@ export class KVCache {
       throw shapeError(where, rule, `k is ${shapeText(k)}, v is ${shapeText(v)}`);
     }
     requireRoom(where, this, k.rows);
-    this.#keys.append(k.data, this.#position);
-    this.#values.append(v.data, this.#position);
+    this.#keys.append(k.data, this.#position, this.#replaced);
+    this.#values.append(v.data, this.#position, this.#replaced);
     this.#position += k.rows;
     this.#appended = k.rows;
   }
@@ -189,6 +202,27 @@ export class KVCache {
     return copy;
   }
 
+  /** From here on `endMark` can put everything back. Every mark is ended, the last one first. @internal */
+  mark(): CacheMark {
+    const outer = this.#replaced;
+    const spans = outer?.spans ?? [];
+    this.#replaced = { slots: Math.max(this.length, outer?.slots ?? 0), spans };
+    const overwritten = [this.#keys.overwritten, this.#values.overwritten] as const;
+    return { position: this.#position, appended: this.#appended, overwritten, spans: spans.length, outer };
+  }
+
+  /** Ends a mark: the cache is as it was there, or if not undone as it is. @internal */
+  endMark({ position, appended, overwritten, spans, outer }: CacheMark, isUndone: boolean): void {
+    const kept = this.#replaced?.spans ?? [];
+    this.#replaced = outer;
+    if (!isUndone) return;
+    for (const { of, slot, rows } of kept.splice(spans).reverse()) of.array.set(rows, slot * of.cols);
+    this.#position = position;
+    this.#appended = appended;
+    this.#keys.restoreOverwritten(overwritten[0]);
+    this.#values.restoreOverwritten(overwritten[1]);
+  }
+
   /**
    * What so many queries of the rows appended last attend to, and the options to do it with. `leading` rows come before
    * all others, seen by every query; `inOrder` asks for rows in the order of their positions.
@@ -225,11 +259,13 @@ export class KVCache {
     return { ...ordered, options: withoutPositions(where, gapped, options) };
   }
 
-  /** The leading rows, then the parts of each array. */
+  /** The leading rows, then the parts of each array; copied where a tape keeps them: later appends write over them. */
   #joined(leading: KeysAndValues | undefined, parts: (rows: CacheRows) => Floats[]): KeysAndValues {
     const join = (rows: CacheRows, first: Matrix | undefined) => {
       const matrices = parts(rows).map((part) => wrap(part.length / rows.cols, rows.cols, part));
       if (first !== undefined) matrices.unshift(first);
+      else if (matrices.length === 1 && isRecording())
+        return wrap(matrices[0].rows, rows.cols, matrices[0].data.slice());
       return matrices.length === 1 ? matrices[0] : Matrix.concatRows(matrices);
     };
     return { k: join(this.#keys, leading?.k), v: join(this.#values, leading?.v) };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { withKernels } from '../../src/kernels/state.js';
 import { Matrix } from '../../src/matrix.js';
 import { scaledDotProductAttention } from '../../src/ops/attention.js';
 import { KVCache } from '../../src/ops/cache.js';
@@ -48,6 +49,31 @@ forEachTwin(() => {
       expect(cache.length).toBe(0);
     });
 
+    it('truncates a ring to no rows, or to all, and to nothing else once it has overwritten some', () => {
+      const ring = new KVCache({ ...sizes, capacity: 8, mode: 'ring', sinkTokens: 2 });
+      const fill = () => ring.append(k, v);
+      fill();
+      const before = ring.attend(q.sliceRows(20), { numHeads: 4 });
+      for (let n = 1; n < 8; n++) {
+        expect(() => ring.truncate(n)).toThrow(
+          'KVCache.truncate: a ring must not have overwritten rows: 21 appended, capacity 8 (reset it, or fork it before)',
+        );
+      }
+      for (const n of [-1, 9, 21]) expect(() => ring.truncate(n)).toThrow(`n must be an integer from 0 to 8: got ${n}`);
+      ring.truncate(8); // all it holds
+      expect([ring.length, ring.position]).toEqual([8, 21]);
+      expectSame(ring.attend(q.sliceRows(20), { numHeads: 4 }).data, before.data);
+      ring.truncate(0);
+      expect([ring.length, ring.position]).toEqual([0, 0]);
+      expect(ring.byteLength).toBe(new KVCache({ ...sizes, capacity: 8 }).byteLength); // nothing overwritten is kept
+      fill();
+      expectSame(ring.attend(q.sliceRows(20), { numHeads: 4 }).data, before.data);
+      const full = new KVCache({ ...sizes, capacity: 8, mode: 'ring' });
+      full.append(k.sliceRows(0, 8), v.sliceRows(0, 8));
+      full.truncate(3); // full, but nothing overwritten
+      expect([full.length, full.position]).toEqual([3, 3]);
+    });
+
     it('forks into caches that do not touch each other', () => {
       const cache = new KVCache(sizes);
       cache.append(k.sliceRows(0, 9), v.sliceRows(0, 9));
@@ -56,6 +82,26 @@ forEachTwin(() => {
       copy.truncate(2);
       copy.append(normal(5, 10, 8), normal(5, 6, 9));
       expectSame(cache.attend(q.sliceRows(8, 9), { numHeads: 4 }).data, whole().row(8));
+    });
+
+    it('is left as it was by keys or values of another shape, whichever of them it is', () => {
+      const cache = new KVCache(sizes);
+      cache.append(k.sliceRows(0, 20), v.sliceRows(0, 20));
+      const before = cache.attend(q.sliceRows(19, 20), { numHeads: 4 });
+      const [one, value] = [k.sliceRows(20), v.sliceRows(20)];
+      for (const [badK, badV, given] of [
+        [one, new Matrix(1, 5), 'k is 1×10, v is 1×5'],
+        [one, new Matrix(1, 10), 'k is 1×10, v is 1×10'],
+        [new Matrix(1, 6), value, 'k is 1×6, v is 1×6'],
+        [one, new Matrix(2, 6), 'k is 1×10, v is 2×6'],
+        [new Matrix(0, 10), value, 'k is 0×10, v is 1×6'],
+      ] as const) {
+        expect(() => cache.append(badK, badV)).toThrow(
+          `KVCache.append: k and v must be (rows × 10) and (rows × 6): ${given}`,
+        );
+      }
+      expect(cache.length).toBe(20);
+      expectSame(cache.attend(q.sliceRows(19, 20), { numHeads: 4 }).data, before.data);
     });
 
     it('is left as it was by rows that do not fit', () => {
@@ -68,6 +114,20 @@ forEachTwin(() => {
       expectSame(cache.attend(q.sliceRows(20), { numHeads: 4 }).data, whole().row(20));
     });
   });
+});
+
+it('a ring of the oracle keeps 64 bits, also of what it overwrites, after other kernels were chosen', () => {
+  const cut = (from: number, to: number) => withKernels('float64', () => q.softmax().sliceRows(from, to));
+  const parts = [cut(0, 7), cut(7, 8), cut(8, 20)];
+  const ring = withKernels('float64', () => new KVCache({ capacity: 3, dK: 20, mode: 'ring' }));
+  ring.append(parts[0], parts[0]);
+  const read = () => withKernels('float64', () => ring.attend(cut(0, 3)).data);
+  const before = read();
+  const mark = ring.mark();
+  for (const part of parts.slice(1)) ring.append(part, part);
+  expect(read()).not.toEqual(before);
+  ring.endMark(mark, true);
+  expectSame(read(), before);
 });
 
 describe('KVCache', () => {
