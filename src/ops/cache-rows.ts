@@ -1,5 +1,5 @@
 import type { Floats } from '../kernels/contract.js';
-import { isFloat64, kernels, parameterArray } from '../kernels/state.js';
+import { isFloat64, parameterArray } from '../kernels/state.js';
 
 const NONE = /* @__PURE__ */ new Float32Array(0);
 
