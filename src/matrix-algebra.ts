@@ -1,6 +1,7 @@
 import type { Backward } from './autograd/tape.js';
 import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
 import { kernels } from './kernels/state.js';
+import { hasNaN, quieted, quietRows, withoutRows } from './quiet-rows.js';
 
 // The algebra of matrices as pairs: each function computes a result and gives with it the backward of the very line that
 // computed it. Shapes were checked by the caller.
@@ -20,20 +21,28 @@ export interface Computed extends Shaped {
 export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: boolean): Computed {
   const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
   const n = transposeB ? b.rows : b.cols;
-  const { gemm } = kernels();
+  const { gemm, transpose } = kernels();
+  const dRight = (left: Floats, dC: Floats) =>
+    transposeB
+      ? gemm({ m: n, n: k, k: m, a: dC, b: left, transposeA: true, transposeB: transposeA })
+      : gemm({ m: k, n, k: m, a: left, b: dC, transposeA: !transposeA });
   return {
     rows: m,
     cols: n,
     data: gemm({ m, n, k, a: a.data, b: b.data, transposeA, transposeB }),
     // C = op(A)·op(B): ∂op(A) = dC·op(B)ᵀ, ∂op(B) = op(A)ᵀ·dC; where op transposes, the factors change places.
-    backward: (dC) => [
-      transposeA
+    backward: (dC) => {
+      const dA = transposeA
         ? gemm({ m: k, n: m, k: n, a: b.data, b: dC, transposeA: transposeB, transposeB: true })
-        : gemm({ m, n: k, k: n, a: dC, b: b.data, transposeB: !transposeB }),
-      transposeB
-        ? gemm({ m: n, n: k, k: m, a: dC, b: a.data, transposeA: true, transposeB: transposeA })
-        : gemm({ m: k, n, k: m, a: a.data, b: dC, transposeA: !transposeA }),
-    ],
+        : gemm({ m, n: k, k: n, a: dC, b: b.data, transposeB: !transposeB });
+      const dB = dRight(a.data, dC);
+      // A NaN in row i of op(A) is in a whole row of ∂op(B), also where row i of dC is 0: see quiet-rows.ts.
+      const quiet = hasNaN(dB, transposeB ? 1 : n, k) ? quietRows(dC, m, n) : [];
+      if (quiet.length === 0) return [dA, dB];
+      if (!transposeA) return [dA, dRight(withoutRows(a.data, quiet, k), dC)];
+      const left = withoutRows(transpose(a.data, k, m), quiet, k);
+      return [dA, dRight(transpose(left, m, k), dC)];
+    },
   };
 }
 
@@ -46,11 +55,15 @@ export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): C
   const backwards: Record<BinaryOperation, Backward> = {
     add: (dC) => [dC, toB(dC)], // C = A + B
     subtract: (dC) => [dC, scale(toB(dC), -1)], // C = A − B
-    multiply: (dC) => [binary('multiply', dC, b.data), toB(binary('multiply', dC, a.data))], // C = A∘B
+    // C = A∘B
+    multiply: (dC) => [
+      quieted(binary('multiply', dC, b.data), dC, a),
+      toB(quieted(binary('multiply', dC, a.data), dC, a)),
+    ],
     // C = A/B: ∂A = dC/B, ∂B = −dC∘C/B
     divide: (dC) => [
-      binary('divide', dC, b.data),
-      scale(toB(binary('divide', binary('multiply', dC, data), b.data)), -1),
+      quieted(binary('divide', dC, b.data), dC, a),
+      scale(toB(quieted(binary('divide', binary('multiply', dC, data), b.data), dC, a)), -1),
     ],
   };
   return { rows, cols, data, backward: backwards[operation] };
@@ -60,7 +73,7 @@ export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): C
 export function entrywise(operation: UnaryOperation, x: Shaped): Computed {
   const { unary, unaryBackward } = kernels();
   const data = unary(operation, x.data);
-  const backward: Backward = (dY) => [unaryBackward(operation, x.data, data, dY)];
+  const backward: Backward = (dY) => [quieted(unaryBackward(operation, x.data, data, dY), dY, x)];
   return { rows: x.rows, cols: x.cols, data, backward };
 }
 
@@ -85,7 +98,7 @@ export function softmaxRows(x: Shaped): Computed {
   const { rows, cols } = x;
   const { softmax, softmaxBackward } = kernels();
   const data = softmax(x.data, rows, cols);
-  return { rows, cols, data, backward: (dY) => [softmaxBackward(data, dY, rows, cols)] };
+  return { rows, cols, data, backward: (dY) => [quieted(softmaxBackward(data, dY, rows, cols), dY, x)] };
 }
 
 /** Log-softmax of every row. */
@@ -93,7 +106,12 @@ export function logSoftmaxRows(x: Shaped): Computed {
   const { rows, cols } = x;
   const { logSoftmax, logSoftmaxBackward } = kernels();
   const data = logSoftmax(x.data, rows, cols);
-  return { rows, cols, data, backward: (dY) => [logSoftmaxBackward(data, dY, rows, cols)] };
+  return {
+    rows,
+    cols,
+    data,
+    backward: (dY) => [quieted(logSoftmaxBackward(data, dY, rows, cols), dY, x)],
+  };
 }
 
 /** factor · Σ x, 1×1. */

@@ -2,6 +2,7 @@ import { keepsWeight } from '../core/random.js';
 import type { AttentionForwardProblem, AttentionProblem } from '../kernels/contract.js';
 import { kernels } from '../kernels/state.js';
 import { type Matrix, result } from '../matrix.js';
+import { quietRows } from '../quiet-rows.js';
 
 // Attention of one head of one sequence in its steps, each differentiable, for hooks that replace what lies between:
 // Z = softcap(scale·QKᵀ) + bias, −∞ where not allowed;  P = e^{Z−m} / s;  O = (P ∘ keep / (1 − p))·V  (DESIGN §5).
@@ -41,7 +42,7 @@ export function maskedScores(problem: AttentionProblem, { q, k, bias }: Attentio
         const qAt = (queryRow * numHeads + head) * dK;
         for (let j = 0; j < keys; j++) {
           const at = i * keys + j;
-          if (z[at] === Number.NEGATIVE_INFINITY) continue;
+          if (z[at] === Number.NEGATIVE_INFINITY || dZ[at] === 0) continue; // adds nothing, whatever Q and K hold
           if (bias) dBias[(biasRowsPerHead * head + queryRow) * columns + j] = dZ[at];
           const dS = cap === undefined ? dZ[at] : dZ[at] * (1 - (cap[at] / softcap) ** 2);
           const kAt = ((cuSeqlensK[sequence] + j) * numKvHeads + kvHead(problem, head)) * dK;
@@ -81,7 +82,9 @@ export function weightsOfScores(scores: Matrix, sinks: Matrix | undefined, head:
     backward: (dP) => {
       const dZ = allocate(rows * cols);
       const dSinks = allocate(sinks?.cols ?? 0);
+      const quiet = new Set(quietRows(dP, rows, cols));
       for (let i = 0; i < rows; i++) {
+        if (quiet.has(i)) continue;
         let D = 0;
         for (let at = i * cols; at < (i + 1) * cols; at++) if (p[at] !== 0) D += p[at] * dP[at];
         for (let at = i * cols; at < (i + 1) * cols; at++) if (p[at] !== 0) dZ[at] = p[at] * (dP[at] - D);
@@ -118,7 +121,9 @@ export function weightsTimesValues(problem: AttentionForwardProblem, weights: Ma
     // O = A·V, A = P ∘ keep / (1 − p): dA = dO·Vᵀ, dP = dA ∘ keep / (1 − p), dV = Aᵀ·dO
     backward: (dO) => {
       const [dP, dValues] = [allocate(queries * keys), allocate(v.data.length)];
+      const quiet = new Set(quietRows(dO, queries, dV));
       for (let i = 0; i < queries; i++) {
+        if (quiet.has(i)) continue;
         for (let j = 0; j < keys; j++) {
           const at = i * keys + j;
           const keep = factor(i, j);

@@ -2,6 +2,7 @@ import { requireArrayLike, requireChoice, requireInteger, requireSize, shapeErro
 import type { AttentionStage } from '../kernels/contract.js';
 import { kernels } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result, wrap } from '../matrix.js';
+import { attentionGradients } from './attention-gradients.js';
 import {
   type AttentionOptions,
   attentionProblem,
@@ -63,7 +64,7 @@ export function attend(
   }
   const dV = requireDivisible(where, 'v', v, 'numKvHeads', problem.numKvHeads);
   requireSize(where, 'the result', q.rows, problem.numHeads * dV);
-  const { attention, attentionBackward } = kernels();
+  const { attention } = kernels();
   // Not { ...problem, v, … }: what follows a spread of so many fields takes V8 of Node 20 10 µs.
   const forward = Object.assign(problem, { v: v.data, dV }, dropoutOf(options, call));
   const computed = attention(forward); // softmax(scale·QKᵀ)·V, with m and s of every row
@@ -74,7 +75,7 @@ export function attend(
     cols: problem.numHeads * dV,
     data: computed.out,
     backward: (dOut) => {
-      const { dQ, dK, dV, dBias, dSinks } = attentionBackward({ ...forward, ...computed, dOut, wantsBias: true });
+      const { dQ, dK, dV, dBias, dSinks } = attentionGradients({ ...forward, ...computed, dOut, wantsBias: true });
       return [dQ, dK, dV, ...(bias ? [dBias] : []), ...(sinks ? [dSinks] : [])];
     },
   });
@@ -95,7 +96,7 @@ export function attend(
 export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptions = {}): Matrix {
   requireAttentionOptions('attentionLogSumExp', options);
   const problem = attentionProblem('attentionLogSumExp', q, k, options);
-  const { allocate, attentionBackward, attentionStatistics } = kernels();
+  const { allocate, attentionStatistics } = kernels();
   const statistics = attentionStatistics(problem);
   const { max, sum } = statistics;
   const data = allocate(max.length);
@@ -110,7 +111,7 @@ export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptio
     backward: (dLogSumExp) => {
       const none = allocate(0);
       const noValues = { v: none, dV: 0, out: none, dOut: none, ...NO_DROPOUT };
-      const gradients = attentionBackward({ ...problem, ...statistics, ...noValues, dLogSumExp, wantsBias: true });
+      const gradients = attentionGradients({ ...problem, ...statistics, ...noValues, dLogSumExp, wantsBias: true });
       const { dQ, dK, dBias, dSinks } = gradients;
       return [dQ, dK, ...(bias ? [dBias] : []), ...(sinks ? [dSinks] : [])];
     },

@@ -1,6 +1,8 @@
 import { requireFinite, requireOptions, shapeError, shapeText } from '../core/errors.js';
+import type { Floats, Normalization } from '../kernels/contract.js';
 import { kernels } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result } from '../matrix.js';
+import { hasNaN, quietRows, withoutRows } from '../quiet-rows.js';
 
 export interface NormOptions {
   /** Added under the root. Default 1e-5. */
@@ -29,7 +31,9 @@ export function layerNorm(x: Matrix, gain?: Matrix, bias?: Matrix, options: Norm
     cols: x.cols,
     data: out,
     backward: (dOut) => {
-      const { dX, dGain, dBias } = layerNormBackward({ ...problem, ...statistics, dOut });
+      const { dX, dGain, dBias } = quietGradients(problem, statistics, dOut, (x, own) => {
+        return layerNormBackward({ ...problem, ...own, x, dOut });
+      });
       return [dX, ...(gain ? [dGain] : []), ...(bias ? [dBias] : [])];
     },
   });
@@ -54,10 +58,26 @@ export function rmsNorm(x: Matrix, gain?: Matrix, options: NormOptions = {}): Ma
     cols: x.cols,
     data: out,
     backward: (dOut) => {
-      const { dX, dGain } = rmsNormBackward({ ...problem, ...statistics, dOut });
+      const { dX, dGain } = quietGradients(problem, statistics, dOut, (x, own) => {
+        return rmsNormBackward({ ...problem, ...own, x, dOut });
+      });
       return gain ? [dX, dGain] : [dX];
     },
   });
+}
+
+/** The gradients; without the rows whose dOut is 0, which add nothing, where one of them made them NaN. */
+function quietGradients<Statistics extends Record<string, Floats>, Found extends { dX: Floats }>(
+  { x, rows, cols }: Normalization,
+  statistics: Statistics,
+  dOut: Floats,
+  backward: (x: Floats, statistics: Statistics) => Found,
+): Found {
+  const found = backward(x, statistics);
+  const quiet = hasNaN(found.dX, cols) ? quietRows(dOut, rows, cols) : [];
+  if (quiet.length === 0) return found;
+  const cleared = Object.entries(statistics).map(([name, values]) => [name, withoutRows(values, quiet, 1)]);
+  return backward(withoutRows(x, quiet, cols), Object.fromEntries(cleared));
 }
 
 function normalization(

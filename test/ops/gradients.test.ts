@@ -34,6 +34,7 @@ const NOT_DIFFERENTIABLE: Record<string, string> = {
   attentionWeights: 'for looking, as its comment says',
   attentionStages: 'attentionWeights under another name',
   attend: 'scaledDotProductAttention under another name',
+  attentionGradients: 'the backward of attention, not recorded itself',
   'KVCache.append': 'copies: to valueAndGrad the rows of a cache are constants',
   'KVCache.held': 'the parts of KVCache.attend',
   'KVCache.truncate': NO_MATRIX,
