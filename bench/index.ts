@@ -1,5 +1,5 @@
 // `npm run bench`: times the built library, and on request its peers, in one process.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,8 @@ import { withResult } from './report/readme.js';
 import { fromJsonLines, toJsonLines } from './report/results.js';
 import { markdownPage } from './report/tables.js';
 import { runBenchmark } from './run.js';
+
+const MOST_RESULTS = 1 << 26;
 
 const program = fileURLToPath(import.meta.url);
 
@@ -24,6 +26,7 @@ function projectRoot(): string {
 /** Before hours of measuring, not after: can the results be written? */
 function requireWritable(path: string | undefined): void {
   if (path === undefined) return;
+  if (existsSync(path) && !statSync(path).isFile()) throw new UsageError(`${path} must be a file: it is none`);
   try {
     writeFileSync(path, '', { flag: 'a' });
   } catch (error) {
@@ -34,6 +37,11 @@ function requireWritable(path: string | undefined): void {
 function updateReadme(root: string, path: string): void {
   const readme = join(root, 'README.md');
   if (!existsSync(path)) throw new UsageError(`--update-readme must name a file: ${path} does not exist`);
+  // A device or a pipe may have no end, and a file of results has some hundred lines.
+  const stats = statSync(path);
+  if (!stats.isFile()) throw new UsageError(`--update-readme must name a file: ${path} is none`);
+  if (stats.size > MOST_RESULTS)
+    throw new UsageError(`--update-readme must name results: ${path} has ${stats.size} bytes`);
   const shown = relative(root, resolve(path)).split(sep).join('/');
   const results = fromJsonLines(readFileSync(path, 'utf8'));
   writeFileSync(readme, withResult(readFileSync(readme, 'utf8'), shown, results));

@@ -9,6 +9,7 @@ import { explainAttention, explainFocus, explainInput, stepsSvg } from './explai
 import { explainSummary, summarize, summarySvg } from './explain/summary.js';
 import { findFocus, tokenize } from './explain/tokens.js';
 import { UsageError } from './shared/command-line.js';
+import { watchOutput } from './shared/output.js';
 
 /** Texts of more tokens are summarised: a page has room for about as many columns. */
 const MOST_TOKENS = 32;
@@ -61,31 +62,22 @@ function wantsColor(): boolean {
   return !no && process.stdout.isTTY === true && terminal !== 'dumb';
 }
 
-/** Whoever reads may stop early (`| head`): then the rest goes nowhere, without a stack trace. */
-function write(stream: NodeJS.WriteStream, text: string): void {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return;
-    process.exitCode = 1;
-    if (stream === process.stdout) write(process.stderr, `npm start: the page must reach its reader: ${error.code}\n`);
-  });
-  stream.write(text);
-}
-
 function main(): void {
+  watchOutput('npm start', () => {});
   try {
     const settings = parseArguments(process.argv.slice(2));
     if (settings === 'help') {
-      write(process.stdout, HELP);
+      process.stdout.write(HELP);
       return;
     }
     const width = Math.min(110, Math.max(60, (process.stdout.isTTY && process.stdout.columns) || 80));
     const { page, holds } = explain(settings, { color: wantsColor(), width });
     if (!holds) process.exitCode = 1;
-    write(process.stdout, page.toString());
+    process.stdout.write(page.toString());
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.exitCode = 2;
-    write(process.stderr, `npm start: ${error.message}\n`);
+    process.stderr.write(`npm start: ${error.message}\n`);
   }
 }
 

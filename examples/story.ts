@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { capabilities, ShapeError, setKernels } from 'qkv';
 import { printable, UsageError } from './shared/command-line.js';
 import { fromCaller } from './shared/files.js';
+import { watchOutput } from './shared/output.js';
 import { HELP, parseArguments, type Settings } from './story/arguments.js';
 import { loadStoryTeller, type StoryTeller } from './story/model.js';
 import { Decoder, encode } from './story/tokenizer.js';
@@ -15,8 +16,7 @@ function storyTeller({ model }: Settings): StoryTeller {
 }
 
 /** Writes the story as it comes; gives the line about its speed. */
-async function tell(settings: Settings, isStopped: () => boolean): Promise<string> {
-  const { model, vocabulary } = storyTeller(settings);
+async function tell({ model, vocabulary }: StoryTeller, settings: Settings, isStopped: () => boolean): Promise<string> {
   const { prompt, tokens, cached, temperature, topK, topP, seed } = settings;
   const { bos, eos, pieces } = vocabulary;
   // What is too long even in the longest pieces is not encoded: that takes time with the square of its length.
@@ -58,16 +58,17 @@ async function main(): Promise<void> {
     return;
   }
   let stopped = false;
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error; // a reader that has seen enough: `npm run story | head -1`
-    stopped = true;
+  watchOutput('npm run story', () => {
+    stopped = true; // a reader that has seen enough: `npm run story | head -1`
   });
+  setKernels(settings.kernels);
+  const teller = storyTeller(settings);
+  // From here on: while files are read, a signal ends the program at once.
   process.once('SIGINT', () => {
     stopped = true;
     process.exitCode = 130;
   });
-  setKernels(settings.kernels);
-  const speed = await tell(settings, () => stopped);
+  const speed = await tell(teller, settings, () => stopped);
   process.stderr.write(`${speed}\n`);
 }
 

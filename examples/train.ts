@@ -2,12 +2,13 @@
 import { basename } from 'node:path';
 import { capabilities } from 'qkv';
 import { printable, quote, UsageError } from './shared/command-line.js';
-import { fromCaller, isSameFile, requirePlace, writeWhole } from './shared/files.js';
+import { fromCaller, isSameFile, requirePlace } from './shared/files.js';
+import { writeWhole } from './shared/write.js';
 import { HELP, parseArguments, type Settings } from './train/arguments.js';
-import { load, replacedBy, save } from './train/checkpoint.js';
+import { load, replacedBy, requireSavable, save } from './train/checkpoint.js';
 import { curveSvg } from './train/curve.js';
 import { Progress } from './train/progress.js';
-import { generate, heldBackLoss, newRun, type Point, type Run, trainStep } from './train/run.js';
+import { generate, heldBackLoss, newRun, type Point, type Run, TAKES_LESS, trainStep } from './train/run.js';
 import { Stop } from './train/stop.js';
 import { readText } from './train/text.js';
 
@@ -21,6 +22,7 @@ const nameOf = ({ settings: { file } }: Run) => (file === undefined ? 'Genesis' 
 /** The run to go on with, and what it will replace. @throws UsageError  before any work if a file cannot be written */
 function beginning({ run: settings, checkpoint, resume, svg }: Settings): { run: Run; replaced?: string } {
   const path = fromCaller(checkpoint);
+  if (!resume) requireSavable(settings);
   const replaced = resume ? undefined : replacedBy(path, checkpoint);
   const own = settings.file === undefined ? settings : { ...settings, file: fromCaller(settings.file) };
   const run = resume ? load(path, checkpoint) : newRun(own, readText(own.file, own.context));
@@ -88,15 +90,15 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
-  const stop = new Stop();
   const { run, replaced } = beginning(settings);
+  const stop = new Stop(); // from here on: while files are read, a signal ends the program at once
   process.stdout.write(describe(run, replaced, settings.checkpoint));
   await train(run, settings, stop);
   if (run.step < run.settings.steps) {
     const where = settings.checkpoint === 'train.safetensors' ? '' : ` --checkpoint ${word(settings.checkpoint)}`;
     const curve = writeCurve(run, run.history, settings.svg);
     stop.stream.write(`${curve}Stopped at step ${run.step}, saved. Go on with: npm run train -- --resume${where}\n`);
-    process.exitCode = stop.exitCode;
+    process.exitCode = stop.exitCode ?? process.exitCode;
     return;
   }
   stop.release();
@@ -115,7 +117,7 @@ async function main(): Promise<void> {
 main().catch((error: unknown) => {
   // What does not fit into memory is a mistake of the settings, too; the library says so with a RangeError.
   if (!(error instanceof UsageError) && !(error instanceof RangeError)) throw error;
-  const hint = error instanceof UsageError ? '' : ' (smaller --d-model, --layers, --batch or --context take less)';
+  const hint = error instanceof UsageError ? '' : ` ${TAKES_LESS}`;
   process.exitCode = 2;
   process.stderr.write(`npm run train: ${error.message}${hint}\n`);
 });

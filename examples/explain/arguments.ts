@@ -20,7 +20,7 @@ Self-attention of a text, every step with its shape and its values.
 The weights are drawn from the seed, not trained: the arithmetic is real, the meaning is not.
 
   "any sentence"    the text, in any language (default: "I am a robot")
-  --file path       read the text from a UTF-8 file of any length instead
+  --file path       read the text from a UTF-8 file of up to 64 MiB instead
   --heads n         attention heads, default 2
   --d-model n       columns of X, a multiple of --heads, default 8
   --causal          a word attends only to itself and the words before it

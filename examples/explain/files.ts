@@ -1,10 +1,14 @@
 import { quote, UsageError } from '../shared/command-line.js';
-import { fromCaller, isSameFile, readBytes, reason, writeWhole } from '../shared/files.js';
+import { fromCaller, isSameFile, readBytes, reason } from '../shared/files.js';
+import { writeWhole } from '../shared/write.js';
+
+/** Ten million words are minutes and gigabytes already. */
+const MOST_TEXT = 1 << 26;
 
 /** The text of a UTF-8 file. @throws UsageError */
 export function readText(path: string): string {
   const what = '--file must be a readable UTF-8 text';
-  const bytes = readBytes(what, fromCaller(path), path);
+  const bytes = readBytes(what, fromCaller(path), path, MOST_TEXT);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {

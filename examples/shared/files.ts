@@ -3,16 +3,14 @@ import {
   closeSync,
   constants,
   existsSync,
-  fsyncSync,
+  fstatSync,
   openSync,
-  readFileSync,
+  readSync,
   realpathSync,
-  renameSync,
-  rmSync,
+  type Stats,
   statSync,
-  writeSync,
 } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { quote, UsageError } from './command-line.js';
 
 /** Paths are relative to where the user stands: npm runs scripts in the package's folder and says where it was called. */
@@ -21,13 +19,50 @@ export function fromCaller(path: string): string {
   return resolve(/^(start|train|story)$/.test(script ?? '') && called ? called : process.cwd(), path);
 }
 
-/** @param what  the option and what it must be @param shown  the path as the user wrote it @throws UsageError */
-export function readBytes(what: string, path: string, shown: string): Buffer {
+/** Bytes read at once. */
+const PIECE = 1 << 24;
+
+/**
+ * The bytes of a regular file of a plausible size: a device, a pipe or what /dev/zero is would never end. Nothing here
+ * listens to signals, so that Ctrl-C ends the reading.
+ *
+ * @param what  the option and what it must be @param shown  the path as the user wrote it @param most  bytes
+ * @throws UsageError
+ */
+export function readBytes(what: string, path: string, shown: string, most: number): Buffer {
+  let file: number | undefined;
   try {
-    return readFileSync(path);
+    requireRegular(statSync(path)); // before it is opened: a pipe would wait for its writer, a device might do something
+    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stats = fstatSync(file);
+    requireRegular(stats);
+    if (stats.size > most) {
+      throw new UsageError(`${what} of at most ${most} bytes: ${quote(shown)} has ${stats.size}`);
+    }
+    return readWhole(file, stats.size);
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(`${what}: ${quote(shown)} ${reason(error)}`);
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
+}
+
+/** As many bytes as the file had when it was looked at; fewer if it has become shorter. */
+function readWhole(file: number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  let end = 0;
+  while (end < size) {
+    const count = readSync(file, bytes, end, Math.min(PIECE, size - end), null);
+    if (count === 0) break;
+    end += count;
+  }
+  return bytes.subarray(0, end);
+}
+
+function requireRegular(stats: Stats): void {
+  if (stats.isFile()) return;
+  throw Object.assign(new Error(), { code: stats.isDirectory() ? 'EISDIR' : 'ENOTREGULAR' });
 }
 
 export function isSameFile(a: string, b: string): boolean {
@@ -42,33 +77,18 @@ export function isSameFile(a: string, b: string): boolean {
 export function requirePlace(what: string, path: string, shown: string): void {
   try {
     accessSync(dirname(path), constants.W_OK);
-    if (!existsSync(path) || !statSync(path).isDirectory()) return;
+    requireReplaceable(path);
   } catch (error) {
-    throw noPlace(what, shown, error);
-  }
-  throw noPlace(what, shown, Object.assign(new Error(), { code: 'EISDIR' }));
-}
-
-/** Writes the whole file or nothing: beside its place and down to the disk first, then moved into it. @throws UsageError */
-export function writeWhole(what: string, path: string, content: Uint8Array | string, shown: string): void {
-  const temporary = join(dirname(path), `.${basename(path)}-${process.pid}.tmp`);
-  try {
-    const file = openSync(temporary, 'wx');
-    try {
-      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    if (existsSync(temporary)) rmSync(temporary);
     throw noPlace(what, shown, error);
   }
 }
 
-function noPlace(what: string, shown: string, error: unknown): UsageError {
+/** A new file, or one like it: moved onto a device, a file would take the place of the device. */
+export function requireReplaceable(path: string): void {
+  if (existsSync(path)) requireRegular(statSync(path));
+}
+
+export function noPlace(what: string, shown: string, error: unknown): UsageError {
   if (isMissing(error)) return new UsageError(`${what} must lie in a folder that exists: got ${quote(shown)}`);
   return new UsageError(`${what} must be a place to write a file: ${quote(shown)} ${reason(error)}`);
 }
@@ -80,6 +100,9 @@ const REASONS: Record<string, string> = {
   EROFS: 'lies in a read-only place',
   EISDIR: 'is a folder',
   ENOTDIR: 'leads through a file',
+  ENOTREGULAR: 'is no regular file',
+  ELOOP: 'is a link to itself',
+  ENAMETOOLONG: 'is too long',
   ENOSPC: 'does not fit on the disk',
   ERR_ENCODING_INVALID_ENCODED_DATA: 'is not UTF-8',
 };

@@ -10,6 +10,11 @@ const NUM_HEADS = 8;
 /** Positions that it was trained on. */
 const CAPACITY = 512;
 
+/** Kernel memory holds 2 GiB of weights. */
+const MOST_WEIGHTS = 2 ** 31;
+/** A vocabulary of a million pieces. */
+const MOST_VOCABULARY = 1 << 26;
+
 export interface StoryTeller {
   model: CausalLM;
   vocabulary: Vocabulary;
@@ -17,12 +22,12 @@ export interface StoryTeller {
 
 /** @param folder  with model.safetensors and vocab.json @param shown  the folder as the user wrote it @throws UsageError */
 export function loadStoryTeller(folder: string, shown: string): StoryTeller {
-  const read = (name: string) => {
+  const read = (name: string, most: number) => {
     const what = `--model must be a folder with ${name}`;
-    return { what, bytes: readBytes(what, join(folder, name), join(shown, name)) };
+    return { what, bytes: readBytes(what, join(folder, name), join(shown, name), most) };
   };
-  const weights = read('model.safetensors');
-  const vocabulary = read('vocab.json');
+  const weights = read('model.safetensors', MOST_WEIGHTS);
+  const vocabulary = read('vocab.json', MOST_VOCABULARY);
   const model = understood(weights.what, () =>
     CausalLM.fromTorch(readSafetensors(weights.bytes), { numHeads: NUM_HEADS, capacity: CAPACITY }).eval(),
   );

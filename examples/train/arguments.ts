@@ -44,7 +44,7 @@ Trains a causal Transformer on the bytes of a text, shows the loss as it falls, 
   --learning-rate x     its peak, after 5 % of the steps, default 0.003
   --seed n              of the weights and the batches, default 1
   --checkpoint path     where the run is kept, default ./train.safetensors
-  --checkpoint-every n  steps between two saves, default 100; Ctrl-C saves too
+  --checkpoint-every n  steps between two saves, default 100; Ctrl-C and a closed terminal save too
   --resume              go on where the checkpoint stands, exactly; it knows the settings above
   --generate n          bytes to write at the end, default 400
   --prompt text         how they begin, default "And God said"
@@ -75,18 +75,20 @@ const OPTIONS = {
 
 type Name = keyof typeof OPTIONS;
 
-/** With --resume these come from the checkpoint. */
-const OF_THE_RUN: readonly Name[] = [
-  'file',
-  'steps',
-  'batch',
-  'context',
-  'd-model',
-  'layers',
-  'heads',
-  'learning-rate',
-  'seed',
-];
+const DEFAULTS = {
+  steps: '500',
+  batch: '8',
+  context: '128',
+  'd-model': '128',
+  layers: '3',
+  heads: '4',
+  'learning-rate': '0.003',
+  seed: '1',
+};
+
+/** With --resume these, and the file, come from the checkpoint. */
+export type RunName = keyof typeof DEFAULTS;
+const OF_THE_RUN = ['file', ...(Object.keys(DEFAULTS) as RunName[])] as const;
 
 /** The settings, or 'help'. @throws UsageError */
 export function parseArguments(args: readonly string[]): Settings | 'help' {
@@ -96,33 +98,41 @@ export function parseArguments(args: readonly string[]): Settings | 'help' {
   const resume = values.has('resume');
   const given = OF_THE_RUN.find((name) => values.has(name));
   if (resume && given) throw new UsageError(`--${given} must not come with --resume: the checkpoint knows it`);
-  const count = (name: Name, fallback: number, low: number, high: number) =>
-    integer(`--${name}`, values.get(name) ?? String(fallback), low, high);
-  const number = (name: Name, fallback: number, low: number, high: number) =>
-    decimal(`--${name}`, values.get(name) ?? String(fallback), low, high);
-  const [dModel, heads] = [count('d-model', 128, 2, 4096), count('heads', 4, 1, 64)];
+  const count = (name: Name, fallback: string, low: number, high: number) =>
+    integer(`--${name}`, values.get(name) ?? fallback, low, high);
+  return {
+    run: checkRun('--', values.get('file'), (name) => values.get(name) ?? DEFAULTS[name]),
+    checkpoint: values.get('checkpoint') ?? 'train.safetensors',
+    checkpointEvery: count('checkpoint-every', '100', 1, 1e7),
+    resume,
+    generate: count('generate', '400', 0, 1e6),
+    prompt: values.get('prompt') ?? 'And God said',
+    temperature: decimal('--temperature', values.get('temperature') ?? '0.7', 0.049, 5),
+    svg: values.get('svg'),
+  };
+}
+
+/**
+ * The settings of a run out of texts, from wherever they come.
+ *
+ * @param before  the names, in messages @param file  absent: the text that comes with this example @throws UsageError
+ */
+export function checkRun(before: string, file: string | undefined, text: (name: RunName) => string): RunSettings {
+  const count = (name: RunName, low: number, high: number) => integer(before + name, text(name), low, high);
+  const [dModel, heads] = [count('d-model', 2, 4096), count('heads', 1, 64)];
   if (dModel % (2 * heads) !== 0) {
-    const rule = '--d-model must be divisible by twice --heads, for the positions turn pairs of columns';
+    const rule = `${before}d-model must be divisible by twice ${before}heads, for the positions turn pairs of columns`;
     throw new UsageError(`${rule}: ${dModel} is not divisible by ${2 * heads}`);
   }
   return {
-    run: {
-      file: values.get('file'),
-      steps: count('steps', 500, 1, 1e7),
-      batch: count('batch', 8, 1, 4096),
-      context: count('context', 128, 2, 8192),
-      dModel,
-      layers: count('layers', 3, 1, 64),
-      heads,
-      learningRate: number('learning-rate', 0.003, 0, 1),
-      seed: count('seed', 1, 0, 0x7fffffff),
-    },
-    checkpoint: values.get('checkpoint') ?? 'train.safetensors',
-    checkpointEvery: count('checkpoint-every', 100, 1, 1e7),
-    resume,
-    generate: count('generate', 400, 0, 1e6),
-    prompt: values.get('prompt') ?? 'And God said',
-    temperature: number('temperature', 0.7, 0.049, 5),
-    svg: values.get('svg'),
+    file,
+    steps: count('steps', 1, 1e7),
+    batch: count('batch', 1, 4096),
+    context: count('context', 2, 8192),
+    dModel,
+    layers: count('layers', 1, 64),
+    heads,
+    learningRate: decimal(`${before}learning-rate`, text('learning-rate'), 0, 1),
+    seed: count('seed', 0, 0x7fffffff),
   };
 }

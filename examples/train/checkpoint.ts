@@ -1,15 +1,20 @@
 import { existsSync } from 'node:fs';
-import { readSafetensors, type StoredTensor, writeSafetensors } from 'qkv';
+import { readSafetensors, type Safetensors, type StoredTensor, writeSafetensors } from 'qkv';
 import { quote, UsageError } from '../shared/command-line.js';
-import { readBytes, writeWhole } from '../shared/files.js';
-import type { RunSettings } from './arguments.js';
-import { newRun, type Point, type Run } from './run.js';
+import { readBytes } from '../shared/files.js';
+import { writeWhole } from '../shared/write.js';
+import { checkRun, type RunSettings } from './arguments.js';
+import { newRun, type Point, parametersOf, type Run, TAKES_LESS } from './run.js';
 import { readText } from './text.js';
 
 // A checkpoint is a safetensors file: the parameters as `model.…`, the optimiser as `optimiser.…`, the loss curve as
 // `history.…`, the rest as texts.
 
 const FORMAT = 'qkv train 1';
+/** A GiB, 89 million parameters: a save holds it thrice in memory. */
+const MOST_BYTES = 2 ** 30;
+/** More than the header takes. */
+const SLACK = 2 ** 24;
 
 type State = ReadonlyMap<string, StoredTensor>;
 
@@ -37,24 +42,38 @@ export function save(run: Run, path: string, shown: string): void {
   writeWhole('--checkpoint', path, bytes, shown);
 }
 
+/** @throws UsageError  before any work, if a checkpoint of this run would be larger than this program reads */
+export function requireSavable(settings: RunSettings): void {
+  const bytes = 12 * parametersOf(settings) + 20 * settings.steps; // float32 thrice; a point of the loss curve
+  if (bytes <= MOST_BYTES - SLACK) return;
+  throw new UsageError(`a checkpoint must be at most ${MOST_BYTES} bytes: this one would be ${bytes} ${TAKES_LESS}`);
+}
+
 /** The run as it was saved. @throws UsageError  if the file is damaged or no checkpoint, or its text has changed */
 export function load(path: string, shown: string): Run {
-  const bytes = readBytes('--resume needs a checkpoint', path, shown);
+  const bytes = readBytes('--resume needs a checkpoint', path, shown, MOST_BYTES);
   try {
     const tensors = readSafetensors(bytes);
-    const { format, settings, text: sha256, step } = tensors.metadata;
+    const { format, text: sha256, step } = tensors.metadata;
     if (format !== FORMAT) throw new UsageError(`its format must be "${FORMAT}", got ${quote(String(format))}`);
-    const own = JSON.parse(settings) as RunSettings;
+    const own = settingsOf(tensors);
+    if (!/^\d+$/.test(step) || Number(step) > own.steps) {
+      throw new UsageError(`its step must be an integer from 0 to ${own.steps}, got ${quote(String(step))}`);
+    }
+    // Before anything is built: what is built is then as large as the file.
+    const model = part('model', tensors);
+    const [numbers, needed] = [[...model.values()].reduce((sum, { data }) => sum + data.length, 0), parametersOf(own)];
+    if (numbers !== needed) {
+      throw new UsageError(`its model must have the ${needed} numbers of its settings, got ${numbers}`);
+    }
+    const points = pointsOf(part('history', tensors));
     const text = readText(own.file, own.context);
     if (text.sha256 !== sha256) throw new UsageError('the text must be the one the run began with');
     const run = newRun(own, text);
-    run.model.loadStateDict(part('model', tensors));
+    run.model.loadStateDict(model);
     run.optimiser.loadStateDict(part('optimiser', tensors));
     run.step = Number(step);
-    if (!/^\d+$/.test(step) || run.step > own.steps) {
-      throw new UsageError(`its step must be an integer from 0 to ${own.steps}, got ${quote(step)}`);
-    }
-    for (const point of pointsOf(part('history', tensors))) run.history.push(point);
+    for (const point of points) run.history.push(point);
     return run;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
@@ -62,17 +81,36 @@ export function load(path: string, shown: string): Run {
   }
 }
 
+/** By the checks of the command line: a file may say anything. @throws UsageError */
+function settingsOf({ metadata }: Safetensors): RunSettings {
+  // A path has 4096 bytes at most, six times as many where all are escaped.
+  if ((metadata.settings ?? '').length > 1e5) throw new UsageError('its settings must be those of a run, got more');
+  const own = JSON.parse(metadata.settings ?? 'null') as Record<string, unknown> | null;
+  const of = (key: string) => {
+    const value = own?.[key];
+    if (typeof value === 'number') return String(value);
+    throw new UsageError(`its ${key} must be a number, got ${quote(String(JSON.stringify(value)))}`);
+  };
+  const file = own?.file;
+  if (file !== undefined && (typeof file !== 'string' || file === '')) {
+    throw new UsageError(`its file must be a path, got ${quote(String(JSON.stringify(file)))}`);
+  }
+  return checkRun('its ', file, (name) => of(name.replace(/-(.)/, (_, letter: string) => letter.toUpperCase())));
+}
+
 /** What a new run would replace at its first save, undefined if nothing. @throws UsageError  if that is no checkpoint */
 export function replacedBy(path: string, shown: string): string | undefined {
   if (!existsSync(path)) return undefined;
-  const bytes = readBytes('--checkpoint', path, shown);
+  const what = '--checkpoint must be new or a checkpoint of this program';
+  const bytes = readBytes(what, path, shown, MOST_BYTES);
   try {
-    const { format, step, settings } = readSafetensors(bytes).metadata;
-    if (format === FORMAT) return `a run at step ${Number(step)} of ${Number(JSON.parse(settings).steps)}`;
+    const tensors = readSafetensors(bytes);
+    const { format, step } = tensors.metadata;
+    if (format === FORMAT) return `a run at step ${Number(step)} of ${settingsOf(tensors).steps}`;
   } catch {
     // Something else.
   }
-  throw new UsageError(`--checkpoint must be new or a checkpoint of this program: ${quote(shown)} is another file`);
+  throw new UsageError(`${what}: ${quote(shown)} is another file`);
 }
 
 /** NaN stands where the text held back was not looked at. */

@@ -22,6 +22,16 @@ export interface Run {
   readonly history: Point[];
 }
 
+export const TAKES_LESS = '(smaller --d-model, --layers, --batch or --context take less)';
+
+/**
+ * The numbers of the model that `newRun` builds: the embedding; in a layer W_Q, W_K, W_V, W_O (dModel × dModel), W_1, W_2
+ * (dModel × 4 dModel) and the gains of two norms; the gain of the last.
+ */
+export function parametersOf({ dModel, layers }: RunSettings): number {
+  return VOCABULARY * dModel + layers * (12 * dModel ** 2 + 2 * dModel) + dModel;
+}
+
 export function newRun(settings: RunSettings, text: Text): Run {
   const { dModel, layers, heads, seed, learningRate } = settings;
   const model = new CausalLM({

@@ -54,6 +54,9 @@ describe('npm run bench', () => {
     [['--fast'], 'every option must be known'],
     [['--case', 'no such case'], '--case must be part of a name: got no such case (names: peak'],
     [['--quick', '--json', 'no/such/folder/x.jsonl'], 'no/such/folder/x.jsonl must be writable'],
+    [['--quick', '--json', '.'], '. must be a file: it is none'],
+    [['--quick', '--markdown', '.'], '. must be a file: it is none'],
+    [['--update-readme', '.'], '--update-readme must name a file: . is none'],
     [['--update-readme', 'no-such-file.jsonl'], '--update-readme must name a file: no-such-file.jsonl does not exist'],
   ])('refuses %j with one line and exit code 2', (args, message) => {
     const { code, stdout, stderr } = bench(...args);

@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
+import { readSafetensors, writeSafetensors } from 'qkv';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseArguments, type Settings } from '../../examples/train/arguments.js';
-import { load, save } from '../../examples/train/checkpoint.js';
+import { load, replacedBy, requireSavable, save } from '../../examples/train/checkpoint.js';
 import { curveSvg, thinned } from '../../examples/train/curve.js';
 import { clock, Progress } from '../../examples/train/progress.js';
-import { heldBackLoss, newRun, type Run, trainStep } from '../../examples/train/run.js';
+import { heldBackLoss, newRun, parametersOf, type Run, trainStep } from '../../examples/train/run.js';
 import { batchAt, drawsOf, entropyOf, readText } from '../../examples/train/text.js';
 import { requireBuilt } from '../support/built.js';
 import { node, run } from '../support/processes.js';
@@ -102,6 +103,32 @@ describe('npm run train', () => {
     expect(readFileSync(join(folder, 'my run')).equals(readFileSync(join(folder, 'whole')))).toBe(true);
   });
 
+  it.skipIf(process.platform === 'win32')('saves when its terminal is closed', async () => {
+    const folder = folderWithText();
+    const args = [PROGRAM, ...TINY, '--file', 'text.txt', '--steps', '100000', '--checkpoint-every', '100000'];
+    const child = spawn(process.execPath, args, { cwd: folder, stdio: 'pipe' });
+    child.stdout.once('data', () => {
+      // Nobody is there any more to be told.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      setTimeout(() => child.kill('SIGHUP'), 200);
+    });
+    expect(await new Promise((resolve) => child.on('close', (code, signal) => resolve(signal ?? code)))).toBe(129);
+    expect(load(join(folder, 'train.safetensors'), 'run').step).toBeGreaterThan(0);
+    expect(readdirSync(folder).sort()).toEqual(['text.txt', 'train.safetensors']);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('saves when its output does not fit where it goes', () => {
+    const folder = folderWithText();
+    const args = [process.execPath, PROGRAM, ...TINY, '--file', 'text.txt', '--steps', '100000'];
+    const { code, stderr } = run('sh', ['-c', '"$0" "$@" > /dev/full', ...args], folder);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^npm run train: the output must reach its reader: ENOSPC\nStopped at step \d+, saved\. Go on with: .*\n$/,
+    );
+    load(join(folder, 'train.safetensors'), 'run');
+  });
+
   it.skipIf(process.platform === 'win32')('saves when its reader has gone (| head)', () => {
     const folder = folderWithText();
     const script = '"$0" "$@" | head -n 1';
@@ -174,6 +201,94 @@ describe('npm run train', () => {
     writeFileSync(path, bytes);
     writeFileSync(join(folder, 'text.txt'), 'abcdefgi'.repeat(200));
     expect(() => load(path, 'run')).toThrow(`${refused}the text must be the one the run began with`);
+  });
+});
+
+describe('a checkpoint that somebody made', () => {
+  /** The settings and texts of a run of no steps, changed. */
+  function crafted(change: (settings: Record<string, unknown>, texts: Record<string, string>) => void): string {
+    const folder = folderWithText();
+    const path = join(folder, 'run');
+    save(runOf(folder), path, 'run');
+    const tensors = readSafetensors(readFileSync(path));
+    const [settings, texts] = [JSON.parse(tensors.metadata.settings), { ...tensors.metadata }];
+    change(settings, texts);
+    if (texts.settings === tensors.metadata.settings) texts.settings = JSON.stringify(settings);
+    writeFileSync(path, writeSafetensors(tensors, texts));
+    return path;
+  }
+
+  it.each([
+    ['batch', 1e9, 'its batch must be an integer from 1 to 4096: got "1000000000"'],
+    ['batch', 0, 'its batch must be an integer from 1 to 4096: got "0"'],
+    ['batch', null, 'its batch must be a number, got "null"'], // NaN
+    ['batch', '8', 'its batch must be a number, got "\\"8\\""'],
+    ['batch', undefined, 'its batch must be a number, got "undefined"'],
+    ['layers', 1e6, 'its layers must be an integer from 1 to 64: got "1000000"'],
+    ['layers', 64, 'its model must have the 202768 numbers of its settings, got 7216'],
+    ['layers', 1.5, 'its layers must be an integer from 1 to 64: got "1.5"'],
+    ['dModel', 4096, 'its model must have the 202387456 numbers of its settings, got 7216'],
+    ['dModel', 1e12, 'its d-model must be an integer from 2 to 4096: got "1000000000000"'],
+    [
+      'heads',
+      3,
+      'its d-model must be divisible by twice its heads, for the positions turn pairs of columns: 16 is not',
+    ],
+    ['context', 1e9, 'its context must be an integer from 2 to 8192: got "1000000000"'],
+    ['context', 8192, 'the text must be long enough to hold a tenth of it back'],
+    ['steps', -1, 'its steps must be an integer from 1 to 10000000: got "-1"'],
+    ['steps', 1e99, 'its steps must be an integer from 1 to 10000000: got "1e+99"'],
+    ['learningRate', 0, 'its learning-rate must be a number above 0 and at most 1: got "0"'],
+    ['seed', 2 ** 32, 'its seed must be an integer from 0 to 2147483647: got "4294967296"'],
+    ['file', '', 'its file must be a path, got "\\"\\""'],
+    ['file', ['text.txt'], 'its file must be a path, got'],
+    ['file', '/dev/zero', '--file must be readable: "/dev/zero" is no regular file'],
+  ])('is refused before anything is built: %s %j', (name, value, message) => {
+    const path = crafted((settings) => {
+      settings[name] = value;
+    });
+    expect(() => load(path, 'run')).toThrow(`--resume needs a checkpoint of this program: "run": ${message}`);
+  });
+
+  it('is refused whatever its texts say', () => {
+    for (const [name, text, message] of [
+      ['step', '501', 'its step must be an integer from 0 to 500, got "501"'],
+      ['step', '1e1', 'its step must be an integer from 0 to 500, got "1e1"'],
+      ['settings', '', ''], // the words are those of JSON.parse
+      ['settings', 'null', 'its dModel must be a number, got "undefined"'],
+      ['settings', '['.repeat(1e6), 'its settings must be those of a run, got more'],
+    ]) {
+      const path = crafted((_, texts) => {
+        texts[name] = text;
+      });
+      expect(() => load(path, 'run')).toThrow(`--resume needs a checkpoint of this program: "run": ${message}`);
+    }
+  });
+
+  it('is not replaced by a new run, unless it is one', () => {
+    const path = crafted((settings) => {
+      settings.steps = null;
+    });
+    expect(() => replacedBy(path, 'run')).toThrow('must be new or a checkpoint of this program: "run" is another file');
+    expect(
+      replacedBy(
+        crafted(() => {}),
+        'run',
+      ),
+    ).toBe('a run at step 0 of 500');
+  });
+
+  it('is never too large to be read again', () => {
+    const folder = folderWithText();
+    const { run: settings } = settingsOf(folder);
+    for (const change of [{}, { layers: 3, dModel: 24 }, { dModel: 128, heads: 4 }]) {
+      const run = newRun({ ...settings, ...change }, readText(settings.file, settings.context));
+      const numbers = run.model.parameters().reduce((sum, { data }) => sum + data.length, 0);
+      expect(parametersOf(run.settings)).toBe(numbers);
+    }
+    requireSavable({ ...settings, dModel: 1024, layers: 6 });
+    const most = 'a checkpoint must be at most 1073741824 bytes: this one would be ';
+    expect(() => requireSavable({ ...settings, dModel: 1024, layers: 7 })).toThrow(most);
   });
 });
 
