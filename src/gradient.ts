@@ -1,4 +1,5 @@
 import { isRecording, record, Tape, whileRecording } from './autograd/tape.js';
+import { allOrNone } from './core/all-or-none.js';
 import { describe, kindError, requireOptions, shapeError, shapeText } from './core/errors.js';
 import { type Gradients, gradientAlgebra, gradientsOf } from './gradients.js';
 import { backwardKernels } from './kernels/backward.js';
@@ -18,7 +19,8 @@ export interface ValueAndGradOptions {
  * compute (parameters, inputs), and for those in `of`.
  *
  * Operations record themselves only while f runs, which must not wait for anything. Writing into the data of a matrix
- * inside f is not noticed. Memory between is let go as the gradients are found.
+ * inside f is not noticed. Memory between is let go as the gradients are found. If it throws, wherever, no dropout of a
+ * layer has counted a call.
  *
  * @param f  gives the loss, 1×1
  * @throws ShapeError  if the loss is not 1×1; TypeError if f is no function, gives no Matrix (a Promise, say), or calls
@@ -37,6 +39,10 @@ export function valueAndGrad(
   const { of = [] } = options;
   requireMatrices(where, 'of', of);
   if (isRecording()) throw kindError(where, 'f must not call valueAndGrad itself', 'another one is running');
+  return allOrNone(() => differentiated(where, f, of));
+}
+
+function differentiated(where: string, f: () => Matrix, of: readonly Matrix[]) {
   provideBackward(backwardKernels);
   const tape = new Tape<Matrix>();
   const loss = requireSync(where, 'f', whileRecording(tape, f));
@@ -57,7 +63,7 @@ export function valueAndGrad(
  */
 export function noGrad<Result>(f: () => Result): Result {
   requireFunction('noGrad', 'f', f);
-  return requireSync('noGrad', 'f', whileRecording(undefined, f));
+  return allOrNone(() => requireSync('noGrad', 'f', whileRecording(undefined, f)));
 }
 
 /**
@@ -77,7 +83,7 @@ export function customGradient<Inputs extends readonly Matrix[]>(
   const where = 'customGradient';
   requireFunction(where, 'forward', forward);
   requireFunction(where, 'backward', backward);
-  return (...inputs) => {
+  const operation = (inputs: Inputs) => {
     requireMatrices(where, 'inputs', inputs);
     const made = requireSync(
       where,
@@ -92,6 +98,7 @@ export function customGradient<Inputs extends readonly Matrix[]>(
       return checkGradients(where, inputs, requireSync(where, 'backward', given));
     });
   };
+  return (...inputs) => allOrNone(() => operation(inputs));
 }
 
 function checkGradients(where: string, inputs: readonly Matrix[], given: unknown) {

@@ -48,6 +48,19 @@ export function requireState(
   for (const [name, entry] of entries) requireTensor(where, name, given.get(name), entry);
 }
 
+/** Integers of at least 0, none of them a hole. */
+export function isShape(shape: unknown): shape is readonly number[] {
+  if (!Array.isArray(shape)) return false;
+  for (let axis = 0; axis < shape.length; axis++)
+    if (!Number.isSafeInteger(shape[axis]) || shape[axis] < 0) return false;
+  return true;
+}
+
+/** Not by the given one's own methods: they pass over holes. */
+export function isSameShape(given: readonly unknown[], wanted: readonly unknown[]): boolean {
+  return given.length === wanted.length && wanted.every((extent, axis) => given[axis] === extent);
+}
+
 function requireTensor(where: string, name: string, tensor: StoredTensor | undefined, entry: StateEntry): void {
   const { dtype, shape, data } = tensor ?? {};
   const array = ARRAYS[entry.dtype];
@@ -55,7 +68,7 @@ function requireTensor(where: string, name: string, tensor: StoredTensor | undef
     const rule = `${name} must be { dtype: '${entry.dtype}', shape, data: ${array} }`;
     throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
   }
-  if (shape.length !== entry.shape.length || shape.some((extent, axis) => extent !== entry.shape[axis])) {
+  if (!isSameShape(shape, entry.shape)) {
     throw shapeError(where, `${name} must have shape [${entry.shape.join(', ')}]`, `got ${describe(shape)}`);
   }
   const length = entry.shape.reduce((product, extent) => product * extent, 1);

@@ -1,5 +1,5 @@
 import { describe, kindError, shapeError } from '../core/errors.js';
-import type { StoredDtype, StoredTensor } from '../core/stored-tensor.js';
+import { isShape, type StoredDtype, type StoredTensor } from '../core/stored-tensor.js';
 import { jsonKeys } from './json-keys.js';
 import {
   checkName,
@@ -264,7 +264,7 @@ function checkTensor(where: string, name: unknown, tensor: unknown): NamedTensor
     const rule = `${what} must be { dtype, shape, data: ${kind} }`;
     throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
   }
-  const bits = shape.every(isSize) ? tensorBits(dtype, shape) : -1n;
+  const bits = isShape(shape) ? tensorBits(dtype, shape) : -1n;
   if (bits === 8n * BigInt(data.byteLength)) return { name, dtype, shape, data };
   if (DTYPES[dtype][0] === 8 * data.BYTES_PER_ELEMENT) {
     const rule = `the data of ${what} must have as many numbers as its shape`;

@@ -1,3 +1,4 @@
+import { allOrNone } from '../core/all-or-none.js';
 import { describe, kindError, requireOptions, shapeError } from '../core/errors.js';
 import { checkCuSeqlens } from '../core/sequences.js';
 import { KVCache, type KVCacheOptions, requireRoom } from '../ops/cache.js';
@@ -90,12 +91,12 @@ export function stepPositions(caches: readonly KVCache[], offsets: Int32Array): 
   return positions;
 }
 
-/** Runs f; if it throws, the caches are as before. */
+/** Runs f; if it throws, the caches are as before, and so is what f counted. */
 export function restoring<Result>(caches: readonly KVCache[], f: () => Result): Result {
   const marks = caches.map((cache) => cache.mark());
   let isUndone = true;
   try {
-    const result = f();
+    const result = allOrNone(f);
     isUndone = false;
     return result;
   } finally {

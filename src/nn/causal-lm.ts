@@ -1,3 +1,4 @@
+import { allOrNone } from '../core/all-or-none.js';
 import { requireOptions, shapeError } from '../core/errors.js';
 import { checkCuSeqlens, longestSequence, packedPositions, singleSequence } from '../core/sequences.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
@@ -123,7 +124,7 @@ export class CausalLM extends Module {
    */
   forward(ids: ArrayLike<number>, options: CausalLMForwardOptions = {}): Matrix {
     requireOptions('CausalLM', options, ['cuSeqlens']);
-    return this.#logits(this.#hidden('CausalLM', ids, options));
+    return allOrNone(() => this.#logits(this.#hidden('CausalLM', ids, options)));
   }
 
   /** What the last layer gives for whole sequences. */
@@ -189,7 +190,7 @@ export class CausalLM extends Module {
       const all: number[] = [];
       return generateTokens(generation, (next) => {
         all.push(...next);
-        return last(this.#hidden(where, all, {}));
+        return allOrNone(() => last(this.#hidden(where, all, {})));
       });
     }
     let caches: KVCache[] | undefined; // of memory that only somebody who asks for a token needs

@@ -1,3 +1,4 @@
+import { allOrNone, willCount } from '../core/all-or-none.js';
 import { seedOfCall } from '../core/random.js';
 import type { Matrix } from '../matrix.js';
 import { checkDropout } from '../ops/attention-options.js';
@@ -26,7 +27,7 @@ export abstract class DroppingModule extends Module {
 
   /**
    * One forward call with its dropout: none in evaluation mode. `seed` replaces the module's own and restarts its calls.
-   * A call that throws is not counted.
+   * A call that throws is not counted, nor is what it called, nor what called it and throws for it: see allOrNone.
    */
   protected dropping(
     where: string,
@@ -35,11 +36,17 @@ export abstract class DroppingModule extends Module {
   ): Matrix {
     checkDropout(where, options);
     const { dropout = 0, seed = this.dropoutSeed } = options;
-    if (!this.training || dropout === 0) return forward({ dropout: 0, seed }, 0);
-    if (options.seed !== undefined) return forward({ dropout, seed }, 0);
-    const out = forward({ dropout, seed }, this.dropoutCalls);
-    this.dropoutCalls++;
-    return out;
+    return allOrNone(() => {
+      if (!this.training || dropout === 0) return forward({ dropout: 0, seed }, 0);
+      if (options.seed !== undefined) return forward({ dropout, seed }, 0);
+      const calls = this.dropoutCalls;
+      const out = forward({ dropout, seed }, calls);
+      willCount(this, () => {
+        this.dropoutCalls = calls;
+      });
+      this.dropoutCalls = calls + 1;
+      return out;
+    });
   }
 }
 

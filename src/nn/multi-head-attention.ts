@@ -1,3 +1,4 @@
+import { allOrNone } from '../core/all-or-none.js';
 import { requireOptions, shapeError } from '../core/errors.js';
 import { checkCuSeqlens, packedPositions } from '../core/sequences.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
@@ -139,10 +140,10 @@ export class MultiHeadAttention extends ProjectedAttention {
   forward(x: Matrix, options: MultiHeadAttentionForwardOptions = {}): Matrix {
     const where = 'MultiHeadAttention';
     requireOptions(where, options, FORWARD_OPTIONS);
-    const { q, k, v, attention } = this.#prepare(where, x, options);
-    return this.dropping(where, { dropout: this.dropout }, (drop, call) =>
-      this.#output(where, this.#attend(where, q, k, v, { ...attention, ...drop }, call)),
-    );
+    return this.dropping(where, { dropout: this.dropout }, (drop, call) => {
+      const { q, k, v, attention } = this.#prepare(where, x, options);
+      return this.#output(where, this.#attend(where, q, k, v, { ...attention, ...drop }, call));
+    });
   }
 
   /**
@@ -174,12 +175,14 @@ export class MultiHeadAttention extends ProjectedAttention {
     const where = 'MultiHeadAttention.attentionWeights';
     requireOptions(where, options, [...FORWARD_OPTIONS, ...STAGE_OPTIONS]);
     const { stage, heads, rows } = options;
-    const { q, k, attention } = this.#prepare(where, x, options);
-    const own = attentionStages(where, q, k, { ...attention, stage, heads, rows });
-    const count = this.#extraCount();
-    const hooked = { q, k, options: attention, extraKeys: count };
-    const weights = stagesWithHooks(where, this.#hooks, hooked, own, { stage, heads, rows });
-    return count === 0 ? weights : weights.map((w) => extraKeysLast(w, count));
+    return allOrNone(() => {
+      const { q, k, attention } = this.#prepare(where, x, options);
+      const own = attentionStages(where, q, k, { ...attention, stage, heads, rows });
+      const count = this.#extraCount();
+      const hooked = { q, k, options: attention, extraKeys: count };
+      const weights = stagesWithHooks(where, this.#hooks, hooked, own, { stage, heads, rows });
+      return count === 0 ? weights : weights.map((w) => extraKeysLast(w, count));
+    });
   }
 
   /**
@@ -215,13 +218,13 @@ export class MultiHeadAttention extends ProjectedAttention {
     const list = cacheList(where, caches);
     const offsets = stepOffsets(where, list.length, x.rows, options);
     requireCaches(where, list, offsets, this.heads);
-    const { q, k, v } = this.#project(where, x, x, x);
     const positions = stepPositions(list, offsets);
-    const [turnedQ, turnedK] = this.#turn(where, q, k, positions, positions);
     const attention = { ...this.#options, causal: true, sinks: this.sinks };
     const leading = this.#leadingRows();
     const isWatched = this.#hooks.wants('hook_attn_scores') || this.#hooks.wants('hook_pattern');
     const step = (drop: Drop, call: number) => {
+      const { q, k, v } = this.#project(where, x, x, x);
+      const [turnedQ, turnedK] = this.#turn(where, q, k, positions, positions);
       const out = list.map((cache, s) => {
         const part = (m: Matrix) => (list.length === 1 ? m : m.sliceRows(offsets[s], offsets[s + 1]));
         cache.append(part(turnedK), part(v));

@@ -1,6 +1,6 @@
 import { describe, kindError, requireChoice, requireOptions, shapeError, shapeText } from '../core/errors.js';
 import { storedFloats } from '../core/stored-floats.js';
-import type { StoredTensor } from '../core/stored-tensor.js';
+import { isSameShape, isShape, type StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
 
 // Checkpoints of other libraries. A layout is a list of the tensors that they store; it is read in both directions.
@@ -70,7 +70,13 @@ export function tensorsUnder(where: string, state: unknown, prefix: unknown = ''
   const found = new Map<string, StoredTensor>();
   for (const [name, tensor] of state as ReadonlyMap<unknown, StoredTensor>) {
     if (typeof name !== 'string') throw kindError(where, 'names must be strings', `got ${describe(name)}`);
-    if (name.startsWith(prefix)) found.set(name.slice(prefix.length), tensor);
+    if (!name.startsWith(prefix)) continue;
+    const { dtype, shape, data } = (tensor ?? {}) as Partial<StoredTensor>;
+    if (typeof dtype !== 'string' || !isShape(shape) || !ArrayBuffer.isView(data)) {
+      const rule = `${name} must be { dtype, shape, data }`;
+      throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
+    }
+    found.set(name.slice(prefix.length), tensor);
   }
   return found;
 }
@@ -218,7 +224,7 @@ function bindStored(where: string, sizes: Sizes, tensor: TorchTensor, shape: unk
   bind(sizes, rows, extents[form === 'linear' ? 1 : 0]);
   bind(sizes, cols, typeof columns === 'number' ? columns / parts.length : undefined);
   const exact = storedShape(tensor, sizeOf(sizes, rows), sizeOf(sizes, cols));
-  if (extents.length === exact.length && extents.every((extent, axis) => extent === exact[axis])) return;
+  if (isSameShape(extents, exact)) return;
   throw shapeError(where, `${name} must have shape [${wanted.join(', ')}]`, `got ${describe(shape)}`);
 }
 

@@ -1,3 +1,4 @@
+import { allOrNone } from '../core/all-or-none.js';
 import { requireChoice, requireFinite, requireOptions } from '../core/errors.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
@@ -196,11 +197,13 @@ export class TransformerBlock extends Module {
   #around(x: Matrix, attention: (z: Matrix) => Matrix): Matrix {
     const attend = (z: Matrix) => this.dropout1.forward(attention(z));
     const feed = (z: Matrix) => this.dropout2.forward(this.feedForward.forward(z));
-    if (this.normPlacement === 'pre') {
-      const y = x.add(attend(this.norm1.forward(x)));
-      return y.add(feed(this.norm2.forward(y)));
-    }
-    const y = this.norm1.forward(x.add(attend(x)));
-    return this.norm2.forward(y.add(feed(y)));
+    return allOrNone(() => {
+      if (this.normPlacement === 'pre') {
+        const y = x.add(attend(this.norm1.forward(x)));
+        return y.add(feed(this.norm2.forward(y)));
+      }
+      const y = this.norm1.forward(x.add(attend(x)));
+      return this.norm2.forward(y.add(feed(y)));
+    });
   }
 }

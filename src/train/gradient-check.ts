@@ -1,3 +1,4 @@
+import { allOrNone } from '../core/all-or-none.js';
 import {
   describe,
   kindError,
@@ -98,7 +99,7 @@ export function gradCheck(
   requireInteger(where, 'maxEntries', maxEntries, 1);
   requireSeed(where, seed);
   const random = new Random(seed);
-  return inFloat64(() => {
+  const check = () => {
     const loss = () => lossOf(where, f(...inputs));
     const { value, gradients } = valueAndGrad(loss);
     const lossNow = () => noGrad(loss).data[0];
@@ -112,7 +113,8 @@ export function gradCheck(
       return { name: nameOf(x, i), ok, checked: entries.length, worst };
     });
     return { ok: found.every(({ ok }) => ok), tolerance, formula: FORMULA, inputs: found };
-  });
+  };
+  return allOrNone(() => inFloat64(check));
 }
 
 function requirePositive(where: string, name: string, value: unknown): void {
