@@ -5,7 +5,7 @@ import type { StoredTensor } from '../core/stored-tensor.js';
 import { Matrix } from '../matrix.js';
 import { attentionStages, STAGE_OPTIONS } from '../ops/attention.js';
 import type { AttentionOptions } from '../ops/attention-options.js';
-import type { KVCache } from '../ops/cache.js';
+import type { Held, KVCache } from '../ops/cache.js';
 import { checkPositions, type RopeOptions, rotary } from '../ops/rotary.js';
 import type { Parameter } from '../parameter.js';
 import {
@@ -220,7 +220,6 @@ export class MultiHeadAttention extends ProjectedAttention {
     requireCaches(where, list, offsets, this.heads);
     const positions = stepPositions(list, offsets);
     const attention = { ...this.#options, causal: true, sinks: this.sinks };
-    const leading = this.#leadingRows();
     const isWatched = this.#hooks.wants('hook_attn_scores') || this.#hooks.wants('hook_pattern');
     const step = (drop: Drop, call: number) => {
       const { q, k, v } = this.#project(where, x, x, x);
@@ -229,7 +228,8 @@ export class MultiHeadAttention extends ProjectedAttention {
         const part = (m: Matrix) => (list.length === 1 ? m : m.sliceRows(offsets[s], offsets[s + 1]));
         cache.append(part(turnedK), part(v));
         const queries = part(turnedQ);
-        const held = cache.held(where, queries.rows, { ...attention, ...drop }, leading, isWatched);
+        const rows = cache.held(where, queries.rows, { ...attention, ...drop }, isWatched);
+        const held = this.#withExtraKeys(where, queries, rows);
         return this.#attend(where, queries, held.k, held.v, held.options, call, s);
       });
       return this.#output(where, out.length === 1 ? out[0] : Matrix.concatRows(out));
@@ -248,10 +248,8 @@ export class MultiHeadAttention extends ProjectedAttention {
     const attention = { ...this.#options, sinks: this.sinks, mask, bias, keyMask, cuSeqlens, cuSeqlensK };
     const projected = this.#project(where, x, key, value);
     const [q, k] = this.#rotate(where, projected.q, projected.k, context === undefined, options);
-    const extra = this.#extraKeys();
-    if (extra.length === 0) return { q, k, v: projected.v, attention };
-    const { options: shifted, ...kv } = withExtraKeys(where, extra, q, k, projected.v, attention);
-    return { q, ...kv, attention: shifted };
+    const { options: own, ...kv } = this.#withExtraKeys(where, q, { k, v: projected.v, options: attention });
+    return { q, ...kv, attention: own };
   }
 
   #rotate(where: string, q: Matrix, k: Matrix, isSelf: boolean, options: MultiHeadAttentionForwardOptions) {
@@ -297,12 +295,9 @@ export class MultiHeadAttention extends ProjectedAttention {
     return affine(this.#hooks.runColumns(where, 'hook_z', z, this.heads.numHeads), this.W_O, this.b_O);
   }
 
-  /** The extra keys and values below one another, where there are any. */
-  #leadingRows() {
+  #withExtraKeys(where: string, q: Matrix, held: Held): Held {
     const extra = this.#extraKeys();
-    if (extra.length === 0) return undefined;
-    const rows = { k: extra.map((row) => row.k), v: extra.map((row) => row.v) };
-    return { k: Matrix.concatRows(rows.k), v: Matrix.concatRows(rows.v) };
+    return extra.length === 0 ? held : withExtraKeys(where, extra, q, held.k, held.v, held.options);
   }
 
   #extraCount(): number {

@@ -22,7 +22,7 @@ export interface MultiHeadAttentionOptions extends ProjectionOptions {
   rope?: boolean | RopeOptions;
   /** Learn one logit a head (0 at first) that only the softmax denominator sees. Default false. */
   sinks?: boolean;
-  /** Let every query attend to one more key whose logit and value are 0. Default false. */
+  /** Let every query attend to one more key whose logit and value are 0, as the next outside masks, causal, window and ALiBi. Default false. */
   addZeroAttention?: boolean;
   /** Let every query attend to one more, learned key and value: bias_K, bias_V. Default false. */
   addBiasKeyValue?: boolean;
@@ -84,10 +84,6 @@ export function checkMultiHeadAttention(where: string, options: MultiHeadAttenti
   requireInteger(where, 'vDim', vDim, 1);
   for (const [name, value] of Object.entries({ sinks, addZeroAttention, addBiasKeyValue })) {
     requireBoolean(where, name, value);
-  }
-  if ((addZeroAttention || addBiasKeyValue) && (window !== undefined || (alibi !== undefined && alibi !== false))) {
-    const rule = 'addZeroAttention and addBiasKeyValue must stand without window and alibi';
-    throw shapeError(where, rule, 'got both', 'the extra keys have no position');
   }
   const heads = headShape(where, dModel, options);
   const rope = ropeOption(where, options.rope, heads.dK);

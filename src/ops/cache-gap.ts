@@ -8,8 +8,6 @@ import { checkReach } from './attention-reach.js';
 // positions becomes a mask and a bias here.
 
 export interface GappedKeys {
-  /** Rows before the first position, which every query sees. */
-  leading: number;
   sinks: number;
   /** The position of the key behind the sinks. */
   first: number;
@@ -36,26 +34,26 @@ export function withoutPositions(where: string, gapped: GappedKeys, options: Att
 
 /** (queries × keys) flags. */
 function visible(gapped: GappedKeys, causal: boolean, { left, right }: { left: number; right: number }): Uint8Array {
-  const { leading, sinks, first, keys, queries, position, ring } = gapped;
+  const { sinks, first, keys, queries, position, ring } = gapped;
   const mask = new Uint8Array(queries * keys);
   for (let i = 0; i < queries; i++) {
     const own = position + i;
     for (let j = 0; j < keys; j++) {
-      const isSink = j < leading + sinks;
-      const key = isSink ? j - leading : first + (j - leading - sinks);
+      const isSink = j < sinks;
+      const key = isSink ? j : first + (j - sinks);
       const inReach = key >= own - left && key <= own + right;
       const stillThere = isSink || !causal || key > own - ring;
-      if (j < leading || (inReach && stillThere)) mask[i * keys + j] = 1;
+      if (inReach && stillThere) mask[i * keys + j] = 1;
     }
   }
   return mask;
 }
 
 /** (numHeads·queries × keys): what ALiBi takes from the sinks' logits, beyond the distance without the gap. */
-function sinkDistances({ leading, sinks, first, keys, queries }: GappedKeys, slopes: Float32Array): Matrix {
+function sinkDistances({ sinks, first, keys, queries }: GappedKeys, slopes: Float32Array): Matrix {
   const bias = wrap(slopes.length * queries, keys, kernels().allocate(slopes.length * queries * keys));
   for (let r = 0; r < bias.rows; r++) {
-    bias.row(r).fill(-slopes[Math.floor(r / queries)] * (first - sinks), leading, leading + sinks);
+    bias.row(r).fill(-slopes[Math.floor(r / queries)] * (first - sinks), 0, sinks);
   }
   return bias;
 }

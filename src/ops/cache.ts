@@ -224,15 +224,15 @@ export class KVCache {
   }
 
   /**
-   * What so many queries of the rows appended last attend to, and the options to do it with. `leading` rows come before
-   * all others, seen by every query; `inOrder` asks for rows in the order of their positions.
+   * What so many queries of the rows appended last attend to, and the options to do it with; `inOrder` asks for rows in
+   * the order of their positions.
    *
    * @internal
    */
-  held(where: string, queries: number, options: AttentionOptions, leading?: KeysAndValues, inOrder = false): Held {
+  held(where: string, queries: number, options: AttentionOptions, inOrder = false): Held {
     const { capacity, sinkTokens: sinks } = this;
     const position = this.#position;
-    if (position <= capacity) return { ...this.#joined(leading, (rows) => [rows.held(position)]), options };
+    if (position <= capacity) return { ...this.#joined((rows) => [rows.held(position)]), options };
     for (const name of ['mask', 'keyMask', 'bias'] as const) {
       if (options[name] === undefined) continue;
       throw shapeError(where, `${name} must be absent once a ring has overwritten rows`, 'got one');
@@ -246,29 +246,26 @@ export class KVCache {
     const { left, right } = checkReach(where, options);
     // One query of the newest row sees every row held, in whatever order.
     if (!inOrder && queries === 1 && !options.alibi && left >= (sinks === 0 ? ring - 1 : position)) {
-      return { ...this.#joined(leading, (rows) => [rows.held(position)]), options: { ...options, window: undefined } };
+      return { ...this.#joined((rows) => [rows.held(position)]), options: { ...options, window: undefined } };
     }
-    const ordered = this.#joined(leading, (rows) => rows.inOrder(position, causal && queries > 1));
-    const leadingRows = leading?.k.rows ?? 0;
-    if (sinks + leadingRows === 0) {
+    const ordered = this.#joined((rows) => rows.inOrder(position, causal && queries > 1));
+    if (sinks === 0) {
       return { ...ordered, options: { ...options, causal, window: [causal ? Math.min(left, ring - 1) : left, right] } };
     }
     const keys = ordered.k.rows;
-    const first = position - (keys - leadingRows - sinks);
-    const gapped = { leading: leadingRows, sinks, first, keys, queries, position: position - queries, ring };
+    const first = position - (keys - sinks);
+    const gapped = { sinks, first, keys, queries, position: position - queries, ring };
     return { ...ordered, options: withoutPositions(where, gapped, options) };
   }
 
-  /** The leading rows, then the parts of each array; copied where a tape keeps them: later appends write over them. */
-  #joined(leading: KeysAndValues | undefined, parts: (rows: CacheRows) => Floats[]): KeysAndValues {
-    const join = (rows: CacheRows, first: Matrix | undefined) => {
+  /** The parts of each array, one after another; copied where a tape keeps them: later appends write over them. */
+  #joined(parts: (rows: CacheRows) => Floats[]): KeysAndValues {
+    const join = (rows: CacheRows) => {
       const matrices = parts(rows).map((part) => wrap(part.length / rows.cols, rows.cols, part));
-      if (first !== undefined) matrices.unshift(first);
-      else if (matrices.length === 1 && isRecording())
-        return wrap(matrices[0].rows, rows.cols, matrices[0].data.slice());
-      return matrices.length === 1 ? matrices[0] : Matrix.concatRows(matrices);
+      if (matrices.length > 1) return Matrix.concatRows(matrices);
+      return isRecording() ? wrap(matrices[0].rows, rows.cols, matrices[0].data.slice()) : matrices[0];
     };
-    return { k: join(this.#keys, leading?.k), v: join(this.#values, leading?.v) };
+    return { k: join(this.#keys), v: join(this.#values) };
   }
 }
 

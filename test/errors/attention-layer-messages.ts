@@ -169,12 +169,6 @@ export const attentionLayerMessages: readonly BadCall[] = [
   ],
   [
     BUILD,
-    built({ addZeroAttention: true, window: 2 }),
-    ShapeError,
-    'MultiHeadAttention: addZeroAttention and addBiasKeyValue must stand without window and alibi: got both (the extra keys have no position)',
-  ],
-  [
-    BUILD,
     built({ num_heads: 2 }),
     TypeError,
     'MultiHeadAttention: every option must be known: got "num_heads" (did you mean numHeads?)',
