@@ -67,6 +67,10 @@ export function requireSeed(where: string, seed: unknown): asserts seed is numbe
  * Its whole state is `seed` and `position` (words already drawn).
  */
 export class Random {
+  static get name(): string {
+    return 'Random';
+  }
+
   readonly seed: number;
   position = 0;
   readonly #low: number;

@@ -98,6 +98,7 @@ describe.each([
       'MultiHeadAttention',
       'Parameter',
       'RMSNorm',
+      'Random',
       'ResidentArray',
       'TransformerBlock',
     ]);
