@@ -1,4 +1,6 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import { ShapeError } from '../../src/core/errors.js';
 import { Matrix } from '../../src/matrix.js';
 import {
   type AttentionOptions,
@@ -86,6 +88,74 @@ describe('checkLayerOptions', () => {
     const sinks = new Matrix(1, 2);
     checkLayerOptions('f', heads, { scale: 2, softcap: 30, causal: true, window: 4, alibi: true, sinks });
     checkLayerOptions('f', heads, {});
+  });
+});
+
+describe('masks and biases', () => {
+  const heads: AttentionOptions = { numHeads: 2 };
+  it.each([1, 2, 4, 5, 7])('with the right columns and %i rows are refused', (rows) => {
+    const rule = (name: string) => `f: ${name} must be (Lq × Lk) = 3×5 or (numHeads·Lq × Lk) = 6×5: got`;
+    const mask = new Uint8Array(rows * 5);
+    expect(() => problem({ ...heads, mask })).toThrow(`${rule('mask')} ${rows * 5} entries`);
+    const lists = Array.from({ length: rows }, () => new Array<boolean>(5).fill(true));
+    expect(() => problem({ ...heads, mask: lists })).toThrow(`${rule('mask')} ${rows} rows`);
+    expect(() => problem({ ...heads, bias: new Matrix(rows, 5) })).toThrow(`${rule('bias')} ${rows}×5`);
+  });
+
+  it.each([4, 6])('with the right rows and %i columns are refused', (columns) => {
+    const lists = Array.from({ length: 3 }, () => new Array<boolean>(columns).fill(true));
+    expect(() => problem({ mask: lists })).toThrow(`row 0 has ${columns} entries`);
+    expect(() => problem({ bias: new Matrix(3, columns) })).toThrow(`got 3×${columns}`);
+    expect(() => problem({ keyMask: new Uint8Array(columns) })).toThrow(`got ${columns}`);
+  });
+
+  it('for all heads and for each are told apart', () => {
+    expect(problem({ ...heads, mask: new Uint8Array(15), bias: new Matrix(6, 5) })).toMatchObject({
+      maskRowsPerHead: 0,
+      biasRowsPerHead: 3,
+    });
+    expect(problem({ ...heads, mask: new Uint8Array(30), bias: new Matrix(3, 5) })).toMatchObject({
+      maskRowsPerHead: 3,
+      biasRowsPerHead: 0,
+    });
+  });
+
+  it('may come from another realm', () => {
+    const foreign = <T>(code: string) => runInNewContext(code) as T;
+    const given = problem({
+      mask: foreign('Uint8Array.from({ length: 15 }, (_, i) => i % 2)'),
+      keyMask: foreign('Uint8Array.of(1, 0, 1, 1, 0)'),
+      alibi: foreign('Float32Array.of(0.5)'),
+      window: foreign('[2, 0]'),
+      cuSeqlens: foreign('[0, 3]'),
+      cuSeqlensK: foreign('Int32Array.of(0, 5)'),
+    });
+    expect(Array.from(given.mask ?? [])).toEqual(Array.from({ length: 15 }, (_, i) => i % 2));
+    expect([Array.from(given.keyMask ?? []), Array.from(given.alibi ?? [])]).toEqual([[1, 0, 1, 1, 0], [0.5]]);
+    expect([given.left, given.right]).toEqual([2, 0]);
+    const lists = foreign<boolean[][]>('[1, 2, 3].map((i) => [true, false, i > 1, true, true])');
+    expect(Array.from(problem({ mask: lists }).mask ?? [])).toEqual(lists.flat().map(Number));
+    expect(() => problem({ keyMask: foreign('new Uint8ClampedArray(5)') })).toThrow(TypeError);
+    expect(() => problem({ mask: foreign('new Int8Array(15)') })).toThrow(TypeError);
+  });
+});
+
+describe('how far a query sees', () => {
+  it.each([1.5, [1.5, 0], [0, 1.5], -1, [0, -1], Number.NaN, [Number.NEGATIVE_INFINITY, 0]])(
+    'is no window of %s',
+    (window) => {
+      const rule = 'f: window must be an integer of at least 0, or Infinity for open: got';
+      expect(() => problem({ window: window as number })).toThrow(rule);
+    },
+  );
+
+  it('is that of the first query from position 0 on for top-left, also with a causalOffset of 0', () => {
+    for (const causalOffset of [undefined, 0, -0]) {
+      expect(Array.from(problem({ causal: 'top-left', causalOffset }).offsets)).toEqual([0]);
+    }
+    expect(Array.from(problem({ causal: true, causalOffset: 0 }).offsets)).toEqual([0]);
+    expect(Array.from(problem({ causal: true }).offsets)).toEqual([2]);
+    for (const causalOffset of [1, -1]) expect(() => problem({ causal: 'top-left', causalOffset })).toThrow(ShapeError);
   });
 });
 

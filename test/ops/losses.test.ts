@@ -23,6 +23,20 @@ forEachTwin(({ tolerance }) => {
       expect(crossEntropy(new Matrix(0, 3), []).get(0, 0)).toBe(0);
     });
 
+    it.each([-1, -2, 3, 0.5, Number.NaN, 2 ** 31, -(2 ** 31)])('refuses the target %s, which is no class', (target) => {
+      const rule = 'crossEntropy: targets must be integers from 0 to 2, or ignoreIndex -100: targets[1] is';
+      expect(() => crossEntropy(logits, [0, target, 1])).toThrow(`${rule} ${target}`);
+    });
+
+    it('takes as ignoreIndex what fits into 32 bits, also a number that is no class and one that is', () => {
+      for (const ignoreIndex of [-1, 3, -(2 ** 31), 2 ** 31 - 1]) {
+        close(crossEntropy(logits, [ignoreIndex, 0, ignoreIndex], { ignoreIndex }).get(0, 0), Math.log(3));
+      }
+      for (const ignoreIndex of [2 ** 31, -(2 ** 31) - 1, 0.5]) {
+        expect(() => crossEntropy(logits, [0, 0, 0], { ignoreIndex })).toThrow('crossEntropy: ignoreIndex must be');
+      }
+    });
+
     it('has no gradient where nothing counts, and none in the rows that do not', () => {
       const gradient = (targets: number[]) => valueAndGrad(() => crossEntropy(logits, targets)).gradients.get(logits);
       expect((gradient([-100, -100, -100]) as Matrix).toArray().flat()).toEqual(new Array(9).fill(0));

@@ -200,3 +200,30 @@ test('a loss that is drawn anew each time is refused', () => {
   layer.eval();
   expect(gradCheck(f, layer.parameters(), { maxEntries: 3 }).ok).toBe(true);
 });
+
+test.each([
+  [1, 2],
+  [2, 1],
+  [0, 1],
+  [1, 0],
+])('a loss of %i×%i is refused, with its shape', (rows, cols) => {
+  const x = sample(rows, cols, 1);
+  expect(() => gradCheck((y) => y.scale(2), [x])).toThrow(`gradCheck: the loss must be 1×1: f gave ${rows}×${cols}`);
+});
+
+test('infinite derivatives on both sides fail: they say nothing', () => {
+  for (const sign of [1, -1]) {
+    const report = gradCheck((x) => x.scale(1e308).scale(sign * 1e308), [new Matrix(1, 1)]);
+    const [{ worst, ok }] = report.inputs;
+    expect([worst?.analytic, worst?.numeric]).toEqual([sign / 0, sign / 0]);
+    expect([ok, report.ok, worst?.error]).toEqual([false, false, Number.NaN]);
+  }
+});
+
+test('a loss of 0 with derivatives of 0 passes, whatever its inputs', () => {
+  for (const x of [new Matrix(2, 2), sample(2, 2, 1)]) {
+    const report = gradCheck((y, z) => y.scale(0).sum().add(z.sum().scale(0)), [x, new Matrix(1, 1)]);
+    expect(report.ok).toBe(true);
+    expect(report.inputs.map(({ worst }) => worst?.error)).toEqual([0, 0]);
+  }
+});

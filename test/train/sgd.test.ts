@@ -25,3 +25,14 @@ test('the momentum starts as the first gradient', () => {
 test('nesterov without momentum is refused', () => {
   expect(() => new SGD([row(1)], { learningRate: 1, nesterov: true })).toThrow(ShapeError);
 });
+
+test('its state has the names of the list, and the momentum under "momentum"', () => {
+  const [p, q] = [row(1, 2), row(3)];
+  const optimiser = new SGD([p, q], { learningRate: 0.5, momentum: 0.9 });
+  optimiser.step(gradientsLike([q, row(2)]));
+  const state = optimiser.stateDict();
+  expect([...state.keys()]).toEqual(['learningRate', '0.step', '0.momentum', '1.step', '1.momentum']);
+  expect(state.get('0.momentum')).toEqual({ dtype: 'F32', shape: [1, 2], data: new Float32Array(2) });
+  expect(state.get('1.momentum')?.data).toEqual(Float32Array.of(2));
+  expect([state.get('0.step')?.data[0], state.get('1.step')?.data[0]]).toEqual([0, 1]);
+});
