@@ -177,7 +177,8 @@ function checkCoverage(where: string, entries: readonly Entry[], dataBytes: numb
 /**
  * A safetensors file of the tensors: its header in the order of the map, its data by the size of their elements, largest
  * first, so that each is aligned. The same map gives the same bytes; what the format's own writer has written and
- * {@link readSafetensors} read gives its bytes again.
+ * {@link readSafetensors} read gives its bytes again (but for an empty `__metadata__`, and several texts named by
+ * integers: an object has those in rising order).
  *
  * @param tensors  by name, as stateDict() and readSafetensors give them
  * @param metadata  free texts to keep with them; none: the file has no place for them

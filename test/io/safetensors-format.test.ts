@@ -17,7 +17,8 @@ describe('the format', () => {
     expect(tensorBits('F32', [])).toBe(32n);
     expect(tensorBits('F6_E2M3', [3, 5])).toBe(90n);
     expect(tensorBits('F64', [2 ** 32, 2 ** 32])).toBe(2n ** 70n);
-    expect(tensorBits('F64', [2 ** 53 - 1, 2 ** 53 - 1, 0])).toBe(0n);
+    expect(tensorBits('F64', [2 ** 26, 2 ** 26, 2 ** 26, 4])).toBe(2n ** 86n);
+    expect(tensorBits('F64', [2 ** 53 - 1, 2 ** 53 - 1, 2 ** 53 - 1, 0])).toBe(0n);
     expect(tensorBits('F64', new Array(1e6).fill(2 ** 53 - 1)) > 2n ** 100n).toBe(true);
   });
 
