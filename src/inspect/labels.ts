@@ -43,7 +43,10 @@ export function pad(text: string, columns: number, side: 'left' | 'right' = 'lef
 /** What a reader calls characters. */
 export function graphemes(text: string): string[] {
   if (PLAIN.test(text)) return text.split('');
-  return Array.from(new Intl.Segmenter('en', { granularity: 'grapheme' }).segment(text), ({ segment }) => segment);
+  // Hermes and older browsers have none: a mark then stands beside its letter when labels are written downwards.
+  const Segmenter = typeof Intl === 'undefined' ? undefined : Intl.Segmenter;
+  if (Segmenter === undefined) return Array.from(text);
+  return Array.from(new Segmenter('en', { granularity: 'grapheme' }).segment(text), ({ segment }) => segment);
 }
 
 const PLAIN = /^[\x20-\x7e]*$/;

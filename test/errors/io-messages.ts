@@ -1,13 +1,36 @@
 import { readSafetensors, ShapeError, writeSafetensors } from '../../src/index.js';
 import { anything, type BadCall } from './bad-call.js';
 
-// The damaged and hostile files are in test/io/safetensors.test.ts.
+/** A file with this header and no data. */
+function fileOf(header: string): Uint8Array {
+  return Uint8Array.of(header.length, 0, 0, 0, 0, 0, 0, 0, ...Array.from(header, (letter) => letter.charCodeAt(0)));
+}
+
+// All damaged and hostile files are in test/io/safetensors.test.ts.
 export const ioMessages: readonly BadCall[] = [
   [
     'readSafetensors',
     () => readSafetensors(new Uint8Array(3)),
     ShapeError,
     'readSafetensors: the file must hold the 8 bytes of its header length: it has 3 bytes',
+  ],
+  [
+    'readSafetensors',
+    () => readSafetensors(fileOf('{"a":1,"a":2}')),
+    ShapeError,
+    'readSafetensors: the header must name a key once: "a" comes twice',
+  ],
+  [
+    'readSafetensors',
+    () => readSafetensors(fileOf('{"a":{"b":[[]]}}')),
+    ShapeError,
+    'readSafetensors: the header must nest at most 3 deep: it goes deeper',
+  ],
+  [
+    'readSafetensors',
+    () => readSafetensors(fileOf('\t{}')),
+    ShapeError,
+    'readSafetensors: the header must begin with {: got "\\t"',
   ],
   [
     'readSafetensors',

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { displayWidth, graphemes, pad, truncate, visibleLabel } from '../../src/inspect/labels.js';
 
 describe('visibleLabel', () => {
@@ -76,4 +76,14 @@ describe('truncate and pad', () => {
 it('graphemes are what a reader calls characters', () => {
   expect(graphemes('ab')).toEqual(['a', 'b']);
   expect(graphemes('e\u0301👩‍🚀机')).toEqual(['e\u0301', '👩‍🚀', '机']);
+});
+
+describe('an engine without Intl.Segmenter', () => {
+  it.each([undefined, {}])('has labels all the same (Intl = %j)', (intl) => {
+    vi.stubGlobal('Intl', intl);
+    onTestFinished(() => void vi.unstubAllGlobals());
+    expect(graphemes('机é🙂')).toEqual(['机', 'é', '🙂']);
+    expect(displayWidth('机器人 é🙂')).toBe(10);
+    expect(pad('机器人', 5)).toBe('机器…');
+  });
 });

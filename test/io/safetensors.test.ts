@@ -122,6 +122,14 @@ describe('readSafetensors', () => {
     expect(readSafetensors(padded(2 ** 24)).get('a')?.data).toEqual(Uint8Array.of(7));
     const refused = 'readSafetensors: the header must be at most 16777216 bytes: it is 16777217';
     expect(() => readSafetensors(padded(2 ** 24 + 1))).toThrow(refused);
+    const empty: StoredTensor = { dtype: 'U8', shape: [0], data: new Uint8Array(0) };
+    const name = 'x'.repeat(2 ** 24 - '{"":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'.length);
+    const longest = writeSafetensors(new Map([[name, empty]]));
+    expect(longest.length).toBe(8 + 2 ** 24);
+    expect(readSafetensors(longest).get(name)).toEqual(empty);
+    expect(() => writeSafetensors(new Map([[`${name}x`, empty]]))).toThrow(
+      'at most 16777216 bytes: it would be 16777224',
+    );
   });
 
   it('needs no TextDecoder, and none that takes shared memory', () => {
