@@ -55,7 +55,8 @@ export {
   scaledDotProductAttention,
 } from './ops/attention.js';
 export type { AttentionOptions, Mask } from './ops/attention-options.js';
-export { KVCache, type KVCacheAttendOptions, type KVCacheOptions } from './ops/cache.js';
+export { KVCache, type KVCacheAttendOptions } from './ops/cache.js';
+export type { KVCacheOptions } from './ops/cache-options.js';
 export { type DropoutOptions, dropout } from './ops/dropout.js';
 export { type CrossEntropyOptions, crossEntropy, meanSquaredError } from './ops/losses.js';
 export { layerNorm, type NormOptions, rmsNorm } from './ops/normalization.js';

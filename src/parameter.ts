@@ -1,4 +1,6 @@
-import { parameterArray } from './kernels/state.js';
+import { isRecording } from './autograd/tape.js';
+import { kindError, shapeText } from './core/errors.js';
+import { parameterArray, releaseArray } from './kernels/state.js';
 import { Matrix } from './matrix.js';
 
 /**
@@ -14,6 +16,8 @@ export class Parameter extends Matrix {
 
   /** For people: what the parameter is called in its module. */
   name = '';
+  /** Its memory, also where somebody has put another array in the place of `data`; absent once released. */
+  #own?: Float32Array;
 
   /**
    * @param data  rows·cols numbers, copied; zeros when absent
@@ -22,7 +26,29 @@ export class Parameter extends Matrix {
    */
   constructor(rows: number, cols: number, data?: Float32Array) {
     super(rows, cols, learnableCopy(new Matrix(rows, cols, data)));
+    this.#own = this.data;
   }
+
+  /**
+   * Gives its memory back now; that of a parameter which is only dropped comes back after the garbage collector has found
+   * it. Every later use of its numbers throws a TypeError; releasing it again does nothing.
+   *
+   * Rows and other views that were taken keep their numbers, and the memory stays until they are collected. `data` itself,
+   * held beyond this, must not be read any more: it becomes NaN, and others get the memory.
+   *
+   * @example for (const parameter of model.parameters()) parameter.release();
+   */
+  release(): void {
+    if (this.#own === undefined) return;
+    if (!isRecording()) releaseArray(this.#own); // a tape may hold it: the collector tells when none does any more
+    this.#own = undefined;
+    Object.defineProperty(this, 'data', { get: refuseData, enumerable: true });
+  }
+}
+
+function refuseData(this: Parameter): never {
+  const given = `${this.name === '' ? '' : `${this.name}, `}${shapeText(this)}, was`;
+  throw kindError('Parameter.data', 'the parameter must not be released', given, 'clone() it before');
 }
 
 function learnableCopy({ data }: Matrix): Float32Array {

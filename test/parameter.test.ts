@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { valueAndGrad } from '../src/gradient.js';
 import { Matrix } from '../src/matrix.js';
+import { Linear } from '../src/nn/linear.js';
+import { MultiHeadAttention } from '../src/nn/multi-head-attention.js';
+import { scaledDotProductAttention } from '../src/ops/attention.js';
 import { Parameter } from '../src/parameter.js';
+import { Adam } from '../src/train/adam.js';
 import { forEachTwin } from './support/twins.js';
 
 forEachTwin(() => {
@@ -34,6 +39,96 @@ forEachTwin(() => {
 
     it('has no name of its own', () => {
       expect(new Parameter(1, 1).name).toBe('');
+    });
+  });
+
+  describe('a released Parameter', () => {
+    const released = () => {
+      const parameter = new Parameter(2, 2, Float32Array.of(1, 2, 3, 4));
+      parameter.name = 'W';
+      parameter.release();
+      parameter.release();
+      return parameter;
+    };
+    const x = Matrix.identity(2);
+
+    it('is refused at every door, by its name', () => {
+      const w = released();
+      const layer = new Linear(2, 2, { seed: 1 });
+      const state = layer.stateDict();
+      layer.W.release();
+      const attention = new MultiHeadAttention({ dModel: 2, numHeads: 1, seed: 1 });
+      attention.W_O.release();
+      const doors = {
+        data: () => w.data,
+        row: () => w.row(0),
+        get: () => w.get(0, 0),
+        set: () => w.set(0, 0, 1),
+        clone: () => w.clone(),
+        toArray: () => w.toArray(),
+        'w.matmul': () => w.matmul(x),
+        'matmul(w)': () => x.matmul(w),
+        add: () => x.add(w),
+        softmax: () => w.softmax(),
+        concat: () => Matrix.concatRows([x, w]),
+        attention: () => scaledDotProductAttention(x, w, x),
+        bias: () => scaledDotProductAttention(x, x, x, { bias: w }),
+        Linear: () => layer.forward(x),
+        stateDict: () => layer.stateDict(),
+        loadStateDict: () => layer.loadStateDict(state),
+        MultiHeadAttention: () => attention.forward(x),
+        step: () => attention.step(x, attention.createCache({ capacity: 2 })),
+        toTorch: () => attention.toTorch(),
+        Adam: () => new Adam([w], { learningRate: 1 }),
+      };
+      for (const [door, call] of Object.entries(doors)) {
+        const name = /Linear|Dict/.test(door) ? 'W, ' : /Multi|step|toTorch/.test(door) ? 'W_O, ' : 'W, ';
+        expect(call, door).toThrow(TypeError);
+        expect(call, door).toThrow(`the parameter must not be released: ${name}2×2, was (clone() it before)`);
+      }
+      expect([w.rows, w.cols, w.name]).toEqual([2, 2, 'W']);
+    });
+
+    it('is refused by a tape that needs it, or gives the gradient of what it was', () => {
+      const w = new Parameter(2, 2, Float32Array.of(1, 2, 3, 4));
+      const whole = valueAndGrad(() => scaledDotProductAttention(x, w, w).sum());
+      const input = new Parameter(2, 2, Float32Array.of(1, 2, 3, 4));
+      const product = () => {
+        const out = x.matmul(input).sum();
+        input.release();
+        for (let i = 0; i < 9; i++) new Parameter(2, 2).data.fill(9);
+        return out;
+      };
+      expect(() => valueAndGrad(product)).toThrow('the parameter must not be released');
+      const attended = () => {
+        const out = scaledDotProductAttention(x, w, w).sum();
+        w.release();
+        for (let i = 0; i < 9; i++) new Parameter(2, 2).data.fill(9);
+        return out;
+      };
+      let got: ReturnType<typeof valueAndGrad> | undefined;
+      try {
+        got = valueAndGrad(attended);
+      } catch (error) {
+        expect((error as Error).message).toContain('the parameter must not be released');
+      }
+      if (got) expect((got.gradients.get(w) as Matrix).toArray()).toEqual((whole.gradients.get(w) as Matrix).toArray());
+    });
+
+    it('leaves rows and clones that were taken before as they were', () => {
+      const parameter = new Parameter(2, 3, Float32Array.of(1, 2, 3, 4, 5, 6));
+      const [row, part, copy] = [parameter.row(1), parameter.data.subarray(1, 3), parameter.clone()];
+      parameter.release();
+      for (let i = 0; i < 99; i++) new Parameter(2, 3).data.fill(7);
+      expect([...row, ...part, ...copy.data]).toEqual([4, 5, 6, 2, 3, 1, 2, 3, 4, 5, 6]);
+    });
+
+    it('releases its own memory, whatever array stands in its place', () => {
+      const [a, b] = [new Parameter(1, 2), new Parameter(1, 2, Float32Array.of(3, 4))];
+      Object.defineProperty(a, 'data', { value: b.data, configurable: true });
+      a.release();
+      for (let i = 0; i < 99; i++) new Parameter(1, 2).data.fill(7);
+      expect([...b.data]).toEqual([3, 4]);
     });
   });
 });

@@ -1,11 +1,12 @@
 import { requireChoice, shapeError } from '../core/errors.js';
 import { Random, requireSeed } from '../core/random.js';
-import type { BackwardKernels, ForwardKernels, Kernels } from './contract.js';
+import type { BackwardKernels, Floats, ForwardKernels, Kernels } from './contract.js';
 import { gemm } from './javascript/gemm.js';
 import { float64, reference } from './reference/kernels.js';
 import { wasmKernels } from './wasm/kernels.js';
 import { loadKernels, type Runtime, whyNoWasm } from './wasm/loader.js';
-import { KernelMemory } from './wasm/memory.js';
+import { KernelMemory, type Owner } from './wasm/memory.js';
+import { ResidentArray } from './wasm/resident-array.js';
 
 // The only mutable module state of the library: the chosen kernels, their memory, and the stream of seeds.
 // Nothing is compiled or reserved before the first use.
@@ -92,10 +93,15 @@ function tryMemory(): KernelMemory | undefined {
   return memory;
 }
 
-/** An array of zeros for a parameter: in kernel memory where the chosen kernels read it there, else an ordinary one. */
-export function parameterArray(length: number): Float32Array {
+/** An array of zeros for a parameter or cache: in kernel memory where the chosen kernels read it there, else an ordinary one. */
+export function parameterArray(length: number, owner: Owner = 'Parameter'): Float32Array {
   const usesWasm = choice === 'auto' || choice === 'wasm-simd';
-  return (usesWasm ? tryMemory() : undefined)?.residentArray(length) ?? new Float32Array(length);
+  return (usesWasm ? tryMemory() : undefined)?.residentArray(length, owner) ?? new Float32Array(length);
+}
+
+/** Such an array is of no more use to its owner. */
+export function releaseArray(array: Floats): void {
+  if (memory !== undefined && array instanceof ResidentArray) memory.release(array);
 }
 
 /**

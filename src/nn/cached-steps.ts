@@ -1,7 +1,8 @@
 import { allOrNone } from '../core/all-or-none.js';
 import { describe, kindError, requireOptions, shapeError } from '../core/errors.js';
 import { checkCuSeqlens } from '../core/sequences.js';
-import { KVCache, type KVCacheOptions, requireRoom } from '../ops/cache.js';
+import { KVCache, releasedCache, requireRoom } from '../ops/cache.js';
+import type { KVCacheOptions } from '../ops/cache-options.js';
 import type { HeadShape } from './heads.js';
 
 /** As in KVCacheOptions. */
@@ -22,15 +23,21 @@ export function cacheFor(where: string, { numKvHeads, dK, dV }: HeadShape, optio
 
 /** The caches of a step as a list, each once. `caches` is one of them or a list. */
 export function cacheList(where: string, caches: unknown): readonly KVCache[] {
-  if (caches instanceof KVCache) return [caches];
+  if (caches instanceof KVCache) return [requireLive(where, 'the cache', caches)];
   const rule = 'caches must be a KVCache or a list of them, each once';
   if (!Array.isArray(caches)) throw kindError(where, rule, `got ${describe(caches)}`);
   if (caches.length === 0) throw shapeError(where, rule, 'got none');
   for (const [s, cache] of caches.entries()) {
     if (!(cache instanceof KVCache)) throw kindError(where, rule, `caches[${s}] is ${describe(cache)}`);
+    requireLive(where, `caches[${s}]`, cache);
     if (caches.indexOf(cache) < s) throw shapeError(where, rule, `caches[${s}] is caches[${caches.indexOf(cache)}]`);
   }
   return caches;
+}
+
+function requireLive(where: string, name: string, cache: KVCache): KVCache {
+  if (cache.isReleased) throw releasedCache(where, name, 'it was');
+  return cache;
 }
 
 /** The caches of a step through so many layers: for every sequence one a layer, at one position. */

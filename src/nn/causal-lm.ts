@@ -149,7 +149,14 @@ export class CausalLM extends Module {
   createCaches(options: Partial<CacheOptions> = {}): KVCache[] {
     requireOptions('CausalLM.createCaches', options, ['capacity', 'mode', 'sinkTokens']);
     const { capacity = Number.isFinite(this.capacity) ? this.capacity : DEFAULT_CAPACITY } = options;
-    return this.layers.map((layer) => layer.createCache({ ...options, capacity }));
+    const caches: KVCache[] = [];
+    try {
+      for (const layer of this.layers) caches.push(layer.createCache({ ...options, capacity }));
+      return caches;
+    } catch (error) {
+      for (const cache of caches) cache.release(); // memory is full: not of those that nobody gets
+      throw error;
+    }
   }
 
   /**
@@ -194,10 +201,11 @@ export class CausalLM extends Module {
       });
     }
     let caches: KVCache[] | undefined; // of memory that only somebody who asks for a token needs
-    return generateTokens(generation, (next) => {
+    const step = (next: readonly number[]) => {
       caches ??= this.createCaches({ capacity: prompt.length + maxTokens - 1 });
       return this.#next(where, next, caches, {}, last);
-    });
+    };
+    return generateTokens(generation, step, () => caches?.forEach((cache) => cache.release()));
   }
 
   /** What `finish` makes of what the last layer gives for the next tokens. */

@@ -61,21 +61,38 @@ function tokens(where: string, name: string, ids: ArrayLike<number>, vocabularyS
   return Array.from(ids);
 }
 
-/** Token after token; `next` gives the logits after tokens that follow those it was given before. */
+/** When work began that the event loop has not interrupted since; of all generations together. */
+let busySince: number | undefined;
+
+/** Whether the event loop has had no turn for long, whoever kept it from that. */
+function isLongAtWork(): boolean {
+  if (busySince === undefined) {
+    busySince = Date.now();
+    setTimeout(rest, 0);
+  }
+  return Date.now() - busySince >= LONG_TASK_MS;
+}
+
+function rest(): void {
+  busySince = undefined;
+}
+
+/** Token after token; `next` gives the logits after tokens that follow those it was given before, `end` comes last. */
 export async function* generateTokens(
   { prompt, maxTokens, stop, sample }: Generation,
   next: (ids: readonly number[]) => ArrayLike<number>,
+  end: () => void = () => {},
 ): AsyncGenerator<number, void, undefined> {
-  let ids = prompt;
-  let turn = Date.now();
-  for (let made = 0; made < maxTokens; made++) {
-    if (Date.now() - turn >= LONG_TASK_MS) {
-      await new Promise<void>((resolve) => setTimeout(resolve, 0));
-      turn = Date.now();
+  try {
+    let ids = prompt;
+    for (let made = 0; made < maxTokens; made++) {
+      if (isLongAtWork()) await new Promise<void>((resolve) => setTimeout(resolve, 0)).then(rest);
+      const id = sample(next(ids));
+      if (stop.includes(id)) return;
+      yield id;
+      ids = [id];
     }
-    const id = sample(next(ids));
-    if (stop.includes(id)) return;
-    yield id;
-    ids = [id];
+  } finally {
+    end();
   }
 }

@@ -1,5 +1,5 @@
 import type { Floats } from '../kernels/contract.js';
-import { isFloat64, parameterArray } from '../kernels/state.js';
+import { isFloat64, parameterArray, releaseArray } from '../kernels/state.js';
 
 const NONE = /* @__PURE__ */ new Float32Array(0);
 
@@ -14,7 +14,7 @@ export interface Replaced {
  * first `sinks` rows stay, and the others are a ring in which a new row takes the place of the oldest.
  */
 export class CacheRows {
-  readonly array: Floats;
+  array: Floats;
   readonly capacity: number;
   readonly cols: number;
   readonly sinks: number;
@@ -25,7 +25,7 @@ export class CacheRows {
 
   constructor(capacity: number, cols: number, sinks: number) {
     // The oracle keeps its 64 bits; elsewhere the kernels read the rows where they lie.
-    this.array = isFloat64() ? new Float64Array(capacity * cols) : parameterArray(capacity * cols);
+    this.array = isFloat64() ? new Float64Array(capacity * cols) : parameterArray(capacity * cols, 'KVCache');
     this.capacity = capacity;
     this.cols = cols;
     this.sinks = sinks;
@@ -69,6 +69,14 @@ export class CacheRows {
       first += count;
     }
     return spans;
+  }
+
+  /** Gives the memory back. No view of it may be in use. */
+  release(): void {
+    releaseArray(this.array);
+    this.array = NONE;
+    this.#overwritten = NONE;
+    this.#spare = NONE;
   }
 
   #keep(slot: number, count: number, { slots, spans }: Replaced): void {

@@ -1,11 +1,12 @@
 import { isRecording } from '../autograd/tape.js';
-import { requireChoice, requireInteger, requireOptions, requireSize, shapeError, shapeText } from '../core/errors.js';
+import { kindError, requireInteger, requireOptions, shapeError, shapeText } from '../core/errors.js';
 import type { Floats } from '../kernels/contract.js';
 import { Matrix, requireMatrix, wrap } from '../matrix.js';
 import { attend } from './attention.js';
 import { ATTENTION_OPTIONS, type AttentionOptions } from './attention-options.js';
 import { checkReach } from './attention-reach.js';
 import { withoutPositions } from './cache-gap.js';
+import { checkCacheOptions, type KVCacheOptions } from './cache-options.js';
 import { CacheRows, type Replaced } from './cache-rows.js';
 
 /** Rows of k (rows × numKvHeads·dK) and of v (rows × numKvHeads·dV). */
@@ -17,21 +18,6 @@ export interface KeysAndValues {
 /** The keys and values of one attention, and its options. */
 export interface Held extends KeysAndValues {
   options: AttentionOptions;
-}
-
-export interface KVCacheOptions {
-  /** Rows it can hold. */
-  capacity: number;
-  /** Columns of one head of k and v. */
-  dK: number;
-  /** Default dK. */
-  dV?: number;
-  /** Heads of k and v. Default 1. */
-  numKvHeads?: number;
-  /** 'linear' refuses rows that do not fit; in a 'ring' each takes the place of the oldest. Default 'linear'. */
-  mode?: 'linear' | 'ring';
-  /** First rows that a ring keeps for good; below capacity. Default 0. */
-  sinkTokens?: number;
 }
 
 /** The options of an attention that still mean something against a cache; keys are those the cache holds. */
@@ -47,7 +33,6 @@ export interface CacheMark {
   outer?: Replaced;
 }
 
-const CACHE_OPTIONS: readonly (keyof KVCacheOptions)[] = ['capacity', 'dK', 'dV', 'numKvHeads', 'mode', 'sinkTokens'];
 const OF_THE_CACHE: readonly string[] = ['numKvHeads', 'causalOffset', 'cuSeqlens', 'cuSeqlensK'];
 const ATTEND_OPTIONS = /* @__PURE__ */ ATTENTION_OPTIONS.filter((name) => !OF_THE_CACHE.includes(name));
 
@@ -81,21 +66,13 @@ export class KVCache {
   readonly #values: CacheRows;
   #position = 0;
   #appended = 0;
+  #isReleased = false;
   /** Absent where no mark is open. */
   #replaced?: Replaced;
 
   constructor(options: KVCacheOptions) {
     const where = 'KVCache';
-    requireOptions(where, options, CACHE_OPTIONS, 'required');
-    const { capacity, dK, dV = dK, numKvHeads = 1, mode = 'linear', sinkTokens = 0 } = options;
-    for (const [name, size] of Object.entries({ capacity, dK, dV, numKvHeads })) requireInteger(where, name, size, 1);
-    requireChoice(where, 'mode', mode, ['linear', 'ring']);
-    requireInteger(where, 'sinkTokens', sinkTokens, 0, capacity - 1);
-    if (sinkTokens > 0 && mode === 'linear') {
-      throw shapeError(where, "sinkTokens must come with mode: 'ring'", `got ${sinkTokens} and mode 'linear'`);
-    }
-    requireSize(where, 'the keys', capacity, numKvHeads * dK);
-    requireSize(where, 'the values', capacity, numKvHeads * dV);
+    const { capacity, dK, dV, numKvHeads, mode, sinkTokens } = checkCacheOptions(where, options);
     this.capacity = capacity;
     this.numKvHeads = numKvHeads;
     this.dK = dK;
@@ -103,7 +80,17 @@ export class KVCache {
     this.mode = mode;
     this.sinkTokens = sinkTokens;
     this.#keys = new CacheRows(capacity, numKvHeads * dK, sinkTokens);
-    this.#values = new CacheRows(capacity, numKvHeads * dV, sinkTokens);
+    try {
+      this.#values = new CacheRows(capacity, numKvHeads * dV, sinkTokens);
+    } catch (error) {
+      this.#keys.release();
+      throw error;
+    }
+  }
+
+  /** @internal */
+  get isReleased(): boolean {
+    return this.#isReleased;
   }
 
   /** Rows it holds. */
@@ -130,6 +117,7 @@ export class KVCache {
    */
   append(k: Matrix, v: Matrix): void {
     const where = 'KVCache.append';
+    this.#requireLive(where);
     requireMatrix(where, 'k', k);
     requireMatrix(where, 'v', v);
     const [kCols, vCols] = [this.numKvHeads * this.dK, this.numKvHeads * this.dV];
@@ -154,6 +142,7 @@ export class KVCache {
    */
   attend(q: Matrix, options: KVCacheAttendOptions = {}): Matrix {
     const where = 'KVCache.attend';
+    this.#requireLive(where);
     requireMatrix(where, 'q', q);
     requireOptions(where, options, ATTEND_OPTIONS);
     if (q.rows > Math.max(this.length, this.#appended)) {
@@ -174,6 +163,7 @@ export class KVCache {
    */
   truncate(n: number): void {
     const where = 'KVCache.truncate';
+    this.#requireLive(where);
     requireInteger(where, 'n', n, 0, this.length);
     if (n === this.length) return;
     if (this.#position > this.capacity && n > 0) {
@@ -188,11 +178,36 @@ export class KVCache {
 
   /** Forgets all rows. */
   reset(): void {
+    this.#requireLive('KVCache.reset');
     this.truncate(0);
+  }
+
+  /**
+   * Gives its memory back now; that of a cache which is only dropped comes back after the garbage collector has found it.
+   * Every later use throws a TypeError; releasing it again does nothing.
+   *
+   * @example const cache = attention.createCache({ capacity: 1024 }); try { attention.step(x, cache); } finally { cache.release(); }
+   */
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#position = 0;
+    this.#appended = 0;
+    if (this.#replaced === undefined) this.#free(); // else a step is under way, in whose hook this may be
+  }
+
+  #free(): void {
+    this.#keys.release();
+    this.#values.release();
+  }
+
+  #requireLive(where: string): void {
+    if (this.#isReleased) throw releasedCache(where, 'the cache', 'it was');
   }
 
   /** A cache of its own with the same rows: one beginning, several continuations. @throws RangeError  if kernel memory is full */
   fork(): KVCache {
+    this.#requireLive('KVCache.fork');
     const { capacity, numKvHeads, dK, dV, mode, sinkTokens } = this;
     const copy = new KVCache({ capacity, numKvHeads, dK, dV, mode, sinkTokens });
     copy.#keys.copyFrom(this.#keys, this.#position);
@@ -215,6 +230,10 @@ export class KVCache {
   endMark({ position, appended, overwritten, spans, outer }: CacheMark, isUndone: boolean): void {
     const kept = this.#replaced?.spans ?? [];
     this.#replaced = outer;
+    if (this.#isReleased) {
+      if (outer === undefined) this.#free();
+      return;
+    }
     if (!isUndone) return;
     for (const { of, slot, rows } of kept.splice(spans).reverse()) of.array.set(rows, slot * of.cols);
     this.#position = position;
@@ -230,6 +249,7 @@ export class KVCache {
    * @internal
    */
   held(where: string, queries: number, options: AttentionOptions, inOrder = false): Held {
+    this.#requireLive(where);
     const { capacity, sinkTokens: sinks } = this;
     const position = this.#position;
     if (position <= capacity) return { ...this.#joined((rows) => [rows.held(position)]), options };
@@ -267,6 +287,10 @@ export class KVCache {
     };
     return { k: join(this.#keys), v: join(this.#values) };
   }
+}
+
+export function releasedCache(where: string, name: string, given: string): TypeError {
+  return kindError(where, `${name} must not be released`, given, 'make another one');
 }
 
 /** A linear cache must have room for so many rows more. */

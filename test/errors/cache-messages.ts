@@ -12,6 +12,12 @@ function built(options: Record<string, unknown>): () => unknown {
   return () => new KVCache(options as unknown as KVCacheOptions);
 }
 
+function released(): KVCache {
+  const held = cache();
+  held.release();
+  return held;
+}
+
 const q = new Matrix(2, 4);
 
 export const cacheMessages: readonly BadCall[] = [
@@ -41,6 +47,24 @@ export const cacheMessages: readonly BadCall[] = [
     'KVCache: every option must be known: got "dk" (did you mean dK?)',
   ],
   ['new KVCache', () => new KVCache(anything(4)), TypeError, 'KVCache: options must be an object: got 4'],
+  [
+    'KVCache.append',
+    () => released().append(q, q),
+    TypeError,
+    'KVCache.append: the cache must not be released: it was (make another one)',
+  ],
+  [
+    'KVCache.attend',
+    () => released().attend(q),
+    TypeError,
+    'KVCache.attend: the cache must not be released: it was (make another one)',
+  ],
+  [
+    'KVCache.truncate',
+    () => released().truncate(0),
+    TypeError,
+    'KVCache.truncate: the cache must not be released: it was (make another one)',
+  ],
   [
     'KVCache.append',
     () => cache().append(q, q),

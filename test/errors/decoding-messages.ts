@@ -23,9 +23,27 @@ function fullRing(): KVCache {
   return ring;
 }
 
+function released(): KVCache {
+  const made = attention.createCache({ capacity: 3 });
+  made.release();
+  return made;
+}
+
 const CACHES = 'caches must be a KVCache or a list of them, each once';
 
 export const decodingMessages: readonly BadCall[] = [
+  [
+    'MultiHeadAttention.step',
+    () => attention.step(x, [cache, released()]),
+    TypeError,
+    'MultiHeadAttention.step: caches[1] must not be released: it was (make another one)',
+  ],
+  [
+    'CausalLM.step',
+    () => model.step([1], [released(), released()]),
+    TypeError,
+    'CausalLM.step: caches[0] must not be released: it was (make another one)',
+  ],
   [
     'permuteRotary',
     () => permuteRotary(x, { numHeads: 3, from: 'interleaved', to: 'half-split' }),

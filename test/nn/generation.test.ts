@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { setSeed } from '../../src/kernels/state.js';
 import { CausalLM } from '../../src/nn/causal-lm.js';
 import { checkGenerate, type GenerateOptions, generateTokens } from '../../src/nn/generation.js';
+import type { KVCache } from '../../src/ops/cache.js';
 import { forEachTwin } from '../support/twins.js';
 
 const model = (options = {}) =>
@@ -90,7 +91,122 @@ describe('CausalLM.generate', () => {
   });
 });
 
+describe('the caches of CausalLM.generate', () => {
+  /** A model, and every cache it has made. */
+  function watched() {
+    const lm = model();
+    const made: KVCache[] = [];
+    const { createCaches } = lm;
+    lm.createCaches = (options) => {
+      const caches = createCaches.call(lm, options);
+      made.push(...caches);
+      return caches;
+    };
+    return { lm, made };
+  }
+  const states = (caches: KVCache[]) => caches.map((cache) => cache.isReleased);
+
+  it('are released however a generation ends', async () => {
+    const ends: Record<string, (lm: CausalLM) => unknown> = {
+      'all tokens': (lm) => all(lm.generate(PROMPT, { maxTokens: 3 })),
+      break: async (lm) => {
+        for await (const id of lm.generate(PROMPT)) if (id >= 0) break;
+      },
+      stop: (lm) => all(lm.generate(PROMPT, { stop: Array.from({ length: 13 }, (_, id) => id) })),
+      return: async (lm) => {
+        const tokens = lm.generate(PROMPT);
+        await tokens.next();
+        await tokens.return();
+      },
+      throw: async (lm) => {
+        const tokens = lm.generate(PROMPT);
+        await tokens.next();
+        await tokens.throw(new Error('mine')).catch(() => {});
+      },
+      'a hook that throws': async (lm) => {
+        const tokens = lm.generate(PROMPT);
+        await tokens.next();
+        lm.layers[1].attention.addHook('hook_z', () => {
+          throw new Error('mine');
+        });
+        await expect(tokens.next()).rejects.toThrow('mine');
+      },
+      'logits that are none': async (lm) => {
+        lm.head?.W.data.fill(Number.NaN);
+        await expect(lm.generate(PROMPT).next()).rejects.toThrow('the logits of the next token must be numbers');
+      },
+    };
+    for (const [name, end] of Object.entries(ends)) {
+      const { lm, made } = watched();
+      await end(lm);
+      expect(states(made), name).toEqual([true, true]);
+    }
+  });
+
+  it('are not made by one that is never started, and stay while one is under way', async () => {
+    const { lm, made } = watched();
+    const tokens = lm.generate(PROMPT);
+    await lm.generate(PROMPT).return(); // never started
+    expect(made).toEqual([]);
+    await tokens.next();
+    expect(states(made)).toEqual([false, false]);
+    await tokens.return();
+    expect(states(made)).toEqual([true, true]);
+  });
+
+  it('fit into one memory, however many generations are left', async () => {
+    // 2 × 2 MiB a generation: 1500 of them are 6 GiB.
+    const lm = new CausalLM({
+      vocabularySize: 5,
+      dModel: 64,
+      numLayers: 2,
+      numHeads: 2,
+      capacity: 4096,
+      seed: 1,
+    }).eval();
+    for (let i = 0; i < 1500; i++) for await (const id of lm.generate([1], { maxTokens: 4000 })) if (id >= 0) break;
+  });
+
+  it('are all given back where memory ends while they are made', () => {
+    const lm = model();
+    const made: KVCache[] = [];
+    const { createCache } = lm.layers[0];
+    lm.layers[0].createCache = (options) => {
+      const cache = createCache.call(lm.layers[0], options);
+      made.push(cache);
+      return cache;
+    };
+    lm.layers[1].createCache = () => {
+      throw new RangeError('full');
+    };
+    expect(() => lm.createCaches()).toThrow('full');
+    expect(states(made)).toEqual([true]);
+  });
+});
+
 describe('generateTokens', () => {
+  it('lets the event loop turn between many short generations too, and not more often than it must', async () => {
+    const sizes = { vocabularySize: 2, capacity: Number.POSITIVE_INFINITY };
+    const slow = () => {
+      const end = Date.now() + 10;
+      while (Date.now() < end);
+      return [1, 0];
+    };
+    let turns = 0;
+    const count = () => {
+      turns++;
+      timer = setTimeout(count);
+    };
+    let timer = setTimeout(count);
+    for (let i = 0; i < 30; i++) {
+      const generation = checkGenerate('w', [0], { maxTokens: 1, temperature: 0 }, sizes);
+      expect(await all(generateTokens(generation, slow))).toEqual([0]);
+    }
+    clearTimeout(timer);
+    expect(turns).toBeGreaterThanOrEqual(3); // 300 ms with a turn every 60
+    expect(turns).toBeLessThan(30);
+  });
+
   it('lets the event loop turn while it works', async () => {
     let turns = 0;
     const timer = setInterval(() => turns++, 1);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { valueAndGrad } from '../../src/gradient.js';
 import { withKernels } from '../../src/kernels/state.js';
 import { Matrix } from '../../src/matrix.js';
+import { MultiHeadAttention } from '../../src/nn/multi-head-attention.js';
 import { scaledDotProductAttention } from '../../src/ops/attention.js';
 import { KVCache } from '../../src/ops/cache.js';
 import { expectSame } from '../support/compare.js';
@@ -142,5 +144,93 @@ describe('KVCache', () => {
     cache.append(mine, v);
     mine.data.fill(0);
     expectSame(cache.attend(q.sliceRows(20), { numHeads: 4 }).data, whole().row(20));
+  });
+});
+
+forEachTwin(() => {
+  describe('a released KVCache', () => {
+    it('holds nothing, and is refused at every door', () => {
+      for (const mode of ['linear', 'ring'] as const) {
+        const attention = new MultiHeadAttention({ dModel: 4, numHeads: 2, seed: 1 });
+        const x = normal(3, 4, 1);
+        const [cache, live] = [2, 2].map((capacity) => attention.createCache({ capacity, mode }));
+        attention.step(x.sliceRows(0, 2), cache);
+        cache.release();
+        cache.release();
+        expect([cache.length, cache.position, cache.byteLength]).toEqual([0, 0, 0]);
+        const doors: Record<string, [() => unknown, string]> = {
+          append: [
+            () => cache.append(x, x),
+            'KVCache.append: the cache must not be released: it was (make another one)',
+          ],
+          attend: [() => cache.attend(x), 'KVCache.attend: the cache must not be released'],
+          truncate: [() => cache.truncate(0), 'KVCache.truncate: the cache must not be released'],
+          reset: [() => cache.reset(), 'KVCache.reset: the cache must not be released'],
+          fork: [() => cache.fork(), 'KVCache.fork: the cache must not be released'],
+          step: [() => attention.step(x, cache), 'MultiHeadAttention.step: the cache must not be released'],
+          steps: [
+            () => attention.step(x.sliceRows(0, 2), [live, cache]),
+            'MultiHeadAttention.step: caches[1] must not be released',
+          ],
+        };
+        for (const [door, [call, message]] of Object.entries(doors)) {
+          expect(call, door).toThrow(TypeError);
+          expect(call, door).toThrow(message);
+        }
+        expect(live.length).toBe(0);
+      }
+    });
+
+    it('leaves its forks alone', () => {
+      const cache = new KVCache(sizes);
+      cache.append(k, v);
+      const fork = cache.fork();
+      cache.release();
+      for (let i = 0; i < 9; i++) new KVCache(sizes).append(normal(40, 10, 3), normal(40, 6, 4));
+      expectSame(fork.attend(q, { numHeads: 4 }).data, whole().data);
+    });
+
+    it('inside valueAndGrad leaves the gradient of what was read', () => {
+      const x = normal(2, 4, 1);
+      const W = normal(4, 4, 2);
+      const gradient = (isReleased: boolean) =>
+        valueAndGrad(() => {
+          const cache = new KVCache({ capacity: 4, dK: 4 });
+          cache.append(x, x);
+          const out = cache.attend(x.matmul(W));
+          if (isReleased) cache.release();
+          new KVCache({ capacity: 4, dK: 4 }).append(W, W);
+          return out.multiply(x).sum();
+        }).gradients.get(W) as Matrix;
+      expectSame(gradient(true).data, gradient(false).data);
+    });
+
+    it('in the hook of a step ends the step, and no other array is read or written', () => {
+      const attention = new MultiHeadAttention({ dModel: 4, numHeads: 2, seed: 1 });
+      const x = normal(3, 4, 1);
+      for (const name of ['hook_k', 'hook_pattern', 'hook_z'] as const) {
+        const cache = attention.createCache({ capacity: 2, mode: 'ring' });
+        attention.step(x, cache);
+        const whatFollows = attention.step(x.sliceRows(0, 1), cache.fork());
+        const others: KVCache[] = [];
+        const remove = attention.addHook(name, () => {
+          cache.release();
+          others.push(attention.createCache({ capacity: 2 }));
+          others.at(-1)?.append(x.sliceRows(0, 2), x.sliceRows(0, 2));
+          return undefined;
+        });
+        try {
+          expectSame(attention.step(x.sliceRows(0, 1), cache).data, whatFollows.data, name);
+        } catch (error) {
+          expect((error as Error).message).toContain('the cache must not be released');
+        }
+        remove();
+        expect([cache.isReleased, cache.byteLength]).toEqual([true, 0]);
+        const alone = new KVCache({ capacity: 2, dK: 2, numKvHeads: 2 });
+        alone.append(x.sliceRows(0, 2), x.sliceRows(0, 2));
+        for (const other of others)
+          expectSame(other.attend(x.sliceRows(0, 2)).data, alone.attend(x.sliceRows(0, 2)).data);
+      }
+    });
   });
 });

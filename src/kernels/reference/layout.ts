@@ -52,7 +52,7 @@ export function concatColumns(allocate: Allocate, parts: readonly Floats[], rows
 /** Row r of the result is row ids[r] of the table (… × cols). */
 export function gatherRows(allocate: Allocate, table: Floats, cols: number, ids: Int32Array): Floats {
   const out = allocate(ids.length * cols);
-  for (let r = 0; r < ids.length; r++) out.set(table.subarray(ids[r] * cols, (ids[r] + 1) * cols), r * cols);
+  for (let r = 0; r < ids.length; r++) out.set(view(table, ids[r] * cols, (ids[r] + 1) * cols), r * cols);
   return out;
 }
 
@@ -73,4 +73,9 @@ export function gatherRowsBackward(
     for (let c = 0; c < cols; c++) values[target * cols + c] += dOut[r * cols + c];
   }
   return { rows, values };
+}
+
+/** x.subarray of a view that nobody keeps, which a resident array need not know of. */
+function view(x: Floats, start: number, end: number): Floats {
+  return Float32Array.prototype.subarray.call(x as Float32Array, start, end);
 }

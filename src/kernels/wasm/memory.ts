@@ -18,18 +18,26 @@ const FIXED_PAGES = [8192, 4096, 2048, 1024];
 const GROWTH_PAGES = 64;
 /** The arena grows by blocks of at least so much, so that small calls need no second one. */
 const BLOCK_BYTES = 1 << 20;
+/** So many released bytes are kept from others for a while: see `release`. */
+const QUARANTINE_BYTES = 64 << 20;
 /** An arena above this that a call used to less than a quarter is given back. */
 const ARENA_KEEP_BYTES = 64 << 20;
 
 /** 0 stays unused: to a kernel it means "absent". */
 const FIRST_ADDRESS = 1024;
 
+/** What a resident array belongs to. A cache has two. */
+export type Owner = 'Parameter' | 'KVCache';
+
 export class KernelMemory {
   readonly memory: WebAssembly.Memory;
   readonly shared: boolean;
   readonly #heap: Heap;
   readonly #buffers = new WeakSet<ArrayBufferLike>();
-  readonly #parameters = new Map<number, number>();
+  readonly #resident = new Map<number, { bytes: number; owner: Owner; token: object }>();
+  /** Addresses of released arrays, the first released first, and their bytes. */
+  readonly #quarantine = new Map<number, number>();
+  #quarantineBytes = 0;
   readonly #dropped: FinalizationRegistry<number>;
   #floats!: Float32Array;
   #ints!: Int32Array;
@@ -47,17 +55,7 @@ export class KernelMemory {
     this.memory = shared ?? fixedMemory(maximumPages);
     this.#look();
     this.#heap = new Heap(FIRST_ADDRESS, this.memory.buffer.byteLength, (bytes) => this.#grow(bytes));
-    this.#dropped = new FinalizationRegistry((address) => {
-      this.#heap.free(address);
-      this.#parameters.delete(address);
-    });
-  }
-
-  /** Bytes and number of the resident arrays that are alive, or dropped and not yet collected. */
-  get resident(): { arrays: number; bytes: number } {
-    let bytes = 0;
-    for (const size of this.#parameters.values()) bytes += size;
-    return { arrays: this.#parameters.size, bytes };
+    this.#dropped = new FinalizationRegistry((address) => this.#free(address));
   }
 
   /** Bytes of the heap in use, the arena included. */
@@ -66,20 +64,58 @@ export class KernelMemory {
   }
 
   /** A new array of zeros in kernel memory; freed when it and all its views are collected. Not within a call. */
-  residentArray(length: number): ResidentArray {
-    const address = this.#heap.allocate(length * 4) ?? this.#allocateWithoutArena(length * 4);
-    if (address === undefined) throw this.#full('Parameter', length * 4);
+  residentArray(length: number, owner: Owner = 'Parameter'): ResidentArray {
+    const bytes = length * 4;
+    const address = this.#heap.allocate(bytes) ?? this.#allocateElsewhere(bytes);
+    if (address === undefined) throw this.#full(owner, bytes);
     // On the buffer that #look knows: an engine may exchange memory.buffer for an equal object at any time.
     const array = new ResidentArray(this.#floats.buffer, address, length).fill(0);
-    this.#parameters.set(address, length * 4);
-    this.#dropped.register(array, address);
+    const token = {};
+    this.#resident.set(address, { bytes, owner, token });
+    this.#dropped.register(array, address, token);
     return array;
   }
 
   /** Between calls the arena holds nothing that anyone needs. */
-  #allocateWithoutArena(bytes: number): number | undefined {
+  #allocateElsewhere(bytes: number): number | undefined {
     this.#releaseArena();
+    this.#emptyQuarantine(0);
     return this.#heap.allocate(bytes);
+  }
+
+  /**
+   * Frees an array before it is collected, at once where nobody else can have it. Somebody may still hold that of a
+   * parameter, against the word of its owner: it reads NaN, and others get its memory as late as can be. Where views of it
+   * were taken, the collector decides. Not within a call.
+   */
+  release(array: ResidentArray): void {
+    const address = array.byteOffset;
+    const owned = this.#resident.get(address);
+    if (owned === undefined || !this.isResident(array)) return;
+    if (owned.owner === 'KVCache') this.#free(address);
+    else if (!array.isViewed) {
+      array.fill(Number.NaN);
+      this.#quarantine.set(address, owned.bytes);
+      this.#quarantineBytes += owned.bytes;
+      this.#emptyQuarantine(QUARANTINE_BYTES);
+    }
+  }
+
+  #free(address: number): void {
+    const owned = this.#resident.get(address);
+    if (owned !== undefined) this.#dropped.unregister(owned.token);
+    this.#resident.delete(address);
+    this.#quarantineBytes -= this.#quarantine.get(address) ?? 0;
+    this.#quarantine.delete(address);
+    this.#heap.free(address);
+  }
+
+  /** Frees what was released first, until no more than so many bytes are left. */
+  #emptyQuarantine(bytes: number): void {
+    for (const address of this.#quarantine.keys()) {
+      if (this.#quarantineBytes <= bytes) return;
+      this.#free(address);
+    }
   }
 
   isResident(array: Floats): array is Float32Array {
@@ -190,12 +226,18 @@ export class KernelMemory {
   }
 
   #full(where: string, bytes: number): RangeError {
-    const { arrays, bytes: held } = this.resident;
+    const held = { Parameter: [0, 0], KVCache: [0, 0] };
+    for (const { owner, bytes } of this.#resident.values()) {
+      held[owner][0]++;
+      held[owner][1] += bytes;
+    }
+    const [parameters, caches] = [held.Parameter, held.KVCache];
     return memoryError(
       where,
       `kernel memory must have room for ${bytes} bytes`,
-      `${arrays} live parameters hold ${held} bytes`,
-      'await once, so that dropped ones are released',
+      `${parameters[0]} live parameters hold ${parameters[1]} bytes, ${Math.ceil(caches[0] / 2)} live caches ${caches[1]}`,
+      'release() those of no more use; dropped ones count until the event loop has turned, which await null does not ' +
+        'make it do, but await new Promise((resolve) => setTimeout(resolve)) does',
     );
   }
 }

@@ -8,6 +8,7 @@ export class ResidentArray extends Float32Array<ArrayBufferLike> {
   }
 
   readonly #kept: ResidentArray | ArrayBuffer;
+  #isViewed = false;
 
   /** @param source  the array this is a view of */
   constructor(buffer: ArrayBufferLike, byteOffset: number, length: number, source?: ResidentArray) {
@@ -25,8 +26,14 @@ export class ResidentArray extends Float32Array<ArrayBufferLike> {
     return this.#kept;
   }
 
+  /** Whether anybody took a view of it, who may hold it still. */
+  get isViewed(): boolean {
+    return this.#isViewed;
+  }
+
   override subarray(begin?: number, end?: number): ResidentArray {
     const { byteOffset, length } = super.subarray(begin, end);
+    this.#isViewed = true;
     return new ResidentArray(this.buffer, byteOffset, length, this);
   }
 }

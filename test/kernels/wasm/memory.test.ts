@@ -74,8 +74,13 @@ describe('KernelMemory', () => {
     const memory = new KernelMemory(200); // pages: 12.5 MiB
     memory.residentArray(1 << 20);
     expect(() => memory.residentArray(1 << 22)).toThrow(
-      'Parameter: kernel memory must have room for 16777216 bytes: 1 live parameters hold 4194304 bytes ' +
-        '(await once, so that dropped ones are released)',
+      'Parameter: kernel memory must have room for 16777216 bytes: 1 live parameters hold 4194304 bytes, 0 live caches 0 ' +
+        '(release() those of no more use; dropped ones count until the event loop has turned, which await null does not ' +
+        'make it do, but await new Promise((resolve) => setTimeout(resolve)) does)',
+    );
+    for (let i = 0; i < 4; i++) memory.residentArray(1 << 10, 'KVCache');
+    expect(() => memory.residentArray(1 << 22, 'KVCache')).toThrow(
+      'KVCache: kernel memory must have room for 16777216 bytes: 1 live parameters hold 4194304 bytes, 2 live caches 16384 (',
     );
     memory.enter();
     expect(() => memory.reserve(1 << 24)).toThrow(RangeError);
@@ -172,6 +177,76 @@ describe('KernelMemory', () => {
     memory.enter();
     memory.reserve(1000);
     expect(memory.liveBytes).toBeLessThanOrEqual(usual);
+  });
+});
+
+describe('KernelMemory.release', () => {
+  it('gives the memory of a cache to the next one, and of a parameter in the end', () => {
+    const memory = new KernelMemory(200); // 12.5 MiB
+    for (let i = 0; i < 100; i++) memory.release(memory.residentArray(1 << 20, 'KVCache'));
+    expect(memory.memory.buffer.byteLength).toBeLessThan(10 << 20);
+    for (let i = 0; i < 100; i++) memory.release(memory.residentArray(1 << 20));
+    expect(memory.liveBytes).toBeLessThan(13 << 20);
+    expect(memory.residentArray(5 << 19).every((x) => x === 0)).toBe(true); // 10 MiB: nothing is left of them
+  });
+
+  it('keeps at most 64 MiB of released parameters from others', () => {
+    const memory = new KernelMemory();
+    for (let i = 0; i < 100; i++) {
+      memory.release(memory.residentArray(1 << 20));
+      expect(memory.liveBytes).toBeLessThan((64 << 20) + 200 * 64);
+    }
+    expect(memory.liveBytes).toBeGreaterThan(60 << 20);
+    const mine = memory.residentArray(1 << 20).fill(3);
+    for (let i = 0; i < 40; i++) memory.release(memory.residentArray(1 << 20));
+    expect(mine.every((x) => x === 3)).toBe(true);
+  });
+
+  it('makes a parameter NaN to whoever still holds it, and gives its memory to nobody at once', () => {
+    const memory = new KernelMemory();
+    const array = memory.residentArray(1000).fill(5);
+    memory.release(array);
+    for (let i = 0; i < 50; i++) memory.residentArray(1000).fill(7);
+    expect(array.every(Number.isNaN)).toBe(true);
+  });
+
+  it('leaves views what they show', () => {
+    const memory = new KernelMemory(200);
+    const array = memory.residentArray(1 << 19).fill(5);
+    const view = array.subarray(3, 1000);
+    memory.release(array);
+    memory.release(array);
+    expect(() => {
+      for (;;) memory.residentArray(1 << 10).fill(7);
+    }).toThrow('must have room');
+    expect(view.every((x) => x === 5)).toBe(true);
+    expect(array.every((x) => x === 5)).toBe(true);
+  });
+
+  it('does nothing twice, to views, or to arrays of other memories', () => {
+    const [memory, other] = [new KernelMemory(), new KernelMemory()];
+    const [a, b] = [memory.residentArray(100, 'KVCache'), other.residentArray(100, 'KVCache')];
+    memory.release(a);
+    const next = memory.residentArray(100, 'KVCache').fill(2); // where a was
+    expect(next.byteOffset).toBe(a.byteOffset);
+    const live = memory.liveBytes;
+    memory.release(next.subarray(1));
+    memory.release(b);
+    expect(memory.liveBytes).toBe(live);
+  });
+
+  it('is not followed by the collector: what lies there now stays', { timeout: 60_000 }, () => {
+    requireBuilt();
+    const out = withCollector(`
+      const size = () => new Parameter(1, 1).data.buffer.byteLength;
+      const make = () => { for (let i = 0; i < 80; i++) new Parameter(1, 1 << 18).release(); };
+      make();
+      const kept = Array.from({ length: 80 }, (_, i) => new Parameter(1, 1 << 18, new Float32Array(1 << 18).fill(i)));
+      const before = size();
+      for (let i = 0; i < 5; i++) { globalThis.gc(); await turn(); }
+      for (let i = 0; i < 80; i++) new Parameter(1, 1 << 18);
+      console.log(kept.every(({ data }, i) => data.every((x) => x === i)), before < 200e6);`);
+    expect(out).toBe('true true');
   });
 });
 
