@@ -308,7 +308,7 @@ describe('writeSafetensors', () => {
     const file = writeSafetensors(
       new Map<string, StoredTensor>([
         ['10', { dtype: 'U8', shape: [3], data: Uint8Array.of(1, 2, 3) }],
-        ['2', { dtype: 'F32', shape: [1], data: Float32Array.of(1) }],
+        ['2', { dtype: 'F32', shape: [1], data: Float32Array.of(7, 1, 7).subarray(1, 2) }], // a part of its buffer
       ]),
       { a: 'ï' },
     );
@@ -442,7 +442,7 @@ describe('writeSafetensors', () => {
     write('a'.repeat(2 ** 24), tensor).toThrow('the header must be at most 16777216 bytes: it would be 16777272');
     write('a', { ...tensor, dtype: 'F8' }).toThrow('"a" must be { dtype, shape, data: typed array }: got dtype "F8"');
     write('a', { ...tensor, shape: [3] }).toThrow('shape [3], 2 numbers');
-    write('a', undefined).toThrow(TypeError);
+    write('a', undefined).toThrow('"a" must be { dtype, shape, data: typed array }: got dtype undefined');
     write(5, tensor).toThrow('a name must be a string: got 5');
     write('__metadata__', tensor).toThrow(ShapeError);
     write('__proto__', tensor).toThrow('must be none of __proto__');
