@@ -16,6 +16,7 @@ export type {
   AttentionHookOptions,
   AttentionHookPoint,
 } from './nn/attention-hooks.js';
+export type { Biases } from './nn/biases.js';
 export type { CacheOptions, StepOptions } from './nn/cached-steps.js';
 export { CausalLM, type CausalLMForwardOptions } from './nn/causal-lm.js';
 export type { CausalLMOptions } from './nn/causal-lm-options.js';
@@ -32,7 +33,7 @@ export type {
   MultiHeadAttentionOptions,
   MultiHeadAttentionWeightsOptions,
 } from './nn/multi-head-options.js';
-export { LayerNorm, type NormModuleOptions, RMSNorm } from './nn/norms.js';
+export { LayerNorm, type LayerNormOptions, type NormModuleOptions, RMSNorm } from './nn/norms.js';
 export { type PermuteRotaryOptions, permuteRotary, type RotaryLayout } from './nn/permute-rotary.js';
 export type { SamplingOptions } from './nn/sampling.js';
 export { type AttentionTrace, SelfAttention, type SelfAttentionOptions } from './nn/self-attention.js';

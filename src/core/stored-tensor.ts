@@ -1,4 +1,5 @@
 import { describe, kindError, shapeError } from './errors.js';
+import { nameList } from './name-list.js';
 
 /**
  * The element kinds of files; the names are those of the safetensors format. `data` holds the numbers in the array that
@@ -42,7 +43,7 @@ export function requireState(
   const missing = [...entries.keys()].filter((name) => !given.has(name));
   const unknown = [...given.keys()].filter((name) => !(entries as ReadonlyMap<unknown, StateEntry>).has(name));
   if (missing.length + unknown.length > 0) {
-    const names = `missing ${missing.join(', ') || 'none'}; unknown ${unknown.map(nameText).join(', ') || 'none'}`;
+    const names = `missing ${nameList(missing)}; unknown ${nameList(unknown)}`;
     throw shapeError(where, `the state must have exactly the names of ${source}()`, names);
   }
   for (const [name, entry] of entries) requireTensor(where, name, given.get(name), entry);
@@ -74,9 +75,4 @@ function requireTensor(where: string, name: string, tensor: StoredTensor | undef
   const length = entry.shape.reduce((product, extent) => product * extent, 1);
   if (data?.length === length) return;
   throw shapeError(where, `${name} must hold ${length} number${length === 1 ? '' : 's'}`, `got ${data?.length}`);
-}
-
-/** A key of a user's Map need not be a name, nor a string, whatever its type says. */
-function nameText(key: unknown): string {
-  return typeof key === 'string' && /^[\w.]+$/.test(key) ? key : describe(key);
 }

@@ -12,7 +12,7 @@ import { checkTransformerBlock, type TransformerBlockOptions } from './transform
 
 /** Whatever is not described here is as in TransformerBlockOptions, of every layer. */
 export interface CausalLMOptions
-  extends Omit<TransformerBlockOptions, 'dHidden' | 'causal' | 'rope' | 'alibi' | 'dropout' | 'bias'> {
+  extends Omit<TransformerBlockOptions, 'dHidden' | 'causal' | 'rope' | 'alibi' | 'dropout'> {
   /** Tokens that there are: ids are 0 … vocabularySize − 1. */
   vocabularySize: number;
   numLayers: number;
@@ -26,8 +26,6 @@ export interface CausalLMOptions
   capacity?: number;
   /** The logits are x·tableᵀ with the table of the embeddings, instead of x·W of their own. Default false. */
   tieEmbeddings?: boolean;
-  /** Add biases to the layers; the logits have none. Default false. */
-  bias?: boolean;
   /** Share dropped in training mode: of the embeddings, and in every layer. Default 0. */
   dropout?: number;
 }
@@ -50,6 +48,7 @@ const CAUSAL_LM_OPTIONS = [
   'normPlacement',
   'epsilon',
   'bias',
+  'normBias',
   'window',
   'softcap',
   'sinks',

@@ -20,11 +20,11 @@ import { type CausalLMOptions, checkCausalLM } from './causal-lm-options.js';
 import { Dropout } from './dropping.js';
 import { Embedding } from './embedding.js';
 import { checkGenerate, type GenerateOptions, generateTokens } from './generation.js';
-import { undrawn } from './initialization.js';
 import { LearnedPositions } from './learned-positions.js';
 import { Linear } from './linear.js';
+import { type BuiltOf, loaded } from './loaded.js';
 import { Module } from './module.js';
-import { LayerNorm, RMSNorm } from './norms.js';
+import { type LayerNorm, newNorm, type RMSNorm } from './norms.js';
 import {
   type CausalLMFromTorchOptions,
   type CausalLMToTorchOptions,
@@ -77,7 +77,7 @@ export class CausalLM extends Module {
     super();
     const layer = checkCausalLM('CausalLM', options);
     const { vocabularySize, dModel, numLayers, positions = 'rope', capacity = Number.POSITIVE_INFINITY } = options;
-    const { dropout = 0, epsilon, init, norm, tieEmbeddings = false } = options;
+    const { dropout = 0, init, tieEmbeddings = false } = options;
     const random = layerRandom('CausalLM', options.seed);
     const seed = () => random.seedForChild();
     this.embedding = new Embedding(vocabularySize, dModel, { seed: seed() });
@@ -86,7 +86,7 @@ export class CausalLM extends Module {
     if (positions === 'learned') this.learnedPositions = new LearnedPositions(capacity, dModel, { seed: seed() });
     this.embeddingDropout = new Dropout(dropout, seed());
     this.layers = Array.from({ length: numLayers }, () => new TransformerBlock({ ...layer, seed: seed() }));
-    this.norm = new (norm === 'rms' ? RMSNorm : LayerNorm)(dModel, { epsilon });
+    this.norm = newNorm(dModel, options);
     if (!tieEmbeddings) this.head = new Linear(dModel, vocabularySize, { init, seed: seed() });
     this.positions = positions;
     this.capacity = capacity;
@@ -99,11 +99,12 @@ export class CausalLM extends Module {
    * @see Touvron et al. 2023 (LLaMA), https://arxiv.org/abs/2302.13971
    * @example const model = CausalLM.fromTorch(readSafetensors(bytes), { numHeads: 12 }).eval();
    */
-  static fromTorch(state: ReadonlyMap<string, StoredTensor>, options: CausalLMFromTorchOptions): CausalLM {
-    const converted = modelFromTorch('CausalLM.fromTorch', state, options);
-    const model = undrawn(() => new CausalLM(converted.options));
-    model.loadStateDict(converted.state);
-    return model;
+  static fromTorch<Model extends CausalLM = CausalLM>(
+    this: BuiltOf<CausalLMOptions, Model>,
+    state: ReadonlyMap<string, StoredTensor>,
+    options: CausalLMFromTorchOptions,
+  ): Model {
+    return loaded(CausalLM, this, modelFromTorch('CausalLM.fromTorch', state, options));
   }
 
   /**

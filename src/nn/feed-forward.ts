@@ -1,16 +1,17 @@
 import {
-  requireBoolean,
   requireChoice,
   requireFinite,
   requireInteger,
   requireOptions,
   requireSize,
+  shapeError,
 } from '../core/errors.js';
 import type { Random } from '../core/random.js';
 import type { Matrix } from '../matrix.js';
 import { gelu, relu, silu } from '../ops/activations.js';
 import { layerRandom } from '../ops/seeds.js';
 import type { Parameter } from '../parameter.js';
+import { type Biases, FEED_FORWARD_BIASES, hasBias, requireBiases } from './biases.js';
 import { DroppingModule, dropEntries } from './dropping.js';
 import { type Init, requireInit, uniformParameter } from './initialization.js';
 import { affine } from './linear.js';
@@ -26,8 +27,8 @@ export interface FeedForwardOptions {
   dHidden: number;
   /** Default 'relu'. */
   activation?: Activation;
-  /** Add b_1, b_2 (and b_3 of 'swiglu'). Default false. */
-  bias?: boolean;
+  /** Add b_1, b_2 (and b_3 of 'swiglu'), or those named, as { b_2: true }. Default false. */
+  bias?: Biases<(typeof FEED_FORWARD_BIASES)[number]>;
   /** Share of the hidden entries dropped in training mode. Default 0. */
   dropout?: number;
   /** Default 'xavier'. */
@@ -55,11 +56,14 @@ const ACTIVATIONS: Record<Exclude<Activation, 'swiglu'>, (x: Matrix) => Matrix> 
 
 /** Every option but the seed, which is drawn only where the rest is right. */
 export function checkFeedForward(where: string, options: Omit<FeedForwardOptions, 'seed'>): void {
-  const { dModel, dHidden, activation = 'relu', bias = false, dropout = 0, init = 'xavier' } = options;
+  const { dModel, dHidden, activation = 'relu', bias, dropout = 0, init = 'xavier' } = options;
   requireInteger(where, 'dModel', dModel, 1);
   requireInteger(where, 'dHidden', dHidden, 1);
   requireChoice(where, 'activation', activation, ['relu', 'gelu', 'gelu-tanh', 'silu', 'swiglu']);
-  requireBoolean(where, 'bias', bias);
+  requireBiases(where, bias, FEED_FORWARD_BIASES);
+  if (typeof bias === 'object' && bias.b_3 && activation !== 'swiglu') {
+    throw shapeError(where, "bias.b_3 must come with activation: 'swiglu'", `got activation: '${activation}'`);
+  }
   requireFinite(where, 'dropout', dropout, 0, 1);
   requireInit(where, init);
   requireSize(where, 'W_1', dModel, dHidden);
@@ -97,7 +101,7 @@ export class FeedForward extends DroppingModule {
     const where = 'FeedForward';
     requireOptions(where, options, FEED_FORWARD_OPTIONS, 'required');
     checkFeedForward(where, options);
-    const { dModel, dHidden, activation = 'relu', bias = false, dropout = 0, init = 'xavier', seed } = options;
+    const { dModel, dHidden, activation = 'relu', bias, dropout = 0, init = 'xavier', seed } = options;
     const random = layerRandom(where, seed);
     super(dropout, random.seedForChild());
     this.activation = activation;
@@ -105,10 +109,9 @@ export class FeedForward extends DroppingModule {
     this.W_1 = parameter.weight('W_1', dModel, dHidden);
     this.W_2 = parameter.weight('W_2', dHidden, dModel);
     if (activation === 'swiglu') this.W_3 = parameter.weight('W_3', dModel, dHidden);
-    if (!bias) return;
-    this.b_1 = parameter.bias('b_1', dModel, dHidden);
-    this.b_2 = parameter.bias('b_2', dHidden, dModel);
-    if (activation === 'swiglu') this.b_3 = parameter.bias('b_3', dModel, dHidden);
+    if (hasBias(bias, 'b_1')) this.b_1 = parameter.bias('b_1', dModel, dHidden);
+    if (hasBias(bias, 'b_2')) this.b_2 = parameter.bias('b_2', dHidden, dModel);
+    if (activation === 'swiglu' && hasBias(bias, 'b_3')) this.b_3 = parameter.bias('b_3', dModel, dHidden);
   }
 
   /** (tokens × dModel) to the same shape. @throws ShapeError  if x has other columns; TypeError if x is no Matrix */

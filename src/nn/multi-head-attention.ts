@@ -16,6 +16,7 @@ import {
   attendWithHooks,
   stagesWithHooks,
 } from './attention-hooks.js';
+import { hasBias } from './biases.js';
 import {
   type CacheOptions,
   cacheFor,
@@ -28,8 +29,9 @@ import {
 } from './cached-steps.js';
 import type { Drop } from './dropping.js';
 import { type ExtraKey, extraKeysLast, withExtraKeys } from './extra-keys.js';
-import { constantParameter, normalParameter, undrawn, uniformParameter } from './initialization.js';
+import { constantParameter, normalParameter, uniformParameter } from './initialization.js';
 import { affine, zeroBias } from './linear.js';
+import { type BuiltOf, loaded } from './loaded.js';
 import {
   CONSTRUCTOR_OPTIONS,
   checkMultiHeadAttention,
@@ -79,7 +81,7 @@ export class MultiHeadAttention extends ProjectedAttention {
     const where = 'MultiHeadAttention';
     requireOptions(where, options, CONSTRUCTOR_OPTIONS, 'required');
     const { heads, rope } = checkMultiHeadAttention(where, options); // before anything draws a seed
-    const { dModel, bias = false, init, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
+    const { dModel, bias, init, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
     const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
     const { numHeads, numKvHeads, dK, dV } = heads;
     super(where, options, heads, kDim, vDim);
@@ -91,7 +93,7 @@ export class MultiHeadAttention extends ProjectedAttention {
     const torchBound = 1 / Math.sqrt(numHeads * dV);
     const { random } = this;
     this.W_O = uniformParameter('W_O', random, numHeads * dV, dModel, init === 'torch' ? torchBound : undefined);
-    this.b_O = zeroBias('b_O', bias, dModel);
+    this.b_O = zeroBias('b_O', hasBias(bias, 'b_O'), dModel);
     if (addBiasKeyValue) {
       this.bias_K = normalParameter('bias_K', random, 1, numKvHeads * dK, 1 / Math.sqrt(numKvHeads * dK));
       this.bias_V = normalParameter('bias_V', random, 1, numKvHeads * dV, 1 / Math.sqrt(numKvHeads * dV));
@@ -104,20 +106,21 @@ export class MultiHeadAttention extends ProjectedAttention {
    * A layer with the weights of PyTorch's nn.MultiheadAttention, or of an attention of GPT-2 or LLaMA. Weights are copied,
    * widths, biases and heads of K and V found in them; F16, BF16 and F64 become float32.
    *
+   * A subclass gives its own kind, built as `new Subclass(options)`: its constructor must take the options of this class
+   * (TypeScript refuses others; one that takes others needs a fromTorch of its own). Parameters that it adds stay as built.
+   *
    * @param state  tensors under their names there, as readSafetensors gives them
    * @throws ShapeError  if names or shapes are not those of the layout, or numHeads does not fit; TypeError for wrong
    *   kinds and unknown options
    * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
    * @example const layer = MultiHeadAttention.fromTorch(readSafetensors(bytes), { numHeads: 8, prefix: 'layers.0.self_attn.' });
    */
-  static fromTorch(
+  static fromTorch<Layer extends MultiHeadAttention = MultiHeadAttention>(
+    this: BuiltOf<MultiHeadAttentionOptions, Layer>,
     state: ReadonlyMap<string, StoredTensor>,
     options: MultiHeadAttentionFromTorchOptions,
-  ): MultiHeadAttention {
-    const converted = attentionFromTorch('MultiHeadAttention.fromTorch', state, options);
-    const layer = undrawn(() => new MultiHeadAttention(converted.options));
-    layer.loadStateDict(converted.state);
-    return layer;
+  ): Layer {
+    return loaded(MultiHeadAttention, this, attentionFromTorch('MultiHeadAttention.fromTorch', state, options));
   }
 
   /**

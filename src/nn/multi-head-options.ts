@@ -3,12 +3,15 @@ import { Matrix } from '../matrix.js';
 import type { AttentionStage } from '../ops/attention.js';
 import { type AttentionOptions, checkLayerOptions, type Mask } from '../ops/attention-options.js';
 import { type RopeOptions, ropeOption } from '../ops/rotary.js';
+import { ATTENTION_BIASES, type Biases } from './biases.js';
 import { headShape } from './heads.js';
 import { checkProjections, PROJECTION_OPTIONS, type ProjectionOptions } from './projected-attention.js';
 import { requireColumns } from './shapes.js';
 
-export interface MultiHeadAttentionOptions extends ProjectionOptions {
+export interface MultiHeadAttentionOptions extends Omit<ProjectionOptions, 'bias'> {
   numHeads: number;
+  /** Add b_Q, b_K, b_V, b_O, or those named: { b_Q: true, b_K: true, b_V: true } is what Qwen2 has. Default false. */
+  bias?: Biases<(typeof ATTENTION_BIASES)[number]>;
   /** Columns of the keys' input. Default dModel. */
   kDim?: number;
   /** Columns of the values' input. Default dModel. */
@@ -89,7 +92,7 @@ export function checkMultiHeadAttention(where: string, options: MultiHeadAttenti
   const rope = ropeOption(where, options.rope, heads.dK);
   requireSize(where, 'W_O', heads.numHeads * heads.dV, dModel);
   checkLayerOptions(where, heads, { causal, window, alibi, softcap });
-  checkProjections(where, options, heads, kDim, vDim);
+  checkProjections(where, options, heads, kDim, vDim, ATTENTION_BIASES);
   return { heads, rope };
 }
 

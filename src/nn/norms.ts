@@ -1,4 +1,4 @@
-import { requireFinite, requireInteger, requireOptions, requireSize } from '../core/errors.js';
+import { requireBoolean, requireFinite, requireInteger, requireOptions, requireSize } from '../core/errors.js';
 import type { Matrix } from '../matrix.js';
 import { layerNorm, rmsNorm } from '../ops/normalization.js';
 import type { Parameter } from '../parameter.js';
@@ -11,12 +11,18 @@ export interface NormModuleOptions {
   epsilon?: number;
 }
 
-const NORM_OPTIONS: readonly (keyof NormModuleOptions)[] = ['epsilon'];
+export interface LayerNormOptions extends NormModuleOptions {
+  /** Learn a bias. Default true. */
+  bias?: boolean;
+}
 
-function checkNorm(where: string, dModel: number, options: NormModuleOptions): number {
+const NORM_OPTIONS: readonly string[] = ['epsilon'] satisfies (keyof NormModuleOptions)[];
+const LAYER_NORM_OPTIONS: readonly string[] = ['epsilon', 'bias'] satisfies (keyof LayerNormOptions)[];
+
+function checkNorm(where: string, dModel: number, options: NormModuleOptions, known = NORM_OPTIONS): number {
   requireInteger(where, 'dModel', dModel, 1);
   requireSize(where, 'gain', 1, dModel);
-  requireOptions(where, options, NORM_OPTIONS);
+  requireOptions(where, options, known);
   const { epsilon = 1e-5 } = options;
   requireFinite(where, 'epsilon', epsilon, 0);
   return epsilon;
@@ -35,15 +41,17 @@ export class LayerNorm extends Module {
 
   /** (1 × dModel). */
   readonly gain: Parameter;
-  /** (1 × dModel). */
-  readonly bias: Parameter;
+  /** (1 × dModel), or absent. */
+  readonly bias?: Parameter;
   readonly epsilon: number;
 
-  constructor(dModel: number, options: NormModuleOptions = {}) {
+  constructor(dModel: number, options: LayerNormOptions = {}) {
     super();
-    this.epsilon = checkNorm('LayerNorm', dModel, options);
+    this.epsilon = checkNorm('LayerNorm', dModel, options, LAYER_NORM_OPTIONS);
+    const { bias = true } = options;
+    requireBoolean('LayerNorm', 'bias', bias);
     this.gain = constantParameter('gain', 1, dModel, 1);
-    this.bias = constantParameter('bias', 1, dModel, 0);
+    if (bias) this.bias = constantParameter('bias', 1, dModel, 0);
   }
 
   /** (tokens × dModel) to the same shape. @throws ShapeError  if x has other columns */
@@ -79,4 +87,12 @@ export class RMSNorm extends Module {
     requireColumns('RMSNorm', 'x', x, 'dModel', this.gain.cols);
     return rmsNorm(x, this.gain, { epsilon: this.epsilon });
   }
+}
+
+/** The norm of a model; its options are checked. */
+export function newNorm(
+  dModel: number,
+  { norm, epsilon, normBias: bias }: { norm?: 'layer' | 'rms'; epsilon?: number; normBias?: boolean },
+): LayerNorm | RMSNorm {
+  return norm === 'rms' ? new RMSNorm(dModel, { epsilon }) : new LayerNorm(dModel, { epsilon, bias });
 }

@@ -1,13 +1,16 @@
-import { requireBoolean, requireFinite, requireSize } from '../core/errors.js';
+import { requireFinite, requireSize } from '../core/errors.js';
 import { type Random, xavierBound } from '../core/random.js';
 import type { Matrix } from '../matrix.js';
 import { layerRandom } from '../ops/seeds.js';
 import type { Parameter } from '../parameter.js';
+import { type Biases, hasBias, type PROJECTION_BIASES, requireBiases } from './biases.js';
 import { DroppingModule } from './dropping.js';
 import type { HeadShape } from './heads.js';
 import { type Init, requireInit, uniformParameter } from './initialization.js';
 import { affine, zeroBias } from './linear.js';
 import { requireColumns } from './shapes.js';
+
+type ProjectionBias = (typeof PROJECTION_BIASES)[number];
 
 export interface ProjectionOptions {
   /** Columns of the input. */
@@ -19,8 +22,8 @@ export interface ProjectionOptions {
   dK?: number;
   /** Columns of one head of V. Default dK. */
   dV?: number;
-  /** Add b_Q, b_K, b_V. Default false. */
-  bias?: boolean;
+  /** Add b_Q, b_K, b_V, or those named, as { b_Q: true, b_V: true }. Default false. */
+  bias?: Biases<ProjectionBias>;
   /** Share of the attention weights dropped in training mode. Default 0. */
   dropout?: number;
   /** Default 'xavier'. */
@@ -41,15 +44,16 @@ export const PROJECTION_OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof ProjectionOptions)[];
 
-/** Every option that the heads do not hold, but the seed. */
+/** Every option that the heads do not hold, but the seed. @param biases  those that there are */
 export function checkProjections(
   where: string,
-  { bias = false, dropout = 0, init = 'xavier' }: ProjectionOptions,
+  { bias, dropout = 0, init = 'xavier' }: Omit<ProjectionOptions, 'bias'> & { bias?: unknown },
   { numKvHeads, dK, dV }: HeadShape,
   kDim: number,
   vDim: number,
+  biases: readonly string[],
 ): void {
-  requireBoolean(where, 'bias', bias);
+  requireBiases(where, bias, biases);
   requireFinite(where, 'dropout', dropout, 0, 1);
   requireInit(where, init);
   requireSize(where, 'W_K', kDim, numKvHeads * dK);
@@ -75,7 +79,7 @@ export abstract class ProjectedAttention extends DroppingModule {
 
   /** Options and sizes are checked by the caller: see checkProjections. */
   constructor(where: string, options: ProjectionOptions, heads: HeadShape, kDim: number, vDim: number) {
-    const { dModel, bias = false, dropout = 0, init = 'xavier' } = options;
+    const { dModel, bias, dropout = 0, init = 'xavier' } = options;
     const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
     const random = layerRandom(where, options.seed);
     super(dropout, random.seedForChild());
@@ -88,9 +92,9 @@ export abstract class ProjectedAttention extends DroppingModule {
     this.W_Q = uniformParameter('W_Q', random, dModel, qCols, bound);
     this.W_K = uniformParameter('W_K', random, kDim, kCols, bound);
     this.W_V = uniformParameter('W_V', random, vDim, vCols, bound);
-    this.b_Q = zeroBias('b_Q', bias, qCols);
-    this.b_K = zeroBias('b_K', bias, kCols);
-    this.b_V = zeroBias('b_V', bias, vCols);
+    this.b_Q = zeroBias('b_Q', hasBias(bias, 'b_Q'), qCols);
+    this.b_K = zeroBias('b_K', hasBias(bias, 'b_K'), kCols);
+    this.b_V = zeroBias('b_V', hasBias(bias, 'b_V'), vCols);
   }
 
   /** Q, K and V of every head: (rows × heads·width each). */

@@ -7,6 +7,7 @@ import {
   requireAttentionOptions,
   requireKinds,
 } from '../ops/attention-options.js';
+import { PROJECTION_BIASES } from './biases.js';
 import { headShape } from './heads.js';
 import {
   checkProjections,
@@ -62,7 +63,7 @@ export class SelfAttention extends ProjectedAttention {
     const { mask, keyMask, cuSeqlens, cuSeqlensK, ...ofEverySize } = attention;
     checkLayerOptions(where, heads, ofEverySize);
     const projections = { dModel, bias, init, seed, dropout };
-    checkProjections(where, projections, heads, dModel, dModel);
+    checkProjections(where, projections, heads, dModel, dModel, PROJECTION_BIASES);
     super(where, projections, heads, dModel, dModel);
     this.#defaults = { ...attention, numHeads, numKvHeads: heads.numKvHeads };
   }

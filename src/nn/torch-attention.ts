@@ -2,23 +2,22 @@ import { requireInteger, requireOptions, shapeError } from '../core/errors.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
 import { Matrix } from '../matrix.js';
 import { type RopeOptions, ropeOption } from '../ops/rotary.js';
+import { ATTENTION_BIASES, biasesFrom } from './biases.js';
 import type { HeadShape } from './heads.js';
 import type { MultiHeadAttentionOptions } from './multi-head-options.js';
 import { permuteRotary, type RotaryLayout } from './permute-rotary.js';
+import { readTensors, type Sizes, writeTensors } from './torch-copy.js';
+import { type Misfit, requireFit, unless } from './torch-fit.js';
+import { recognised, type Signs, writtenAs } from './torch-names.js';
 import {
+  bias,
   buffer,
-  layoutOf,
   linear,
   matrix,
-  readTensors,
-  type Sizes,
   type TorchLayout,
   type TorchTensor,
   type ToTorchOptions,
-  tensorsUnder,
   vector,
-  writeTensors,
-  writtenAs,
 } from './torch-tensors.js';
 
 /** Everything else is found in the weights: widths, biases, heads of K and V, extra keys. */
@@ -52,7 +51,7 @@ const OPTIONS = [
 ] as const satisfies readonly (keyof MultiHeadAttentionFromTorchOptions)[];
 
 /** The name by which an attention's layout is recognised. */
-const SIGNS: Record<TorchLayout, string> = {
+const SIGNS: Signs<TorchLayout> = {
   torch: 'out_proj.weight',
   gpt2: 'c_attn.weight',
   llama: 'o_proj.weight',
@@ -81,18 +80,18 @@ export function attentionTensors(layout: TorchLayout, isSeparate = false): Torch
               linear('v_proj_weight', 'W_V', 'vDim', 'dModel'),
             ]
           : [linear('in_proj_weight', 'W_Q W_K W_V', 'dModel', 'dModel')]),
-        vector('in_proj_bias', 'b_Q b_K b_V', 'dModel', 'bias'),
+        bias('in_proj_bias', 'b_Q b_K b_V', 'dModel'),
         linear('out_proj.weight', 'W_O', 'dModel', 'dModel'),
-        vector('out_proj.bias', 'b_O', 'dModel', 'bias'),
+        bias('out_proj.bias', 'b_O', 'dModel'),
         { ...vector('bias_k', 'bias_K', 'dModel', 'extra key'), form: 'row' },
         { ...vector('bias_v', 'bias_V', 'dModel', 'extra key'), form: 'row' },
       ];
     case 'gpt2':
       return [
         matrix('c_attn.weight', 'W_Q W_K W_V', 'dModel', 'dModel'),
-        vector('c_attn.bias', 'b_Q b_K b_V', 'dModel', undefined, true),
+        bias('c_attn.bias', 'b_Q b_K b_V', 'dModel'),
         matrix('c_proj.weight', 'W_O', 'dModel', 'dModel'),
-        vector('c_proj.bias', 'b_O', 'dModel', undefined, true),
+        bias('c_proj.bias', 'b_O', 'dModel'),
         buffer('bias'), // the causal mask
         buffer('masked_bias'),
       ];
@@ -102,10 +101,10 @@ export function attentionTensors(layout: TorchLayout, isSeparate = false): Torch
         linear('k_proj.weight', 'W_K', 'dModel', 'k'),
         linear('v_proj.weight', 'W_V', 'dModel', 'v'),
         linear('o_proj.weight', 'W_O', 'z', 'dModel'),
-        vector('q_proj.bias', 'b_Q', 'q', 'bias'),
-        vector('k_proj.bias', 'b_K', 'k', 'bias'),
-        vector('v_proj.bias', 'b_V', 'v', 'bias'),
-        vector('o_proj.bias', 'b_O', 'dModel', 'bias', true), // Qwen2 has none
+        bias('q_proj.bias', 'b_Q', 'q'), // Qwen2 has these three
+        bias('k_proj.bias', 'b_K', 'k'),
+        bias('v_proj.bias', 'b_V', 'v'),
+        bias('o_proj.bias', 'b_O', 'dModel'),
         buffer('rotary_emb.inv_freq'),
       ];
     case 'meta':
@@ -127,9 +126,10 @@ export function attentionFromTorch(
   requireOptions(where, options, OPTIONS, 'required');
   const { prefix, causal, rope, numHeads, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
-  const given = tensorsUnder(where, stored, prefix);
-  const layout = layoutOf(where, SIGNS, given.keys());
-  const { state, sizes } = readTensors(where, attentionTensors(layout, given.has('q_proj_weight')), given);
+  const { given, layout, tensors } = recognised(where, stored, prefix, SIGNS, (found, names) =>
+    attentionTensors(found, names.has('q_proj_weight')),
+  );
+  const { state, sizes } = readTensors(where, tensors, given);
   const heads = headsFromTorch(where, layout, sizes, numHeads);
   const size = (name: string) => sizes.get(name) ?? heads.dModel;
   return {
@@ -138,7 +138,7 @@ export function attentionFromTorch(
       ...heads,
       kDim: size('kDim'),
       vDim: size('vDim'),
-      bias: state.has('b_Q'),
+      bias: biasesFrom(ATTENTION_BIASES, (name) => state.has(name)),
       addBiasKeyValue: state.has('bias_K'),
       causal: causal === undefined ? layout !== 'torch' : causal,
       rope: turnedFromTorch(where, layout, rope, heads, state),
@@ -147,16 +147,54 @@ export function attentionFromTorch(
   };
 }
 
+/** What attentionToTorch has to know of an attention. */
+export interface StoredAttention extends TurnedAttention, Partial<Record<(typeof ATTENTION_BIASES)[number], Matrix>> {
+  readonly dModel: number;
+  readonly kDim: number;
+  readonly vDim: number;
+  readonly sinks?: Matrix;
+  readonly bias_K?: Matrix;
+  namedParameters(): Map<string, Matrix>;
+}
+
 /** The tensors of an attention; its default layout is 'torch'. */
 export function attentionToTorch(
   where: string,
-  attention: TurnedAttention & { namedParameters(): Map<string, Matrix>; kDim: number; vDim: number; dModel: number },
+  attention: StoredAttention,
   options: ToTorchOptions,
 ): Map<string, StoredTensor> {
   const { layout, prefix } = writtenAs(where, options, SIGNS, 'torch');
+  requireFit(where, SIGNS, layout, (other) => attentionMisfits(other, attention));
   const parameters = turnedToTorch(layout, attention, attention.namedParameters());
   const isSeparate = attention.kDim !== attention.dModel || attention.vDim !== attention.dModel;
   return writeTensors(where, layout, attentionTensors(layout, isSeparate), parameters, prefix);
+}
+
+/** The options of an attention that a layout has no place for. @param feedForward  biases beside those of the attention */
+export function attentionMisfits(
+  layout: TorchLayout,
+  attention: StoredAttention,
+  feedForward: readonly string[] = [],
+): Misfit[] {
+  const { dModel, kDim, vDim, sinks, bias_K, heads } = attention;
+  const { numHeads, numKvHeads, dK, dV } = heads;
+  const own = ATTENTION_BIASES.filter((name) => attention[name] !== undefined);
+  const biases = [...own, ...feedForward];
+  const withoutO = own.filter((name) => name !== 'b_O');
+  const isStacked = layout === 'torch' || layout === 'gpt2'; // Q, K and V in one matrix, as wide as dModel each
+  const width = `dModel / numHeads = ${dModel} / ${numHeads}`;
+  return [
+    ...unless(!isStacked || dModel % numHeads === 0, 'numHeads', `a divisor of dModel = ${dModel}`, numHeads),
+    ...unless(!isStacked || numKvHeads === numHeads, 'numKvHeads', `numHeads = ${numHeads}`, numKvHeads),
+    ...unless(!isStacked || dK * numHeads === dModel, 'dK', width, dK),
+    ...unless(!isStacked || dV * numHeads === dModel, 'dV', width, dV),
+    ...unless(!isStacked || withoutO.length % 3 === 0, 'bias', 'the same for b_Q, b_K and b_V', own.join(', ')),
+    ...unless(layout !== 'meta' || biases.length === 0, 'bias', false, biases.join(', ')),
+    ...unless(layout === 'torch' || kDim === dModel, 'kDim', `dModel = ${dModel}`, kDim),
+    ...unless(layout === 'torch' || vDim === dModel, 'vDim', `dModel = ${dModel}`, vDim),
+    ...unless(layout === 'torch' || bias_K === undefined, 'addBiasKeyValue', false, true),
+    ...unless(sinks === undefined, 'sinks', false, true),
+  ];
 }
 
 /** The heads that the sizes of a layout's matrices leave. */

@@ -1,28 +1,30 @@
-import { requireChoice, requireInteger, requireOptions, shapeError } from '../core/errors.js';
+import { requireChoice, requireInteger, requireOptions } from '../core/errors.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
+import { BLOCK_BIASES, biasesFrom, FEED_FORWARD_BIASES } from './biases.js';
 import type { Activation } from './feed-forward.js';
+import { RMSNorm } from './norms.js';
 import {
+  attentionMisfits,
   attentionTensors,
   headsFromTorch,
   type MultiHeadAttentionFromTorchOptions,
-  type TurnedAttention,
+  type StoredAttention,
   turnedFromTorch,
   turnedToTorch,
 } from './torch-attention.js';
+import { readTensors, writeTensors } from './torch-copy.js';
+import { type Misfit, requireFit, unless } from './torch-fit.js';
+import { recognised, type Signs, writtenAs } from './torch-names.js';
 import {
-  layoutOf,
+  bias,
   linear,
   matrix,
-  readTensors,
   type TorchLayout,
   type TorchTensor,
   type ToTorchOptions,
-  tensorsUnder,
   vector,
   within,
-  writeTensors,
-  writtenAs,
 } from './torch-tensors.js';
 
 /** Everything else is found in the weights. Whatever is not described here is as in MultiHeadAttentionFromTorchOptions. */
@@ -51,7 +53,7 @@ const OPTIONS = [
 ] as const satisfies readonly (keyof TransformerBlockFromTorchOptions)[];
 
 /** The name by which a block's layout is recognised. */
-const SIGNS: Record<TorchLayout, string> = {
+const SIGNS: Signs<TorchLayout> = {
   torch: 'linear1.weight',
   gpt2: 'attn.c_attn.weight',
   llama: 'self_attn.o_proj.weight',
@@ -72,6 +74,9 @@ const STYLES: Record<
 type Norm = 'layer' | 'rms';
 type Placement = 'pre' | 'post';
 
+/** Norms have biases all or none. */
+export const normBias = (name: string, norm: string): TorchTensor => vector(name, `${norm}.bias`, 'dModel', 'normBias');
+
 /**
  * The tensors of one block.
  *
@@ -81,29 +86,29 @@ type Placement = 'pre' | 'post';
 export function blockTensors(layout: TorchLayout): TorchTensor[] {
   const attention = attentionTensors(layout);
   switch (layout) {
-    case 'torch': // with the biases of the norms, which ours always have, or without any
+    case 'torch':
       return [
-        ...within('self_attn.', 'attention.', attention).map((t) => ({ ...t, optional: t.group === 'bias' })),
+        ...within('self_attn.', 'attention.', attention),
         linear('linear1.weight', 'feedForward.W_1', 'dModel', 'dHidden'),
-        vector('linear1.bias', 'feedForward.b_1', 'dHidden', 'bias', true),
+        bias('linear1.bias', 'feedForward.b_1', 'dHidden'),
         linear('linear2.weight', 'feedForward.W_2', 'dHidden', 'dModel'),
-        vector('linear2.bias', 'feedForward.b_2', 'dModel', 'bias', true),
+        bias('linear2.bias', 'feedForward.b_2', 'dModel'),
         vector('norm1.weight', 'norm1.gain', 'dModel'),
-        vector('norm1.bias', 'norm1.bias', 'dModel', 'bias'),
+        normBias('norm1.bias', 'norm1'),
         vector('norm2.weight', 'norm2.gain', 'dModel'),
-        vector('norm2.bias', 'norm2.bias', 'dModel', 'bias'),
+        normBias('norm2.bias', 'norm2'),
       ];
     case 'gpt2':
       return [
         vector('ln_1.weight', 'norm1.gain', 'dModel'),
-        vector('ln_1.bias', 'norm1.bias', 'dModel'),
+        normBias('ln_1.bias', 'norm1'),
         ...within('attn.', 'attention.', attention),
         vector('ln_2.weight', 'norm2.gain', 'dModel'),
-        vector('ln_2.bias', 'norm2.bias', 'dModel'),
+        normBias('ln_2.bias', 'norm2'),
         matrix('mlp.c_fc.weight', 'feedForward.W_1', 'dModel', 'dHidden'),
-        vector('mlp.c_fc.bias', 'feedForward.b_1', 'dHidden', undefined, true),
+        bias('mlp.c_fc.bias', 'feedForward.b_1', 'dHidden'),
         matrix('mlp.c_proj.weight', 'feedForward.W_2', 'dHidden', 'dModel'),
-        vector('mlp.c_proj.bias', 'feedForward.b_2', 'dModel', undefined, true),
+        bias('mlp.c_proj.bias', 'feedForward.b_2', 'dModel'),
       ];
     case 'llama':
       return [
@@ -113,9 +118,9 @@ export function blockTensors(layout: TorchLayout): TorchTensor[] {
         linear('mlp.gate_proj.weight', 'feedForward.W_1', 'dModel', 'dHidden'),
         linear('mlp.up_proj.weight', 'feedForward.W_3', 'dModel', 'dHidden'),
         linear('mlp.down_proj.weight', 'feedForward.W_2', 'dHidden', 'dModel'),
-        vector('mlp.gate_proj.bias', 'feedForward.b_1', 'dHidden', 'bias', true),
-        vector('mlp.up_proj.bias', 'feedForward.b_3', 'dHidden', 'bias', true),
-        vector('mlp.down_proj.bias', 'feedForward.b_2', 'dModel', 'bias', true),
+        bias('mlp.gate_proj.bias', 'feedForward.b_1', 'dHidden'),
+        bias('mlp.up_proj.bias', 'feedForward.b_3', 'dHidden'),
+        bias('mlp.down_proj.bias', 'feedForward.b_2', 'dModel'),
       ];
     case 'meta':
       return [
@@ -138,11 +143,9 @@ export function blockFromTorch(
   requireOptions(where, options, OPTIONS, 'required');
   const { prefix, causal, rope, numHeads, activation, normPlacement, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
-  const given = tensorsUnder(where, stored, prefix);
-  const layout = layoutOf(where, SIGNS, given.keys());
+  const { given, layout, tensors } = recognised(where, stored, prefix, SIGNS, blockTensors);
   const style = styleOf(where, layout, { activation, normPlacement });
-  const { state, sizes } = readTensors(where, blockTensors(layout), given);
-  for (const name of style.norm === 'layer' ? ['norm1', 'norm2'] : []) addZeroBias(state, name);
+  const { state, sizes } = readTensors(where, tensors, given);
   const heads = headsFromTorch(where, layout, sizes, numHeads);
   return {
     options: {
@@ -150,7 +153,7 @@ export function blockFromTorch(
       ...style,
       ...heads,
       dHidden: sizes.get('dHidden') as number,
-      bias: state.has('attention.b_Q'),
+      ...blockBiases(state),
       causal: causal === undefined ? layout !== 'torch' : causal,
       rope: turnedFromTorch(where, layout, rope, heads, state),
     },
@@ -171,16 +174,19 @@ export function styleOf(
   return { norm, activation, normPlacement };
 }
 
-/** nn.LayerNorm(bias=False) stores none. */
-function addZeroBias(state: Map<string, StoredTensor>, norm: string): void {
-  const { shape = [] } = state.get(`${norm}.gain`) ?? {};
-  if (!state.has(`${norm}.bias`)) state.set(`${norm}.bias`, { dtype: 'F32', shape, data: new Float32Array(shape[1]) });
+/** The options of the biases that there are. @param path  of the block in the state */
+export function blockBiases(state: ReadonlyMap<string, StoredTensor>, path = '') {
+  const has = (name: string) => state.has(`${path}attention.${name}`) || state.has(`${path}feedForward.${name}`);
+  return { bias: biasesFrom(BLOCK_BIASES, has), normBias: state.has(`${path}norm1.bias`) };
 }
 
 /** What blockToTorch has to know of a block. */
 export interface StoredBlock {
-  readonly attention: TurnedAttention;
-  readonly feedForward: { readonly activation: Activation };
+  readonly attention: StoredAttention;
+  readonly feedForward: { readonly activation: Activation } & {
+    readonly [name in (typeof FEED_FORWARD_BIASES)[number]]?: Matrix;
+  };
+  readonly norm1: object;
   readonly normPlacement: Placement;
   namedParameters(): Map<string, Matrix>;
 }
@@ -188,22 +194,23 @@ export interface StoredBlock {
 /** The tensors of a block; its default layout is 'torch'. */
 export function blockToTorch(where: string, block: StoredBlock, options: ToTorchOptions): Map<string, StoredTensor> {
   const { layout, prefix } = writtenAs(where, options, SIGNS, 'torch');
-  requireStyle(where, layout, block);
-  const parameters = new Map(turnedToTorch(layout, block.attention, block.namedParameters()));
-  const normBiases = ['norm1.bias', 'norm2.bias'];
-  const isPlain = !parameters.has('attention.b_Q') && normBiases.every((name) => isZero(parameters.get(name)));
-  if (layout === 'torch' && isPlain) for (const name of normBiases) parameters.delete(name); // bias=False has none
+  requireFit(where, SIGNS, layout, (other) => blockMisfits(other, block));
+  const parameters = turnedToTorch(layout, block.attention, block.namedParameters());
   return writeTensors(where, layout, blockTensors(layout), parameters, prefix);
 }
 
-/** A layout of other norms, or another order, would be read as another function. */
-export function requireStyle(where: string, layout: TorchLayout, block: StoredBlock): void {
-  const { normPlacement, feedForward } = block;
-  const { norm } = styleOf(where, layout, { activation: feedForward.activation, normPlacement });
-  const own = block.namedParameters().has('norm1.bias') ? 'layer' : 'rms';
-  if (own !== norm) throw shapeError(where, `norm must be '${norm}' in layout '${layout}'`, `got '${own}'`);
-}
-
-function isZero(m: Matrix | undefined): boolean {
-  return m?.data.every((value) => Object.is(value, 0)) ?? true;
+/** The options of a block that a layout has no place for, or would read as another function. */
+export function blockMisfits(layout: TorchLayout, block: StoredBlock): Misfit[] {
+  const { attention, feedForward, normPlacement } = block;
+  const { norm, activations, placements } = STYLES[layout];
+  const { activation } = feedForward;
+  const own = block.norm1 instanceof RMSNorm ? 'rms' : 'layer';
+  const biases = FEED_FORWARD_BIASES.filter((name) => feedForward[name] !== undefined);
+  const quoted = (choices: readonly string[]) => choices.map((choice) => `'${choice}'`).join(' or ');
+  return [
+    ...unless(activations.includes(activation), 'activation', quoted(activations), quoted([activation])),
+    ...unless(own === norm, 'norm', quoted([norm]), quoted([own])),
+    ...unless(placements.includes(normPlacement), 'normPlacement', quoted(placements), quoted([normPlacement])),
+    ...attentionMisfits(layout, attention, biases),
+  ];
 }

@@ -1,24 +1,31 @@
-import { describe, kindError, requireInteger, requireOptions, shapeError } from '../core/errors.js';
+import { describe, kindError, requireBoolean, requireInteger, requireOptions, shapeError } from '../core/errors.js';
 import { storedFloats } from '../core/stored-floats.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
+import type { Matrix } from '../matrix.js';
 import type { RopeOptions } from '../ops/rotary.js';
 import type { Activation } from './feed-forward.js';
 import { headsFromTorch, turnedFromTorch, turnedToTorch } from './torch-attention.js';
-import { blockTensors, requireStyle, type StoredBlock, styleOf } from './torch-block.js';
+import { blockBiases, blockMisfits, blockTensors, normBias, type StoredBlock, styleOf } from './torch-block.js';
+import { readTensors, writeTensors } from './torch-copy.js';
+import { type Misfit, requireFit, unless } from './torch-fit.js';
+import {
+  layoutOf,
+  prefixHint,
+  requireAllUnder,
+  requireTensors,
+  type Signs,
+  tensorsUnder,
+  writtenAs,
+} from './torch-names.js';
 import {
   buffer,
-  layoutOf,
   linear,
   matrix,
-  readTensors,
   type TorchLayout,
   type TorchTensor,
   type ToTorchOptions,
-  tensorsUnder,
   vector,
   within,
-  writeTensors,
-  writtenAs,
 } from './torch-tensors.js';
 
 /** The layouts of whole language models. */
@@ -27,8 +34,13 @@ export type CausalLMLayout = Exclude<TorchLayout, 'torch'>;
 /** Everything else is found in the weights. Whatever is not described here is as in CausalLMOptions. */
 export interface CausalLMFromTorchOptions {
   numHeads: number;
-  /** What stands before every name; other names are left aside. Default ''. */
+  /** What stands before every name, as 'module.'; a name without it is refused. Default ''. */
   prefix?: string;
+  /**
+   * Demands a model whose logits share the table of the embeddings, or one that has a matrix of its own. Default: tied
+   * where the state holds no such matrix, or one that is the table to the bit, as PyTorch's state_dict() saves tied ones.
+   */
+  tieEmbeddings?: boolean;
   /** Of 'llama' (half-split) and 'meta' (interleaved). Asked for the other way, weights are permuted to give the same. */
   rope?: RopeOptions;
   /** Of 'llama' and 'meta'; that of 'gpt2' is its table of positions. Default: any number. */
@@ -53,6 +65,7 @@ const OPTIONS = [
   'prefix',
   'rope',
   'capacity',
+  'tieEmbeddings',
   'activation',
   'epsilon',
   'window',
@@ -69,10 +82,7 @@ const NAMES: Record<CausalLMLayout, { table: string; layers: string; head: strin
 };
 
 const SIGNS = /* @__PURE__ */ (() =>
-  Object.fromEntries(Object.entries(NAMES).map(([layout, { table }]) => [layout, table])))() as Record<
-  CausalLMLayout,
-  string
->;
+  Object.fromEntries(Object.entries(NAMES).map(([layout, { table }]) => [layout, table])))() as Signs<CausalLMLayout>;
 
 function modelTensors(layout: CausalLMLayout, numLayers: number): TorchTensor[] {
   const { table, layers, head } = NAMES[layout];
@@ -82,9 +92,10 @@ function modelTensors(layout: CausalLMLayout, numLayers: number): TorchTensor[] 
     ...(layout === 'gpt2' ? [matrix('wpe.weight', 'learnedPositions.table', 'capacity', 'dModel')] : []),
     ...Array.from({ length: numLayers }, (_, i) => within(`${layers}.${i}.`, `layers.${i}.`, block)).flat(),
     vector(layout === 'gpt2' ? 'ln_f.weight' : 'norm.weight', 'norm.gain', 'dModel'),
-    ...(layout === 'gpt2' ? [vector('ln_f.bias', 'norm.bias', 'dModel')] : []),
+    ...(layout === 'gpt2' ? [normBias('ln_f.bias', 'norm')] : []),
     linear(head, 'head.W', 'dModel', 'vocabularySize', 'head'),
     ...(layout === 'meta' ? [buffer('rope.freqs')] : []),
+    ...(layout === 'llama' ? [buffer('rotary_emb.inv_freq')] : []),
   ];
 }
 
@@ -95,16 +106,18 @@ export function modelFromTorch(
   options: CausalLMFromTorchOptions,
 ) {
   requireOptions(where, options, OPTIONS, 'required');
-  const { prefix, rope, numHeads, capacity, activation, ...rest } = options;
+  const { prefix, rope, numHeads, capacity, activation, tieEmbeddings, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
   if (typeof rope === 'boolean' || rope === null) throw kindError(where, 'rope must be an object', `got ${rope}`);
-  const given = withoutBase(where, tensorsUnder(where, stored, prefix));
-  const layout = layoutOf(where, SIGNS, given.keys());
+  if (tieEmbeddings !== undefined) requireBoolean(where, 'tieEmbeddings', tieEmbeddings);
+  const { given, layout, numLayers, tensors } = namesUnder(where, stored, prefix);
   const style = styleOf(where, layout, { activation });
-  const { table, head } = NAMES[layout];
-  if (isSameTensor(where, given.get(table), given.get(head))) given.delete(head); // PyTorch's state_dict has both
-  const numLayers = countLayers(where, NAMES[layout].layers, given);
-  const { state, sizes } = readTensors(where, modelTensors(layout, numLayers), given);
+  const isTied = isTiedState(where, layout, given, tieEmbeddings);
+  const { state, sizes } = readTensors(
+    where,
+    isTied ? tensors.filter(({ group }) => group !== 'head') : tensors,
+    given,
+  );
   const { dModel, ...heads } = headsFromTorch(where, layout, sizes, numHeads);
   const size = (name: string) => sizes.get(name) as number;
   if (layout === 'gpt2' && capacity !== undefined && capacity !== size('capacity')) {
@@ -125,30 +138,71 @@ export function modelFromTorch(
       numLayers,
       vocabularySize: size('vocabularySize'),
       dHidden: size('dHidden'),
-      bias: state.has('layers.0.attention.b_Q'),
-      tieEmbeddings: !state.has('head.W'),
+      ...blockBiases(state, 'layers.0.'),
+      tieEmbeddings: isTied,
     },
     state,
   };
 }
 
+/** What lies under a prefix, without what Hugging Face's models put before most names. Nothing may lie elsewhere. */
+function namesUnder(where: string, stored: ReadonlyMap<string, StoredTensor>, prefix = '') {
+  const read = (under: string, hint?: () => string) => {
+    if (hint === undefined) requireAllUnder(where, stored, under); // of a trial: before anything is copied
+    const given = withoutBase(where, tensorsUnder(where, stored, under));
+    const layout = layoutOf(where, SIGNS, given, hint);
+    requireAllUnder(where, stored, under, hint);
+    const numLayers = countLayers(where, layout, given);
+    return { given, layout, numLayers, tensors: requireTensors(where, modelTensors(layout, numLayers), given) };
+  };
+  const bases = Object.values(NAMES).map(({ base }) => base);
+  return read(prefix, () => prefixHint(where, stored, prefix, Object.values(SIGNS), read, bases));
+}
+
+/** What modelToTorch has to know of a model. */
+export interface StoredModel {
+  readonly layers: readonly StoredBlock[];
+  readonly positions: string;
+  namedParameters(): Map<string, Matrix>;
+}
+
 /** The tensors of a model. */
 export function modelToTorch(
   where: string,
-  model: Pick<StoredBlock, 'namedParameters'> & { layers: readonly StoredBlock[]; positions: string },
+  model: StoredModel,
   options: CausalLMToTorchOptions,
 ): Map<string, StoredTensor> {
   const { positions, layers } = model;
   const { layout, prefix } = writtenAs(where, options, SIGNS, positions === 'learned' ? 'gpt2' : 'llama');
-  const asked = layout === 'gpt2' ? 'learned' : 'rope';
-  if (positions !== asked) {
-    throw shapeError(where, `positions must be '${asked}' in layout '${layout}'`, `got '${positions}'`);
-  }
-  for (const layer of layers) requireStyle(where, layout, layer);
+  requireFit(where, SIGNS, layout, (other) => modelMisfits(other, model));
   const { base, head } = NAMES[layout];
   const tensors = modelTensors(layout, layers.length).map((t) => (t.name === head ? t : { ...t, name: base + t.name }));
   const parameters = turnedToTorch(layout, layers[0].attention, model.namedParameters());
   return writeTensors(where, layout, tensors, parameters, prefix);
+}
+
+function modelMisfits(layout: CausalLMLayout, { positions, layers }: StoredModel): Misfit[] {
+  const asked = layout === 'gpt2' ? 'learned' : 'rope';
+  const ofLayer = layers.map((layer) => blockMisfits(layout, layer)).find(({ length }) => length > 0) ?? [];
+  return [...unless(positions === asked, 'positions', `'${asked}'`, `'${positions}'`), ...ofLayer];
+}
+
+/** Whether the logits of a state are those of its table. */
+function isTiedState(
+  where: string,
+  layout: CausalLMLayout,
+  given: ReadonlyMap<string, StoredTensor>,
+  asked: boolean | undefined,
+): boolean {
+  const { table, head } = NAMES[layout];
+  const own = given.get(head);
+  if (own === undefined && asked === false) {
+    throw shapeError(where, `the state must hold ${head} where tieEmbeddings is false`, 'it does not');
+  }
+  if (own === undefined || asked === false) return own === undefined;
+  const isTable = isSameTensor(where, given.get(table), own);
+  if (isTable || asked === undefined) return isTable;
+  throw shapeError(where, `${head} must be absent or ${table} to the bit where tieEmbeddings is true`, 'it is another');
 }
 
 /** Without what Hugging Face's models with a head put before all other names; the bare models do not. */
@@ -164,14 +218,22 @@ function withoutBase(where: string, given: Map<string, StoredTensor>): Map<strin
   return bare;
 }
 
-function countLayers(where: string, layers: string, given: ReadonlyMap<string, unknown>): number {
+/** A layer has this many weights at least. */
+const WEIGHTS_OF_A_LAYER = 6;
+
+/** Of so many layers every missing name is counted, however few are there. */
+const MANY_LAYERS = 1024;
+
+function countLayers(where: string, layout: CausalLMLayout, given: ReadonlyMap<string, unknown>): number {
+  const { layers } = NAMES[layout];
   const numbers = new Set<string>();
   for (const name of given.keys()) {
-    const [first, number] = name.split('.');
+    const [first, number] = name.split('.', 2);
     if (first === layers) numbers.add(number);
   }
-  if (numbers.size > 0) return numbers.size; // one that is not 0 … n − 1 will be an unknown name
-  throw shapeError(where, `the state must hold ${layers}.0 and so on`, 'it has no layers');
+  if (numbers.size === 0) throw shapeError(where, `the state must hold ${layers}.0 and so on`, 'it has no layers');
+  // A number that is not 0 … n − 1 will be an unknown name. Of names that are no model's, not a layer each is built.
+  return Math.min(numbers.size, Math.max(MANY_LAYERS, Math.ceil(given.size / WEIGHTS_OF_A_LAYER)));
 }
 
 function isSameTensor(where: string, a: StoredTensor | undefined, b: StoredTensor | undefined): boolean {

@@ -1,13 +1,23 @@
 import { allOrNone } from '../core/all-or-none.js';
-import { requireChoice, requireFinite, requireOptions } from '../core/errors.js';
+import { requireBoolean, requireChoice, requireFinite, requireOptions, shapeError } from '../core/errors.js';
 import type { StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
 import type { KVCache } from '../ops/cache.js';
 import { layerRandom } from '../ops/seeds.js';
+import {
+  ATTENTION_BIASES,
+  type Biases,
+  BLOCK_BIASES,
+  biasesFrom,
+  FEED_FORWARD_BIASES,
+  hasBias,
+  requireBiases,
+} from './biases.js';
 import { type CacheOptions, cacheList, restoring, type StepOptions } from './cached-steps.js';
 import { Dropout } from './dropping.js';
 import { type Activation, checkFeedForward, FeedForward } from './feed-forward.js';
-import { type Init, undrawn } from './initialization.js';
+import type { Init } from './initialization.js';
+import { type BuiltOf, loaded } from './loaded.js';
 import { Module } from './module.js';
 import { MultiHeadAttention } from './multi-head-attention.js';
 import {
@@ -15,14 +25,16 @@ import {
   type MultiHeadAttentionForwardOptions,
   type MultiHeadAttentionOptions,
 } from './multi-head-options.js';
-import { LayerNorm, RMSNorm } from './norms.js';
+import { type LayerNorm, newNorm, type RMSNorm } from './norms.js';
 import { requireColumns } from './shapes.js';
 import { blockFromTorch, blockToTorch, type TransformerBlockFromTorchOptions } from './torch-block.js';
 import type { ToTorchOptions } from './torch-tensors.js';
 
+type BlockBias = (typeof BLOCK_BIASES)[number];
+
 /** Whatever is not described here is as in MultiHeadAttentionOptions. */
 export interface TransformerBlockOptions
-  extends Omit<MultiHeadAttentionOptions, 'kDim' | 'vDim' | 'addZeroAttention' | 'addBiasKeyValue'> {
+  extends Omit<MultiHeadAttentionOptions, 'bias' | 'kDim' | 'vDim' | 'addZeroAttention' | 'addBiasKeyValue'> {
   /** Columns between the two maps of the feed-forward part. */
   dHidden: number;
   /** Of the feed-forward part. Default 'relu'. */
@@ -33,8 +45,13 @@ export interface TransformerBlockOptions
   normPlacement?: 'pre' | 'post';
   /** Of the norms. Default 1e-5. */
   epsilon?: number;
-  /** Add biases to the attention and to the feed-forward part. Default false. */
-  bias?: boolean;
+  /**
+   * Add the biases of the attention and of the feed-forward part, or those named, as { b_Q: true, b_1: true }. Default
+   * false.
+   */
+  bias?: Biases<BlockBias>;
+  /** Of norm 'layer': its norms learn biases. Default true. */
+  normBias?: boolean;
   /** Share dropped in training mode: attention weights, hidden entries, and what each part adds. Default 0. */
   dropout?: number;
   /** Default 'xavier'. */
@@ -59,6 +76,7 @@ const BLOCK_OPTIONS = [
   'normPlacement',
   'epsilon',
   'bias',
+  'normBias',
   'causal',
   'window',
   'rope',
@@ -80,12 +98,23 @@ const FORWARD_OPTIONS = [
 
 /** Every option but the seed, which is drawn only where the rest is right. */
 export function checkTransformerBlock(where: string, options: Omit<TransformerBlockOptions, 'seed'>): void {
-  checkMultiHeadAttention(where, options);
-  checkFeedForward(where, options);
-  const { norm = 'layer', normPlacement = 'pre', epsilon = 1e-5 } = options;
+  const { bias, norm = 'layer', normBias = norm === 'layer', normPlacement = 'pre', epsilon = 1e-5 } = options;
+  requireBiases(where, bias, BLOCK_BIASES);
+  const [ofAttention, ofFeedForward] = partBiases(bias);
+  checkMultiHeadAttention(where, { ...options, bias: ofAttention });
+  checkFeedForward(where, { ...options, bias: ofFeedForward });
   requireChoice(where, 'norm', norm, ['layer', 'rms']);
+  requireBoolean(where, 'normBias', normBias);
+  if (normBias && norm === 'rms') throw shapeError(where, "normBias must come with norm: 'layer'", "got norm: 'rms'");
   requireChoice(where, 'normPlacement', normPlacement, ['pre', 'post']);
   requireFinite(where, 'epsilon', epsilon, 0);
+}
+
+/** Those of the attention and those of the feed-forward part. */
+function partBiases(bias: Biases<BlockBias> | undefined) {
+  if (typeof bias !== 'object') return [bias, bias] as const; // b_3 is only there with 'swiglu'
+  const pick = <Name extends BlockBias>(names: readonly Name[]) => biasesFrom(names, (name) => hasBias(bias, name));
+  return [pick(ATTENTION_BIASES), pick(FEED_FORWARD_BIASES)] as const;
 }
 
 /**
@@ -119,15 +148,15 @@ export class TransformerBlock extends Module {
     const where = 'TransformerBlock';
     requireOptions(where, options, BLOCK_OPTIONS, 'required');
     checkTransformerBlock(where, options);
-    const { dHidden, activation, norm, normPlacement = 'pre', epsilon, seed, ...attention } = options;
-    const { dModel, bias, dropout = 0, init } = options;
+    const { dHidden, activation, norm, normBias, normPlacement = 'pre', epsilon, seed, ...attention } = options;
+    const { dModel, dropout = 0, init } = options;
+    const [ofAttention, ofFeedForward] = partBiases(options.bias);
     const random = layerRandom(where, seed);
-    const Norm = norm === 'rms' ? RMSNorm : LayerNorm;
-    const feedForward = { dModel, dHidden, activation, bias, dropout, init };
-    this.attention = new MultiHeadAttention({ ...attention, seed: random.seedForChild() });
+    const feedForward = { dModel, dHidden, activation, bias: ofFeedForward, dropout, init };
+    this.attention = new MultiHeadAttention({ ...attention, bias: ofAttention, seed: random.seedForChild() });
     this.feedForward = new FeedForward({ ...feedForward, seed: random.seedForChild() });
-    this.norm1 = new Norm(dModel, { epsilon });
-    this.norm2 = new Norm(dModel, { epsilon });
+    this.norm1 = newNorm(dModel, { norm, epsilon, normBias });
+    this.norm2 = newNorm(dModel, { norm, epsilon, normBias });
     this.dropout1 = new Dropout(dropout, random.seedForChild());
     this.dropout2 = new Dropout(dropout, random.seedForChild());
     this.normPlacement = normPlacement;
@@ -141,14 +170,12 @@ export class TransformerBlock extends Module {
    * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoderLayer.html
    * @example const block = TransformerBlock.fromTorch(state, { numHeads: 8, activation: 'gelu', normPlacement: 'pre' });
    */
-  static fromTorch(
+  static fromTorch<Block extends TransformerBlock = TransformerBlock>(
+    this: BuiltOf<TransformerBlockOptions, Block>,
     state: ReadonlyMap<string, StoredTensor>,
     options: TransformerBlockFromTorchOptions,
-  ): TransformerBlock {
-    const converted = blockFromTorch('TransformerBlock.fromTorch', state, options);
-    const block = undrawn(() => new TransformerBlock(converted.options));
-    block.loadStateDict(converted.state);
-    return block;
+  ): Block {
+    return loaded(TransformerBlock, this, blockFromTorch('TransformerBlock.fromTorch', state, options));
   }
 
   /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { StoredTensor } from '../../src/core/stored-tensor.js';
 import { Matrix } from '../../src/matrix.js';
-import { blockFromTorch, blockTensors, blockToTorch, requireStyle, styleOf } from '../../src/nn/torch-block.js';
+import { blockFromTorch, blockMisfits, blockTensors, blockToTorch, styleOf } from '../../src/nn/torch-block.js';
 import type { TorchLayout } from '../../src/nn/torch-tensors.js';
 import { TransformerBlock } from '../../src/nn/transformer-block.js';
 import { expectSame } from '../support/compare.js';
@@ -130,8 +130,9 @@ describe.each(CASES)('a block of layout %s', (layout, make, options, store) => {
     const signs = ['linear1.weight', 'attn.c_attn.weight', 'self_attn.o_proj.weight', 'attention.wo.weight'];
     for (const name of state.keys()) {
       const rest = new Map([...state].filter(([other]) => other !== name));
-      if (/bias$/.test(name) && !/ln_|norm\d|[qkv]_proj/.test(name)) {
-        expect(load(rest).stateDict().size, name).toBe(block.stateDict().size); // zeros
+      if (/bias$/.test(name) && !/ln_|norm\d/.test(name)) {
+        const got = load(rest); // no parameter that the state has not
+        expect(pictures(got.toTorch({ layout })), name).toEqual(pictures(rest));
       } else {
         expect(() => load(rest), name).toThrow(
           signs.includes(name) ? 'must hold one of' : `missing ${name}; unknown none`,
@@ -146,22 +147,25 @@ describe.each(CASES)('a block of layout %s', (layout, make, options, store) => {
 describe('blocks of torch without biases', () => {
   const plain = () => new TransformerBlock({ ...SIZES, normPlacement: 'post' });
 
-  it('have none in the norms either', () => {
-    const state = plain().toTorch();
-    expect([...state.keys()].filter((name) => /bias/.test(name))).toEqual([]);
-    const got = TransformerBlock.fromTorch(state, { numHeads: 3 });
-    expect(got.attention.b_Q).toBeUndefined();
-    expectSame('bias' in got.norm1 ? got.norm1.bias.data : [], new Float32Array(12));
+  it('have those of the norms, or none', () => {
+    const withNorms = plain().toTorch();
+    expect([...withNorms.keys()].filter((name) => /bias/.test(name))).toEqual(['norm1.bias', 'norm2.bias']);
+    const got = TransformerBlock.fromTorch(withNorms, { numHeads: 3 });
+    expect([got.attention.b_Q, got.attention.b_O, got.feedForward.b_1]).toEqual([undefined, undefined, undefined]);
+    expect(pictures(got.toTorch())).toEqual(pictures(withNorms));
+
+    const block = filled(new TransformerBlock({ ...SIZES, normPlacement: 'post', normBias: false }));
+    const without = block.toTorch(); // as nn.TransformerEncoderLayer(bias=False)
+    expect([...without.keys()].filter((name) => /bias/.test(name))).toEqual([]);
+    const loaded = TransformerBlock.fromTorch(without, { numHeads: 3 });
+    expect([...loaded.namedParameters().keys()].filter((name) => /b_|bias/.test(name))).toEqual([]);
+    expectSame(loaded.forward(x).data, block.forward(x).data);
   });
 
-  it('have zeros once a norm has learned one', () => {
-    const block = plain();
-    block.stateDict();
-    if ('bias' in block.norm2) block.norm2.bias.data[3] = 5;
-    const state = block.toTorch();
-    expect(state.get('norm2.bias')?.data[3]).toBe(5);
-    expect(state.get('self_attn.in_proj_bias')?.data).toEqual(new Float32Array(36));
-    expectSame(TransformerBlock.fromTorch(state, { numHeads: 3 }).forward(x).data, block.forward(x).data);
+  it('have all of the norms or none', () => {
+    const state = plain().toTorch();
+    state.delete('norm2.bias');
+    expect(() => TransformerBlock.fromTorch(state, { numHeads: 3 })).toThrow('missing norm2.bias; unknown none');
   });
 });
 
@@ -181,14 +185,14 @@ describe('what a layout takes for granted', () => {
   });
 
   it('toTorch refuses another norm, activation or order', () => {
-    const text = "f: norm must be 'layer' in layout 'torch': got 'rms'";
-    expect(() => requireStyle('f', 'torch', new TransformerBlock({ ...SIZES, norm: 'rms' }))).toThrow(text);
+    const misfits = blockMisfits('torch', new TransformerBlock({ ...SIZES, norm: 'rms' }));
+    expect(misfits).toEqual([{ option: 'norm', must: "'layer'", got: "'rms'" }]);
     expect(() => blockToTorch('f', new TransformerBlock(SIZES), { layout: 'meta' })).toThrow(
-      /activation in layout 'meta'/,
+      "f: activation must be 'swiglu' and norm must be 'rms' in layout 'meta': got 'relu' and 'layer' (layout: 'torch' has a place for it)",
     );
     const post = new TransformerBlock({ ...SIZES, normPlacement: 'post', activation: 'gelu' });
-    expect(() => post.toTorch({ layout: 'gpt2' })).toThrow(/normPlacement in layout 'gpt2'/);
-    expect(post.toTorch().size).toBe(6);
+    expect(() => post.toTorch({ layout: 'gpt2' })).toThrow("normPlacement must be 'pre' in layout 'gpt2': got 'post'");
+    expect(post.toTorch().size).toBe(8);
     expect(() => blockFromTorch('f', post.toTorch(), { numHeads: 5 })).toThrow('f: outputs of Q must be divisible');
   });
 });

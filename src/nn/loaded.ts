@@ -1,0 +1,22 @@
+import type { StoredTensor } from '../core/stored-tensor.js';
+import { undrawn } from './initialization.js';
+import type { Module } from './module.js';
+
+/** A class that is built of options; void: its static method was called alone, as in `states.map(Layer.fromTorch)`. */
+// biome-ignore lint/suspicious/noConfusingVoidType: the type of `this` in such a call
+export type BuiltOf<Options, Layer> = (new (options: Options) => Layer) | void;
+
+/**
+ * A layer of the class that was asked for, with weights. What a subclass adds to the parameters of its base is not in the
+ * state and stays as its constructor made it.
+ */
+export function loaded<Options, Layer extends Module>(
+  Base: new (options: Options) => Module,
+  asked: BuiltOf<Options, Layer>,
+  { options, state }: { options: Options; state: ReadonlyMap<string, StoredTensor> },
+): Layer {
+  const isOwn = typeof asked === 'function' && asked !== Base;
+  const layer = isOwn ? new asked(options) : undrawn(() => new Base(options));
+  layer.loadStateDict(isOwn ? new Map([...layer.stateDict(), ...state]) : state);
+  return layer as Layer;
+}
