@@ -226,14 +226,18 @@ const MANY_LAYERS = 1024;
 
 function countLayers(where: string, layout: CausalLMLayout, given: ReadonlyMap<string, unknown>): number {
   const { layers } = NAMES[layout];
-  const numbers = new Set<string>();
+  const weights = new Set(blockTensors(layout).map(({ name }) => name));
+  const found = new Map<string, number>();
   for (const name of given.keys()) {
     const [first, number] = name.split('.', 2);
-    if (first === layers) numbers.add(number);
+    if (first !== layers) continue;
+    const isWeight = weights.has(name.slice(`${first}.${number}.`.length));
+    found.set(number, (found.get(number) ?? 0) + Number(isWeight));
   }
-  if (numbers.size === 0) throw shapeError(where, `the state must hold ${layers}.0 and so on`, 'it has no layers');
+  if (found.size === 0) throw shapeError(where, `the state must hold ${layers}.0 and so on`, 'it has no layers');
   // A number that is not 0 … n − 1 will be an unknown name. Of names that are no model's, not a layer each is built.
-  return Math.min(numbers.size, Math.max(MANY_LAYERS, Math.ceil(given.size / WEIGHTS_OF_A_LAYER)));
+  const whole = [...found.values()].filter((count) => count >= WEIGHTS_OF_A_LAYER).length;
+  return Math.min(found.size, Math.max(MANY_LAYERS, whole));
 }
 
 function isSameTensor(where: string, a: StoredTensor | undefined, b: StoredTensor | undefined): boolean {

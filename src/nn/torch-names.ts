@@ -97,9 +97,10 @@ export function prefixHint(
   read: (prefix: string) => unknown,
   bases: readonly string[] = [],
 ): string {
+  const longestFirst = [...signs].sort((a, b) => b.length - a.length);
   const candidates = new Set<string>();
   for (const name of state.keys()) {
-    for (const sign of signs) {
+    for (const sign of longestFirst) {
       if (!name.endsWith(sign)) continue;
       const before = name.slice(0, name.length - sign.length);
       if (!isWholeWord(before)) continue; // another name with the same end

@@ -137,9 +137,39 @@ export const modelMessages: readonly BadCall[] = [
   ],
   [
     'new TransformerBlock',
+    built({ bias: { b_3: true } }),
+    ShapeError,
+    "TransformerBlock: bias.b_3 must come with activation: 'swiglu': got activation: 'relu'",
+  ],
+  [
+    'new TransformerBlock',
+    built({ bias: 'all' }),
+    TypeError,
+    'TransformerBlock: bias must be true, false or an object of b_Q, b_K, b_V, b_O, b_1, b_2, b_3: got "all"',
+  ],
+  [
+    'new TransformerBlock',
+    built({ bias: { b_q: true } }),
+    TypeError,
+    'TransformerBlock.bias: every option must be known: got "b_q" (did you mean b_Q?)',
+  ],
+  [
+    'new TransformerBlock',
+    built({ bias: { b_Q: 1 } }),
+    TypeError,
+    'TransformerBlock: bias.b_Q must be true or false: got 1',
+  ],
+  [
+    'new TransformerBlock',
+    built({ norm: 'rms', normBias: true }),
+    ShapeError,
+    "TransformerBlock: normBias must come with norm: 'layer': got norm: 'rms'",
+  ],
+  [
+    'new TransformerBlock',
     built({ normFirst: true }),
     TypeError,
-    'TransformerBlock: every option must be known: got "normFirst" (did you mean norm?)',
+    'TransformerBlock: every option must be known: got "normFirst" (did you mean normBias?)',
   ],
   [
     'TransformerBlock.forward',
@@ -200,7 +230,7 @@ export const modelMessages: readonly BadCall[] = [
     'new CausalLM',
     language({ causal: true }),
     TypeError,
-    'CausalLM: every option must be known: got "causal" (known: vocabularySize, dModel, numLayers, numHeads, numKvHeads, dK, dV, dHidden, positions, rope, capacity, tieEmbeddings, activation, norm, normPlacement, epsilon, bias, window, softcap, sinks, dropout, init, seed)',
+    'CausalLM: every option must be known: got "causal" (known: vocabularySize, dModel, numLayers, numHeads, numKvHeads, dK, dV, dHidden, positions, rope, capacity, tieEmbeddings, activation, norm, normPlacement, epsilon, bias, normBias, window, softcap, sinks, dropout, init, seed)',
   ],
   [
     'CausalLM.forward',

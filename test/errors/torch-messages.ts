@@ -75,7 +75,7 @@ export const torchMessages: readonly BadCall[] = [
     'MultiHeadAttention.toTorch',
     () => grouped().toTorch(),
     ShapeError,
-    "MultiHeadAttention.toTorch: W_K must be (dModel × dModel) = 4×4 in layout 'torch': got 4×2",
+    "MultiHeadAttention.toTorch: numKvHeads must be numHeads = 2 in layout 'torch': got 1 (layout: 'llama' has a place for it)",
   ],
   [
     'MultiHeadAttention.toTorch',
@@ -99,7 +99,7 @@ export const torchMessages: readonly BadCall[] = [
     'TransformerBlock.toTorch',
     () => new TransformerBlock({ dModel: 4, numHeads: 2, dHidden: 6, norm: 'rms' }).toTorch(),
     ShapeError,
-    "TransformerBlock.toTorch: norm must be 'layer' in layout 'torch': got 'rms'",
+    "TransformerBlock.toTorch: norm must be 'layer' in layout 'torch': got 'rms' (layout 'gpt2' needs norm 'layer'; layout 'llama' needs activation 'swiglu'; layout 'meta' needs activation 'swiglu')",
   ],
   [
     'TransformerBlock.toTorch',
@@ -123,16 +123,40 @@ export const torchMessages: readonly BadCall[] = [
     'CausalLM.fromTorch: rope must be an object: got true',
   ],
   [
+    'CausalLM.fromTorch',
+    () => CausalLM.fromTorch(llama().toTorch({ prefix: 'module.' }), { numHeads: 2, prefix: 'module.model.' }),
+    ShapeError,
+    "CausalLM.fromTorch: every name of the state must begin with prefix 'module.model.': 1 of 21 do not: module.lm_head.weight (did you mean prefix: 'module.'?)",
+  ],
+  [
+    'CausalLM.fromTorch',
+    () => CausalLM.fromTorch(without(llama().toTorch(), 'lm_head.weight'), { numHeads: 2, tieEmbeddings: false }),
+    ShapeError,
+    'CausalLM.fromTorch: the state must hold lm_head.weight where tieEmbeddings is false: it does not',
+  ],
+  [
+    'CausalLM.fromTorch',
+    () => CausalLM.fromTorch(llama().toTorch(), { numHeads: 2, tieEmbeddings: true }),
+    ShapeError,
+    'CausalLM.fromTorch: lm_head.weight must be absent or embed_tokens.weight to the bit where tieEmbeddings is true: it is another',
+  ],
+  [
+    'CausalLM.fromTorch',
+    () => CausalLM.fromTorch(llama().toTorch(), { numHeads: 2, tieEmbeddings: anything(1) }),
+    TypeError,
+    'CausalLM.fromTorch: tieEmbeddings must be true or false: got 1',
+  ],
+  [
     'CausalLM.toTorch',
     () => model.toTorch(),
     ShapeError,
-    "CausalLM.toTorch: activation in layout 'llama' must be 'swiglu': got \"relu\"",
+    "CausalLM.toTorch: activation must be 'swiglu' and norm must be 'rms' in layout 'llama': got 'relu' and 'layer' (layout 'gpt2' needs positions 'learned'; layout 'meta' needs activation 'swiglu', norm 'rms')",
   ],
   [
     'CausalLM.toTorch',
     () => llama().toTorch({ layout: 'gpt2' }),
     ShapeError,
-    "CausalLM.toTorch: positions must be 'learned' in layout 'gpt2': got 'rope'",
+    "CausalLM.toTorch: positions must be 'learned' and activation must be 'gelu-tanh' or 'gelu' or 'relu' or 'silu' and norm must be 'layer' in layout 'gpt2': got 'rope' and 'swiglu' and 'rms' (layout: 'llama' has a place for it)",
   ],
   [
     'CausalLM.toTorch',

@@ -7,7 +7,7 @@ import {
   scaledDotProductAttention,
 } from '../../src/index.js';
 import { attentionUses, HEADS, plainPacked } from './attention-uses.js';
-import { type OptionCase, place, type Uses } from './case.js';
+import { biasUses, type OptionCase, place, type Uses } from './case.js';
 import { type PlainAttention, type PlainOptions, pickRows, plainAffine, sample, stack } from './plain.js';
 
 const q = sample(3, 4, 1);
@@ -126,7 +126,7 @@ const SIZES: Partial<Uses<SelfAttentionOptions>> = {
   numKvHeads: [{ value: 1, base: { dModel: 4, numKvHeads: undefined }, expected: (options) => forwardOf(options) }],
   dK: [{ value: 3, base: { dModel: 4, dK: undefined }, expected: (options) => forwardOf(options) }],
   dV: [{ value: 3, base: { dModel: 4, dV: undefined }, expected: (options) => forwardOf(options) }],
-  bias: [{ value: true, expected: (options) => forwardOf(options) }],
+  ...biasUses(['b_Q', 'b_K', 'b_V'], LAYER, (options) => forwardOf(options)),
   dropout: [{ value: 0.5 }, { value: 1, expected: () => new Matrix(5, 4) }],
   init: [{ value: 'torch' }],
   seed: [{ value: 6 }],

@@ -63,6 +63,21 @@ export function place<O extends object>(
   );
 }
 
+/** `bias` all together, and each of its products by itself. */
+export function biasUses<O extends object>(
+  names: readonly string[],
+  base: NoInfer<O>,
+  expected: (options: O) => unknown,
+): { bias: Use<never, O>[] } & { [nested: `${string}.${string}`]: Use<unknown, O>[] } {
+  const nested = names.map((name) => [`bias.${name}`, [{ value: true, base, expected }]]);
+  const uses = [
+    { value: true, expected },
+    { value: true, base, expected },
+    { value: { [names[0]]: true }, base, expected },
+  ];
+  return { ...Object.fromEntries(nested), bias: uses };
+}
+
 function withOption<O extends object>(options: O, [name, ...inner]: readonly string[], value: unknown): O {
   const old: unknown = (options as Record<string, unknown>)[name];
   const bag = typeof old === 'object' && old !== null ? old : {};

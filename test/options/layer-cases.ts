@@ -4,6 +4,7 @@ import {
   type GeluOptions,
   gelu,
   LayerNorm,
+  type LayerNormOptions,
   Linear,
   type LinearOptions,
   layerNorm,
@@ -88,6 +89,16 @@ const layers: OptionCase[] = [
   ...place<NormOptions>('new LayerNorm', {}, (o) => new LayerNorm(4, o).forward(x), {
     epsilon: [{ value: 0.5, expected: () => plainNorm(x, { isCentred: true, epsilon: 0.5 }) }],
   }),
+  ...place<LayerNormOptions>(
+    'new LayerNorm',
+    {},
+    (o) => {
+      const norm = new LayerNorm(4, o);
+      norm.bias?.data.fill(0.5); // it starts at 0
+      return norm.forward(x);
+    },
+    { bias: [{ value: false, expected: () => plainNorm(x, { isCentred: true }) }] },
+  ),
   ...place<NormOptions>('new RMSNorm', {}, (o) => new RMSNorm(4, o).forward(x), {
     epsilon: [{ value: 0.5, expected: () => plainNorm(x, { isCentred: false, epsilon: 0.5 }) }],
   }),

@@ -15,7 +15,7 @@ import {
   type TransformerBlockOptions,
 } from '../../src/index.js';
 import { attentionUses } from './attention-uses.js';
-import { type OptionCase, place, type Use, type Uses } from './case.js';
+import { biasUses, type OptionCase, place, type Use, type Uses } from './case.js';
 import { plainAffine, plainNorm, sample, table } from './plain.js';
 import {
   type PlainBlockOptions,
@@ -25,6 +25,7 @@ import {
   plainProjections,
 } from './plain-model.js';
 
+const ALL_BIASES = ['b_Q', 'b_K', 'b_V', 'b_O', 'b_1', 'b_2', 'b_3'];
 const x = sample(5, 4, 4);
 const missing = undefined as unknown as number;
 
@@ -42,6 +43,11 @@ function withBias<T extends FeedForward | TransformerBlock['attention']>(part: T
   return part;
 }
 
+function withNormBias<M extends TransformerBlock | CausalLM>(module: M): M {
+  for (const [name, parameter] of module.namedParameters()) if (/norm\d?\.bias$/.test(name)) parameter.data.fill(0.5);
+  return module;
+}
+
 /** Every activation, each against another. */
 function activationUses<O extends { activation?: Activation }>(expected: (o: O) => unknown): Use<Activation, O>[] {
   return (['relu', 'gelu', 'gelu-tanh', 'silu', 'swiglu'] as const).map((value) => ({
@@ -57,10 +63,7 @@ const feeds = place('new FeedForward', FEED, (o) => feedForward(o).forward(x), {
   dModel: [{ value: 4, base: { ...FEED, dModel: missing }, needed: true, expected: feedOf }],
   dHidden: [{ value: 6, base: { ...FEED, dHidden: missing }, needed: true, expected: feedOf }],
   activation: activationUses(feedOf),
-  bias: [
-    { value: true, expected: feedOf },
-    { value: true, base: { ...FEED, activation: 'swiglu' }, expected: feedOf },
-  ],
+  ...biasUses(['b_1', 'b_2', 'b_3'], { ...FEED, activation: 'swiglu' }, feedOf),
   dropout: [{ value: 0.5 }, { value: 1, expected: () => new Matrix(5, 4) }],
   init: [{ value: 'torch' }],
   seed: [{ value: 6 }],
@@ -124,7 +127,7 @@ const blocks = [
       { value: 0.5, expected: (o) => blockOf(o) },
       { value: 0.5, base: { ...BLOCK, norm: 'rms' }, expected: (o) => blockOf(o) },
     ],
-    bias: [{ value: true, expected: (o) => blockOf(o) }],
+    ...biasUses(ALL_BIASES, { ...BLOCK, activation: 'swiglu' }, (o) => blockOf(o)),
     rope: [
       { value: true, expected: (o) => blockOf(o) },
       { value: { base: 100 }, expected: (o) => blockOf(o) },
@@ -136,6 +139,9 @@ const blocks = [
     dropout: [{ value: 0.5 }, { value: 1, expected: () => x }],
     init: [{ value: 'torch' }],
     seed: [{ value: 6 }],
+  }),
+  ...place('new TransformerBlock', BLOCK, (o) => withNormBias(block(o)).forward(x), {
+    normBias: [{ value: false, expected: (o) => blockOf(o) }],
   }),
   ...place<TransformerBlockForwardOptions>('TransformerBlock.forward', {}, (o) => block().forward(x, o), {
     ...ofOneCall(attention),
@@ -200,13 +206,16 @@ const models = [
     norm: [{ value: 'rms', expected: (o) => logitsOf(o) }],
     normPlacement: [{ value: 'post', expected: (o) => logitsOf(o) }],
     epsilon: [{ value: 0.5, expected: (o) => logitsOf(o) }],
-    bias: [{ value: true, expected: (o) => logitsOf(o) }],
+    ...biasUses(ALL_BIASES, { ...MODEL, activation: 'swiglu' }, (o) => logitsOf(o)),
     window: [{ value: 1, expected: (o) => logitsOf(o, { mayAttend: (_, i, j) => i - 1 <= j && j <= i }) }],
     softcap: [{ value: 0.25, expected: (o) => logitsOf(o, { softcap: 0.25 }) }],
     sinks: [{ value: true, expected: (o) => logitsOf(o, { sinks: [0, 0] }) }],
     dropout: [{ value: 0.5 }, { value: 1, expected: () => new Matrix(5, 6) }],
     init: [{ value: 'torch' }],
     seed: [{ value: 6 }],
+  }),
+  ...place('new CausalLM', MODEL, (o) => withNormBias(model(o)).forward(ids), {
+    normBias: [{ value: false, expected: (o) => logitsOf(o) }],
   }),
   ...place<CausalLMForwardOptions>('CausalLM.forward', {}, (o) => model().forward(ids, o), {
     cuSeqlens: [{ value: [0, 2, 5], expected: () => logitsOf(MODEL, { starts: [0, 2, 5] }) }],

@@ -8,7 +8,7 @@ import {
 } from '../../src/index.js';
 import type { Table } from '../support/tensor.js';
 import { attentionUses, plainPacked } from './attention-uses.js';
-import { type OptionCase, place, type Uses } from './case.js';
+import { biasUses, type OptionCase, place, type Uses } from './case.js';
 import { type PlainOptions, pickRows, plainAffine, plainRotary, sample, stack, table } from './plain.js';
 
 const LAYER: MultiHeadAttentionOptions = { dModel: 4, numHeads: 2, numKvHeads: 1, dK: 2, dV: 2, seed: 5 };
@@ -81,7 +81,7 @@ const built = place('new MultiHeadAttention', LAYER, (options) => layer(options)
   numKvHeads: [{ value: 1, base: { ...LAYER, numKvHeads: undefined }, expected: (o) => forwardOf(o) }],
   dK: [{ value: 3, base: { ...LAYER, dK: undefined }, expected: (o) => forwardOf(o) }],
   dV: [{ value: 3, base: { ...LAYER, dV: undefined }, expected: (o) => forwardOf(o) }],
-  bias: [{ value: true, expected: (o) => forwardOf(o) }],
+  ...biasUses(['b_Q', 'b_K', 'b_V', 'b_O'], LAYER, (o) => forwardOf(o)),
   dropout: [{ value: 0.5 }, { value: 1, expected: () => new Matrix(5, 4) }],
   init: [{ value: 'torch' }],
   seed: [{ value: 6 }],

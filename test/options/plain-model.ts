@@ -1,4 +1,11 @@
-import type { Activation, CausalLM, FeedForward, LayerNorm, RMSNorm, TransformerBlock } from '../../src/index.js';
+import {
+  type Activation,
+  type CausalLM,
+  type FeedForward,
+  LayerNorm,
+  type RMSNorm,
+  type TransformerBlock,
+} from '../../src/index.js';
 import type { Table } from '../support/tensor.js';
 import { plainPacked } from './attention-uses.js';
 import { type PlainOptions, plainAffine, plainNorm, plainRotary, rowsOf, stack, table } from './plain.js';
@@ -95,7 +102,7 @@ export function plainCausalLM(
 
 function normOf(x: Table, part: LayerNorm | RMSNorm, epsilon?: number): Table {
   const bias = 'bias' in part ? part.bias : undefined;
-  return plainNorm(x, { isCentred: bias !== undefined, epsilon, gain: part.gain, bias });
+  return plainNorm(x, { isCentred: part instanceof LayerNorm, epsilon, gain: part.gain, bias });
 }
 
 function plainSum(a: Table, b: Table): Table {

@@ -61,6 +61,11 @@ const lm = new CausalLM({
   norm: 'rms',
 });
 const lmState = lm.toTorch();
+const ties = (state: ReadonlyMap<string, StoredTensor>) => (o: CausalLMFromTorchOptions) =>
+  CausalLM.fromTorch(state, o).head === undefined;
+const savedTwice = new Map(lmState);
+savedTwice.set('lm_head.weight', lmState.get('model.embed_tokens.weight') as StoredTensor);
+
 const gpt2 = new CausalLM({
   ...SIZES,
   vocabularySize: 7,
@@ -121,6 +126,15 @@ export const torchCases: OptionCase[] = [
     'rope.interleaved': [{ value: true, base: { ...base, rope: { dim: 2 } }, unchanged: INTERLEAVED, wrong: 1 }],
     capacity: [{ value: 6 }],
     epsilon: [{ value: 0.5 }],
+  }),
+  ...place<CausalLMFromTorchOptions>('CausalLM.fromTorch', base, ties(lmState), {
+    tieEmbeddings: [{ value: false, unchanged: 'the state has a matrix of its own', wrong: true }],
+  }),
+  ...place<CausalLMFromTorchOptions>('CausalLM.fromTorch', base, ties(savedTwice), {
+    tieEmbeddings: [
+      { value: false, expected: () => false },
+      { value: true, unchanged: 'the state holds its table twice', wrong: 1 },
+    ],
   }),
   ...place<CausalLMFromTorchOptions>('CausalLM.fromTorch', base, models(gpt2State), {
     activation: [{ value: 'relu' }, { value: 'gelu' }, { value: 'silu' }],
