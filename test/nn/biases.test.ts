@@ -1,4 +1,3 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { valueAndGrad } from '../../src/gradient.js';
 import { Matrix } from '../../src/matrix.js';
@@ -21,6 +20,7 @@ import { TransformerBlock } from '../../src/nn/transformer-block.js';
 import { crossEntropy } from '../../src/ops/losses.js';
 import { AdamW } from '../../src/train/adam.js';
 import { expectSame } from '../support/compare.js';
+import { fc } from '../support/property.js';
 import { filled, pictures } from '../support/stored.js';
 
 const x = Matrix.randomNormal(5, 8, { seed: 1 });

@@ -1,7 +1,8 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { StoredTensor } from '../../src/core/stored-tensor.js';
 import { Matrix } from '../../src/matrix.js';
-import { CausalLM, type CausalLMOptions } from '../../src/nn/causal-lm.js';
+import { CausalLM } from '../../src/nn/causal-lm.js';
+import type { CausalLMOptions } from '../../src/nn/causal-lm-options.js';
 import { Linear } from '../../src/nn/linear.js';
 import { loaded } from '../../src/nn/loaded.js';
 import { MultiHeadAttention } from '../../src/nn/multi-head-attention.js';

@@ -64,6 +64,26 @@ export function torchCases(...kinds: string[]): TorchCase[] | undefined {
   return kinds.length === 0 ? cases : cases?.filter(({ kind }) => kinds.includes(kind));
 }
 
+/** A model folder as Hugging Face writes it. */
+export interface HubCase {
+  readonly name: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The weights, of all shards together. */
+  readonly bytes: Uint8Array[];
+}
+
+/** Every folder that holds one whole model; undefined where the data are absent. */
+export function hubCases(): HubCase[] | undefined {
+  const root = join(FOLDER, 'hf');
+  if (!existsSync(root)) return undefined;
+  const folders = readdirSync(root).filter((name) => existsSync(join(root, name, 'config.json')));
+  return folders.sort().map((name) => {
+    const files = readdirSync(join(root, name)).filter((file) => /^model.*\.safetensors$/.test(file));
+    const config = JSON.parse(readFileSync(join(root, name, 'config.json'), 'utf8')) as HubCase['config'];
+    return { name, config, bytes: files.map((file) => readFileSync(join(root, name, file))) };
+  });
+}
+
 /** Of the stories260K model, which lies beside the conformance folder; undefined where it is absent. */
 export function storiesPath(name = ''): string | undefined {
   const path = join(FOLDER, '../models/stories260K', name);
