@@ -21,7 +21,8 @@ import { filled, pictures } from '../support/stored.js';
 
 type State = ReadonlyMap<string, StoredTensor>;
 
-const map = (...names: string[]) => new Map(names.map((name) => [name, 0]));
+const map = (...names: string[]) =>
+  new Map(names.map((name): [string, StoredTensor] => [name, { dtype: 'F32', shape: [0], data: new Float32Array() }]));
 const renamed = (state: State, name: (name: string) => string) =>
   new Map([...state].map(([old, tensor]) => [name(old), tensor]));
 
@@ -46,7 +47,7 @@ describe('names', () => {
   const rule = 'f: the state must hold one of a.weight, out.a.weight';
 
   it('tensorsUnder takes those of a prefix', () => {
-    const state = map('x.c.weight', 'x.c.bias', 'y') as unknown as State;
+    const state = map('x.c.weight', 'x.c.bias', 'y');
     expect([...tensorsUnder('f', state, 'x.c.').keys()]).toEqual(['weight', 'bias']);
     expect(tensorsUnder('f', state).size).toBe(3);
     expect(() => tensorsUnder('f', new Map([[1, 2]]))).toThrow('f: names must be strings: got 1');
