@@ -144,7 +144,7 @@ describe.each(CASES)('attention of layout %s', (_, layout, make, store) => {
       for (const shape of [[...tensor.shape, 1], [tensor.shape[0] + 1, ...tensor.shape.slice(1)], [], 'wide']) {
         const wrong = new Map([...state, [name, { ...tensor, shape } as StoredTensor]]);
         expect(() => MultiHeadAttention.fromTorch(wrong, { numHeads }), `${name} ${shape}`).toThrow(
-          /must (have shape \[|hold \d+ numbers)/,
+          /must (have shape \[|hold \d+ numbers|be \{ dtype)/,
         );
       }
     }
