@@ -27,6 +27,18 @@ test('the defaults are those of torch: AdamW decays by 0.01, Adam does not', () 
   expectClose(byDefault, [4 - 0.25, 4 * 0.995 - 0.25], 1e-6);
 });
 
+test('the default betas are 0.9 and 0.999: a first step hides them, the moments do not', () => {
+  for (const Optimiser of [Adam, AdamW]) {
+    const p = row(0);
+    const optimiser = new Optimiser([p], { learningRate: 0.5 });
+    optimiser.step(gradientsLike([p, row(1)]));
+    const moments = [...optimiser.stateDict().values()]
+      .filter(({ shape }) => shape.length === 2)
+      .map(({ data }) => Number(data[0]));
+    expectClose(moments, [1 - 0.9, 1 - 0.999], 1e-7);
+  }
+});
+
 test('decay in the gradient is normalised away in a first step; decoupled decay is not', () => {
   const options = { learningRate: 0.1, weightDecay: 2, epsilon: 0 };
   expectClose(
