@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { philox, Random, seedOfCall, seedWords, xavierBound } from '../../src/core/random.js';
+import { keepsWeight, philox, Random, seedOfCall, seedWords, xavierBound } from '../../src/core/random.js';
 
 const words = (...[c0, c1, c2, c3, k0, k1]: number[]) => {
   const out = new Uint32Array(4);
@@ -106,4 +106,12 @@ it('the seed of a call: another for every call and seed, 53 bits, none of the se
   for (const seed of seeds) expect(Number.isSafeInteger(seed) && seed >= 0).toBe(true);
   expect(Math.max(...seeds)).toBeGreaterThan(2 ** 52);
   expect(seedOfCall(1, 0)).toBe(seedOfCall(1, 0));
+});
+
+it('a weight whose word is the threshold itself is kept', () => {
+  const drop = (dropout: number) => ({ dropout, call: 4, seedLow: 5, seedHigh: 6 });
+  for (const [i, word] of words(1, 2, 3, 4, 5, 6).entries()) {
+    expect(keepsWeight(drop(word / 2 ** 32), 3, 2, 4 + i)).toBe(true);
+    expect(keepsWeight(drop((word + 1) / 2 ** 32), 3, 2, 4 + i)).toBe(false);
+  }
 });

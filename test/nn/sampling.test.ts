@@ -118,3 +118,8 @@ describe('sampler', () => {
     );
   });
 });
+
+it('topP keeps no token more than its share needs, also where the sum meets it exactly', () => {
+  const sample = sampler('w', { topP: 0.5, seed: 1 });
+  for (let i = 0; i < 50; i++) expect(sample([2, 2, -1000])).toBe(0);
+});

@@ -66,3 +66,17 @@ describe('Heap', () => {
     expect(heap.allocate(10)).not.toBe(heap.allocate(10));
   });
 });
+
+it('takes a free block that fits to the byte, and nothing where growth gives less than was asked for', () => {
+  let room = 0;
+  const heap = new Heap(0, 1024, () => room);
+  const [first, , last] = [1, 2, 3].map(() => heap.allocate(192)); // 256 each
+  heap.allocate(192);
+  heap.free(first as number);
+  heap.free(last as number);
+  expect(heap.allocate(192)).toBe(first);
+  expect(heap.allocate(193)).toBeUndefined();
+  room = 64;
+  expect(heap.allocate(1000)).toBeUndefined();
+  expect(heap.allocate(192)).toBe(last);
+});
