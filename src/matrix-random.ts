@@ -23,27 +23,34 @@ export interface RandomUniformOptions {
 const NORMAL_OPTIONS: readonly (keyof RandomNormalOptions)[] = ['seed', 'mean', 'std'];
 const UNIFORM_OPTIONS: readonly (keyof RandomUniformOptions)[] = ['seed', 'low', 'high'];
 
-/** Independent normal numbers, one a call. */
-export function normalDraws(where: string, options: RandomNormalOptions): () => number {
+/** Checks the options; what it gives draws the seed, then independent normal numbers, one a call. */
+export function normalDraws(where: string, options: RandomNormalOptions): () => () => number {
   requireOptions(where, options, NORMAL_OPTIONS);
   const { mean = 0, std = 1 } = options;
   requireFinite(where, 'mean', mean);
   requireFinite(where, 'std', std, 0);
-  const random = generator(where, options.seed);
-  return () => random.normal(mean, std);
+  const seed = checkedSeed(where, options.seed);
+  return () => {
+    const random = new Random(seed ?? drawSeed());
+    return () => random.normal(mean, std);
+  };
 }
 
-/** Independent numbers, uniform in [low, high), one a call. */
-export function uniformDraws(where: string, options: RandomUniformOptions): () => number {
+/** The same for numbers uniform in [low, high). */
+export function uniformDraws(where: string, options: RandomUniformOptions): () => () => number {
   requireOptions(where, options, UNIFORM_OPTIONS);
   const { low = 0, high = 1 } = options;
   requireFinite(where, 'low', low);
   requireFinite(where, 'high', high, low);
-  const random = generator(where, options.seed);
-  return () => random.uniform(low, high);
+  const seed = checkedSeed(where, options.seed);
+  return () => {
+    const random = new Random(seed ?? drawSeed());
+    return () => random.uniform(low, high);
+  };
 }
 
-function generator(where: string, seed: unknown): Random {
-  if (seed !== undefined) requireSeed(where, seed);
-  return new Random(seed ?? drawSeed());
+function checkedSeed(where: string, seed: unknown): number | undefined {
+  if (seed === undefined) return undefined;
+  requireSeed(where, seed);
+  return seed;
 }

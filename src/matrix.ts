@@ -3,6 +3,7 @@ import {
   describe,
   kindError,
   requireBoolean,
+  requireCount,
   requireInteger,
   requireNumber,
   requireOptions,
@@ -89,8 +90,8 @@ export class Matrix {
    * @example Matrix.randomNormal(4, 8, { seed: 1, std: 0.02 });
    */
   static randomNormal(rows: number, cols: number, options: RandomNormalOptions = {}): Matrix {
-    const out = new Matrix(rows, cols); // first: a size that is refused must not draw a seed
-    const draw = normalDraws('Matrix.randomNormal', options);
+    const draws = normalDraws('Matrix.randomNormal', options); // checked before anything is allocated
+    const [out, draw] = [new Matrix(rows, cols), draws()]; // in this order: a refused size must not draw a seed
     for (let i = 0; i < out.data.length; i++) out.data[i] = draw();
     return out;
   }
@@ -102,8 +103,8 @@ export class Matrix {
    * @example Matrix.randomUniform(4, 8, { seed: 1, low: -1, high: 1 });
    */
   static randomUniform(rows: number, cols: number, options: RandomUniformOptions = {}): Matrix {
-    const out = new Matrix(rows, cols);
-    const draw = uniformDraws('Matrix.randomUniform', options);
+    const draws = uniformDraws('Matrix.randomUniform', options);
+    const [out, draw] = [new Matrix(rows, cols), draws()];
     for (let i = 0; i < out.data.length; i++) out.data[i] = draw();
     return out;
   }
@@ -132,8 +133,10 @@ export class Matrix {
     return this.data.subarray(r * this.cols, (r + 1) * this.cols);
   }
 
-  /** The entries as nested arrays, rows first. */
+  /** The entries as nested arrays, rows first. @throws ShapeError  if they would be more than arrays can hold */
   toArray(): number[][] {
+    requireCount('toArray', 'rows', this.rows);
+    requireCount('toArray', 'the number of entries', this.rows * this.cols, 2 ** 27); // 1 GiB of V8's heap
     return Array.from({ length: this.rows }, (_, r) => Array.from(this.row(r)));
   }
 

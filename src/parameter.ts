@@ -1,6 +1,6 @@
 import { isRecording } from './autograd/tape.js';
-import { kindError, shapeText } from './core/errors.js';
-import { parameterArray, releaseArray } from './kernels/state.js';
+import { kindError, shapeError, shapeText } from './core/errors.js';
+import { parameterArray, releaseArray, residentFloats } from './kernels/state.js';
 import { Matrix } from './matrix.js';
 
 /**
@@ -55,4 +55,14 @@ function learnableCopy({ data }: Matrix): Float32Array {
   const array = parameterArray(data.length);
   array.set(data);
   return array;
+}
+
+/**
+ * Before anything of a layer, a model or a list of caches is made: all of it must fit where such arrays live. What fits may
+ * still find that memory full of others.
+ */
+export function requireResident(where: string, what: string, floats: number): void {
+  const most = residentFloats();
+  if (floats <= most) return;
+  throw shapeError(where, `${what} must have at most ${most} entries in all`, `got ${floats}`);
 }

@@ -96,6 +96,18 @@ export function requireSize(where: string, name: string, rows: number, cols: num
   throw shapeError(where, `${name} must have at most ${MAX_ENTRIES} rows, columns and entries`, `got ${rows}×${cols}`);
 }
 
+/**
+ * The largest number of objects that one call makes: heads and sequences, for each of which a matrix is made where weights
+ * are looked at. A matrix takes 270 bytes of V8's heap (Node 20), which ends at 2 GiB where memory is small, and with it
+ * the process.
+ */
+const MAX_OBJECTS = 2 ** 22;
+
+/** Before so many objects are made. */
+export function requireCount(where: string, name: string, count: number, most = MAX_OBJECTS): void {
+  if (count > most) throw shapeError(where, `${name} must be at most ${most}`, `got ${count}`);
+}
+
 function rangeText(low: number, high: number): string {
   const below = high < Number.MAX_SAFE_INTEGER;
   if (low > -Number.MAX_SAFE_INTEGER) return below ? ` from ${low} to ${high}` : ` of at least ${low}`;
@@ -128,8 +140,12 @@ export function requireArrayLike(where: string, name: string, value: unknown): a
     throw kindError(where, rule, `got ${describe(value)}`);
   }
   // So that nothing of a size that is only claimed is allocated: `new Array(2 ** 31)`, `{ length: 2 ** 40 }`.
-  if (length === 0 || length - 1 in (value as object)) return;
-  throw kindError(where, rule, `got length ${length} without entry ${length - 1}`);
+  if (length > 0 && !(length - 1 in (value as object))) {
+    throw kindError(where, rule, `got length ${length} without entry ${length - 1}`);
+  }
+  if (length > MAX_ENTRIES) {
+    throw shapeError(where, `${name} must have at most ${MAX_ENTRIES} entries`, `got ${length}`);
+  }
 }
 
 /**

@@ -12,15 +12,17 @@ import { describe, requireArrayLike, requireInteger, shapeError } from './errors
 export function cuSeqlensFromLengths(lengths: ArrayLike<number>): Int32Array {
   const where = 'cuSeqlensFromLengths';
   requireArrayLike(where, 'lengths', lengths);
-  const offsets = [0];
+  let total = 0;
   for (let s = 0; s < lengths.length; s++) {
     requireInteger(where, `lengths[${s}]`, lengths[s], 0);
-    const total = offsets[s] + lengths[s];
-    if (total > 0x7fffffff)
+    total += lengths[s];
+    if (total > 0x7fffffff) {
       throw shapeError(where, 'lengths must sum to at most 2147483647', `got ${total} at entry ${s}`);
-    offsets.push(total);
+    }
   }
-  return Int32Array.from(offsets);
+  const offsets = new Int32Array(lengths.length + 1); // only of lengths that are really there
+  for (let s = 0; s < lengths.length; s++) offsets[s + 1] = offsets[s] + lengths[s];
+  return offsets;
 }
 
 /**
@@ -34,20 +36,21 @@ export function checkCuSeqlens(where: string, name: string, cuSeqlens: unknown, 
     throw shapeError(
       where,
       `${name} must start at 0, never decrease and end at ${rows} rows`,
-      `got ${describe(Array.from(cuSeqlens))}, ${found}`,
+      `got ${describe(cuSeqlens.length > 8 ? cuSeqlens : Array.from(cuSeqlens))}, ${found}`,
     );
   };
   if (length === 0) fail('no entry');
-  const offsets = new Int32Array(length);
+  let before = 0;
   for (let s = 0; s < length; s++) {
     const offset = cuSeqlens[s];
     if (typeof offset !== 'number' || !Number.isInteger(offset)) fail(`entry ${s} is ${describe(offset)}`);
-    const low = s === 0 ? 0 : offsets[s - 1];
     const high = s === 0 ? 0 : rows;
-    if ((offset as number) < low || (offset as number) > high) fail(`entry ${s} is ${offset}`);
-    offsets[s] = offset as number;
+    if ((offset as number) < before || (offset as number) > high) fail(`entry ${s} is ${offset}`);
+    before = offset as number;
   }
-  if (offsets[length - 1] !== rows) fail(`entry ${length - 1} is ${offsets[length - 1]}`);
+  if (before !== rows) fail(`entry ${length - 1} is ${before}`);
+  const offsets = new Int32Array(length); // only of entries that are really there
+  for (let s = 0; s < length; s++) offsets[s] = cuSeqlens[s] as number;
   return offsets;
 }
 

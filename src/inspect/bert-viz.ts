@@ -1,6 +1,6 @@
 import { requireOptions, shapeError } from '../core/errors.js';
 import { type Matrix, requireMatrix } from '../matrix.js';
-import { checkLabels, checkMaps } from './heatmap-input.js';
+import { checkLabels, checkMaps, requireFew } from './heatmap-input.js';
 
 export interface BertVizOptions {
   /** One a query: the text on the left. Default: their numbers. */
@@ -23,6 +23,9 @@ export interface BertVizData {
   total_heads: number;
 }
 
+/** Of some 20 characters each in JSON, whose text V8 ends at 2^29. */
+const MOST_ENTRIES = 2 ** 24;
+
 const BERT_VIZ_OPTIONS: readonly (keyof BertVizOptions)[] = ['rowLabels', 'columnLabels'];
 
 /**
@@ -34,7 +37,7 @@ const BERT_VIZ_OPTIONS: readonly (keyof BertVizOptions)[] = ['rowLabels', 'colum
  *
  * @param weights  the heads of one layer, as attentionWeights gives them for one sequence, or a list of them for every
  *   layer: (Lq × Lk) each
- * @throws ShapeError  if shapes, heads a layer or labels differ in number, or an entry is no finite number of at least 0;
+ * @throws ShapeError  if shapes, heads a layer or labels differ in number, there are more than 2^24 entries, or an entry is no finite number of at least 0;
  *   TypeError for wrong kinds and unknown options
  * @see Vig 2019, https://arxiv.org/abs/1906.05714; https://github.com/jessevig/bertviz
  * @example const json = JSON.stringify(toBertViz(attention.attentionWeights(x), { rowLabels: tokens }));
@@ -46,6 +49,7 @@ export function toBertViz(
   const where = 'toBertViz';
   requireOptions(where, options, BERT_VIZ_OPTIONS);
   const layers = layersOf(where, weights);
+  requireFew(where, layers.length * layers[0].length, layers[0][0], MOST_ENTRIES);
   const [{ rows, cols }] = layers[0];
   const { rowLabels, columnLabels = rows === cols ? rowLabels : undefined } = options;
   const left_text = checkLabels(where, 'rowLabels', rowLabels, rows, 'row');

@@ -19,6 +19,8 @@ const SHADES = [' ', '░', '▒', '▓', '█'] as const;
 /** Columns of a cell that its value leaves: for the shade of the plain variant, and a space. */
 const SHADED = 2;
 const LEGEND_STEPS = 16;
+/** Of some 50 characters each in colour: 200 MB of text; V8's longest string has 2^29. */
+const MOST_CELLS = 2 ** 22;
 
 /**
  * A heat map for a terminal: one (queries × keys) matrix, or several of one shape below each other on one scale, every
@@ -28,12 +30,12 @@ const LEGEND_STEPS = 16;
  * Labels may hold anything: control characters are shown as pictures, so that no escape sequence reaches the terminal.
  *
  * @param weights  (Lq × Lk), or one such matrix a head
- * @throws ShapeError  if the labels or shapes do not agree; TypeError for wrong kinds
+ * @throws ShapeError  if the labels or shapes do not agree or there are more than 2^22 cells; TypeError for wrong kinds
  * @example console.log(heatmapAnsi(weights, { rowLabels: words, columnLabels: words, color: process.stdout.isTTY }));
  */
 export function heatmapAnsi(weights: Matrix | readonly Matrix[], options: HeatmapAnsiOptions = {}): string {
   const where = 'heatmapAnsi';
-  const map = heatmapInput(where, weights, options, [...HEATMAP_OPTIONS, 'color', 'maxWidth']);
+  const map = heatmapInput(where, weights, options, [...HEATMAP_OPTIONS, 'color', 'maxWidth'], MOST_CELLS);
   const { color = true, maxWidth = 80 } = options;
   requireBoolean(where, 'color', color);
   requireInteger(where, 'maxWidth', maxWidth, 1);

@@ -43,10 +43,12 @@ export function heatmapInput(
   weights: Matrix | readonly Matrix[],
   options: HeatmapOptions,
   allowed: readonly string[],
+  mostCells: number,
 ): Heatmap {
   requireOptions(where, options, allowed);
   const { headLabels, low, high } = options;
   const maps = checkMaps(where, weights);
+  requireFew(where, maps.length, maps[0], mostCells);
   const { rows, cols } = maps[0];
   if (low !== undefined) requireFinite(where, 'low', low);
   if (high !== undefined) requireFinite(where, 'high', high, low);
@@ -64,6 +66,13 @@ export function heatmapInput(
     scale,
     write: valueWriter(scale),
   };
+}
+
+/** Before so much is drawn; a row or column without entries still has its label. */
+export function requireFew(where: string, maps: number, { rows, cols }: Matrix, most: number): void {
+  const cells = maps * Math.max(1, rows) * Math.max(1, cols);
+  if (cells <= most) return;
+  throw shapeError(where, `weights must have at most ${most} entries`, `got ${cells}`, 'slice rows or columns');
 }
 
 /** Characters of the longest value of the maps. */

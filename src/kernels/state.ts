@@ -93,6 +93,12 @@ function tryMemory(): KernelMemory | undefined {
   return memory;
 }
 
+/** Floats that parameters and caches can have in all: kernel memory ends below 2 GiB, ordinary arrays where all do. */
+export function residentFloats(): number {
+  const usesWasm = choice === 'auto' || choice === 'wasm-simd';
+  return usesWasm && tryMemory() !== undefined ? 2 ** 29 : 0x7fffffff;
+}
+
 /** An array of zeros for a parameter or cache: in kernel memory where the chosen kernels read it there, else an ordinary one. */
 export function parameterArray(length: number, owner: Owner = 'Parameter'): Float32Array {
   const usesWasm = choice === 'auto' || choice === 'wasm-simd';

@@ -2,12 +2,14 @@ import {
   kindError,
   requireBoolean,
   requireChoice,
+  requireCount,
   requireInteger,
   requireOptions,
   requireSize,
   shapeError,
 } from '../core/errors.js';
 import type { RopeOptions } from '../ops/rotary.js';
+import { requireResident } from '../parameter.js';
 import { checkTransformerBlock, type TransformerBlockOptions } from './transformer-block.js';
 
 /** Whatever is not described here is as in TransformerBlockOptions, of every layer. */
@@ -57,19 +59,26 @@ const CAUSAL_LM_OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof CausalLMOptions)[];
 
+/**
+ * Sixteen times the deepest published model, https://arxiv.org/abs/2203.00555. A layer takes 6 KB of objects and 0.2 ms to
+ * build, however narrow it is.
+ */
+const MAX_LAYERS = 2 ** 14;
+
 /** The options of every layer, all options checked but the seed, which is drawn only where the rest is right. */
 export function checkCausalLM(where: string, options: CausalLMOptions): TransformerBlockOptions {
   requireOptions(where, options, CAUSAL_LM_OPTIONS, 'required');
   const { vocabularySize, numLayers, positions = 'rope', rope, capacity, tieEmbeddings = false, ...given } = options;
   requireInteger(where, 'vocabularySize', vocabularySize, 1);
   requireInteger(where, 'numLayers', numLayers, 1);
+  requireCount(where, 'numLayers', numLayers, MAX_LAYERS);
   requireChoice(where, 'positions', positions, ['rope', 'learned', 'sinusoidal']);
   requireBoolean(where, 'tieEmbeddings', tieEmbeddings);
   const { dModel } = options;
   requireInteger(where, 'dModel', dModel, 1);
   const { dHidden = 4 * dModel } = options;
   const layer = { ...given, dHidden, causal: true, rope: positions === 'rope' && (rope === undefined || rope) };
-  checkTransformerBlock(where, layer);
+  const ofLayer = checkTransformerBlock(where, layer);
   if (typeof rope === 'boolean') throw kindError(where, 'rope must be an object', `got ${rope}`, 'it is on by default');
   if (rope !== undefined && positions !== 'rope') {
     throw shapeError(where, "rope must come with positions: 'rope'", `got positions: '${positions}'`);
@@ -79,6 +88,7 @@ export function checkCausalLM(where: string, options: CausalLMOptions): Transfor
     throw kindError(where, "capacity must be given with positions: 'learned'", 'got undefined');
   }
   requireSize(where, 'the table', Math.max(vocabularySize, capacity ?? 0), dModel);
-  requireSize(where, 'numLayers times W_1', numLayers, dModel * dHidden);
+  const rows = (tieEmbeddings ? 1 : 2) * vocabularySize + (positions === 'learned' ? (capacity ?? 0) : 0);
+  requireResident(where, 'the weights', rows * dModel + numLayers * ofLayer);
   return layer;
 }

@@ -7,6 +7,7 @@ import type { KVCache } from '../ops/cache.js';
 import { gatherRows } from '../ops/embedding.js';
 import { addSinusoidalPositions } from '../ops/positions.js';
 import { layerRandom } from '../ops/seeds.js';
+import { requireResident } from '../parameter.js';
 import {
   type CacheOptions,
   cacheLists,
@@ -148,8 +149,12 @@ export class CausalLM extends Module {
    * @example const caches = model.createCaches({ capacity: 512 });
    */
   createCaches(options: Partial<CacheOptions> = {}): KVCache[] {
-    requireOptions('CausalLM.createCaches', options, ['capacity', 'mode', 'sinkTokens']);
+    const where = 'CausalLM.createCaches';
+    requireOptions(where, options, ['capacity', 'mode', 'sinkTokens']);
     const { capacity = Number.isFinite(this.capacity) ? this.capacity : DEFAULT_CAPACITY } = options;
+    const { numKvHeads, dK, dV } = this.layers[0].attention.heads;
+    const floats = this.layers.length * capacity * numKvHeads * (dK + dV);
+    if (Number.isSafeInteger(capacity)) requireResident(where, 'all caches', floats);
     const caches: KVCache[] = [];
     try {
       for (const layer of this.layers) caches.push(layer.createCache({ ...options, capacity }));

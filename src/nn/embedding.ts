@@ -2,7 +2,7 @@ import { requireInteger, requireOptions, requireSize } from '../core/errors.js';
 import type { Matrix } from '../matrix.js';
 import { gatherRows } from '../ops/embedding.js';
 import { layerRandom } from '../ops/seeds.js';
-import type { Parameter } from '../parameter.js';
+import { type Parameter, requireResident } from '../parameter.js';
 import { normalParameter } from './initialization.js';
 import { Module } from './module.js';
 
@@ -38,6 +38,7 @@ export class Embedding extends Module {
     const { paddingIndex, seed } = options;
     if (paddingIndex !== undefined) requireInteger('Embedding', 'paddingIndex', paddingIndex, 0, numEmbeddings - 1);
     requireSize('Embedding', 'table', numEmbeddings, dModel);
+    requireResident('Embedding', 'table', numEmbeddings * dModel);
     this.table = normalParameter('table', layerRandom('Embedding', seed), numEmbeddings, dModel, 1);
     if (paddingIndex !== undefined) this.table.row(paddingIndex).fill(0);
     this.paddingIndex = paddingIndex;

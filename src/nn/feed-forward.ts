@@ -10,11 +10,12 @@ import type { Random } from '../core/random.js';
 import type { Matrix } from '../matrix.js';
 import { gelu, relu, silu } from '../ops/activations.js';
 import { layerRandom } from '../ops/seeds.js';
-import type { Parameter } from '../parameter.js';
+import { type Parameter, requireResident } from '../parameter.js';
 import { type Biases, FEED_FORWARD_BIASES, hasBias, requireBiases } from './biases.js';
 import { DroppingModule, dropEntries } from './dropping.js';
 import { type Init, requireInit, uniformParameter } from './initialization.js';
 import { affine } from './linear.js';
+import { feedForwardEntries } from './parameter-count.js';
 import { requireColumns } from './shapes.js';
 
 /** 'gelu' is exact, 'gelu-tanh' its cheaper form; 'swiglu' is gated by a third matrix. */
@@ -54,8 +55,8 @@ const ACTIVATIONS: Record<Exclude<Activation, 'swiglu'>, (x: Matrix) => Matrix> 
   silu,
 };
 
-/** Every option but the seed, which is drawn only where the rest is right. */
-export function checkFeedForward(where: string, options: Omit<FeedForwardOptions, 'seed'>): void {
+/** Every option but the seed, which is drawn only where the rest is right; the entries of its weights. */
+export function checkFeedForward(where: string, options: Omit<FeedForwardOptions, 'seed'>): number {
   const { dModel, dHidden, activation = 'relu', bias, dropout = 0, init = 'xavier' } = options;
   requireInteger(where, 'dModel', dModel, 1);
   requireInteger(where, 'dHidden', dHidden, 1);
@@ -67,6 +68,9 @@ export function checkFeedForward(where: string, options: Omit<FeedForwardOptions
   requireFinite(where, 'dropout', dropout, 0, 1);
   requireInit(where, init);
   requireSize(where, 'W_1', dModel, dHidden);
+  const entries = feedForwardEntries(dModel, dHidden, activation);
+  requireResident(where, 'the weights', entries);
+  return entries;
 }
 
 /**

@@ -1,4 +1,11 @@
-import { requireArrayLike, requireBoolean, requireInteger, requireOptions, shapeError } from '../core/errors.js';
+import {
+  requireArrayLike,
+  requireBoolean,
+  requireCount,
+  requireInteger,
+  requireOptions,
+  shapeError,
+} from '../core/errors.js';
 import { type Sampler, type SamplingOptions, sampler } from './sampling.js';
 
 export interface GenerateOptions extends SamplingOptions {
@@ -57,6 +64,7 @@ export function checkGenerate(
 
 function tokens(where: string, name: string, ids: ArrayLike<number>, vocabularySize: number): number[] {
   requireArrayLike(where, name, ids);
+  requireCount(where, `the number of ${name}`, ids.length);
   for (let i = 0; i < ids.length; i++) requireInteger(where, `${name}[${i}]`, ids[i], 0, vocabularySize - 1);
   return Array.from(ids);
 }

@@ -1,4 +1,4 @@
-import { requireInteger, requireSize, shapeError } from '../core/errors.js';
+import { requireCount, requireInteger, requireSize, shapeError } from '../core/errors.js';
 
 /** The widths of a multi-head layer: numHeads and numKvHeads heads of dK and dV columns. */
 export interface HeadShape {
@@ -19,6 +19,7 @@ export function headShape(
   requireInteger(where, 'numHeads', numHeads, 1);
   const { numKvHeads = numHeads } = options;
   requireInteger(where, 'numKvHeads', numKvHeads, 1);
+  requireCount(where, 'numHeads', numHeads);
   if (numHeads % numKvHeads !== 0) {
     throw shapeError(
       where,

@@ -2,7 +2,7 @@ import { requireInteger, requireOptions, requireSize, shapeError } from '../core
 import type { Matrix } from '../matrix.js';
 import { gatherRows } from '../ops/embedding.js';
 import { layerRandom } from '../ops/seeds.js';
-import type { Parameter } from '../parameter.js';
+import { type Parameter, requireResident } from '../parameter.js';
 import { normalParameter } from './initialization.js';
 import { Module } from './module.js';
 
@@ -35,6 +35,7 @@ export class LearnedPositions extends Module {
     requireInteger(where, 'dModel', dModel, 1);
     requireOptions(where, options, LEARNED_POSITIONS_OPTIONS);
     requireSize(where, 'table', capacity, dModel);
+    requireResident(where, 'table', capacity * dModel);
     this.table = normalParameter('table', layerRandom(where, options.seed), capacity, dModel, 1 / Math.sqrt(dModel));
   }
 

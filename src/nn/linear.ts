@@ -1,7 +1,7 @@
 import { requireBoolean, requireInteger, requireOptions, requireSize } from '../core/errors.js';
 import type { Matrix } from '../matrix.js';
 import { layerRandom } from '../ops/seeds.js';
-import type { Parameter } from '../parameter.js';
+import { type Parameter, requireResident } from '../parameter.js';
 import { constantParameter, type Init, requireInit, uniformParameter } from './initialization.js';
 import { Module } from './module.js';
 import { requireColumns } from './shapes.js';
@@ -42,6 +42,7 @@ export class Linear extends Module {
     requireBoolean('Linear', 'bias', bias);
     requireInit('Linear', init);
     requireSize('Linear', 'W', inputs, outputs);
+    requireResident('Linear', 'W', inputs * outputs);
     const random = layerRandom('Linear', seed);
     const torchBound = 1 / Math.sqrt(inputs); // torch.nn.Linear: U(±1/√inputs) for weight and bias
     this.W = uniformParameter('W', random, inputs, outputs, init === 'torch' ? torchBound : undefined);

@@ -3,8 +3,10 @@ import { Matrix } from '../matrix.js';
 import type { AttentionStage } from '../ops/attention.js';
 import { type AttentionOptions, checkLayerOptions, type Mask } from '../ops/attention-options.js';
 import { type RopeOptions, ropeOption } from '../ops/rotary.js';
+import { requireResident } from '../parameter.js';
 import { ATTENTION_BIASES, type Biases } from './biases.js';
 import { headShape } from './heads.js';
+import { projectionEntries } from './parameter-count.js';
 import { checkProjections, PROJECTION_OPTIONS, type ProjectionOptions } from './projected-attention.js';
 import { requireColumns } from './shapes.js';
 
@@ -93,7 +95,9 @@ export function checkMultiHeadAttention(where: string, options: MultiHeadAttenti
   requireSize(where, 'W_O', heads.numHeads * heads.dV, dModel);
   checkLayerOptions(where, heads, { causal, window, alibi, softcap });
   checkProjections(where, options, heads, kDim, vDim, ATTENTION_BIASES);
-  return { heads, rope };
+  const entries = projectionEntries(heads, dModel, kDim, vDim) + heads.numHeads * heads.dV * dModel;
+  requireResident(where, 'the weights', entries);
+  return { heads, rope, entries };
 }
 
 /** Where the keys and the values of a call come from. */

@@ -7,8 +7,10 @@ import {
   requireAttentionOptions,
   requireKinds,
 } from '../ops/attention-options.js';
+import { requireResident } from '../parameter.js';
 import { PROJECTION_BIASES } from './biases.js';
 import { headShape } from './heads.js';
+import { projectionEntries } from './parameter-count.js';
 import {
   checkProjections,
   PROJECTION_OPTIONS,
@@ -64,6 +66,7 @@ export class SelfAttention extends ProjectedAttention {
     checkLayerOptions(where, heads, ofEverySize);
     const projections = { dModel, bias, init, seed, dropout };
     checkProjections(where, projections, heads, dModel, dModel, PROJECTION_BIASES);
+    requireResident(where, 'the weights', projectionEntries(heads, dModel));
     super(where, projections, heads, dModel, dModel);
     this.#defaults = { ...attention, numHeads, numKvHeads: heads.numKvHeads };
   }

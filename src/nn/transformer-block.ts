@@ -4,6 +4,7 @@ import type { StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
 import type { KVCache } from '../ops/cache.js';
 import { layerRandom } from '../ops/seeds.js';
+import { requireResident } from '../parameter.js';
 import {
   ATTENTION_BIASES,
   type Biases,
@@ -96,18 +97,21 @@ const FORWARD_OPTIONS = [
   'positions',
 ] as const satisfies readonly (keyof TransformerBlockForwardOptions)[];
 
-/** Every option but the seed, which is drawn only where the rest is right. */
-export function checkTransformerBlock(where: string, options: Omit<TransformerBlockOptions, 'seed'>): void {
+/** Every option but the seed, which is drawn only where the rest is right; the entries of its weights. */
+export function checkTransformerBlock(where: string, options: Omit<TransformerBlockOptions, 'seed'>): number {
   const { bias, norm = 'layer', normBias = norm === 'layer', normPlacement = 'pre', epsilon = 1e-5 } = options;
   requireBiases(where, bias, BLOCK_BIASES);
-  const [ofAttention, ofFeedForward] = partBiases(bias);
-  checkMultiHeadAttention(where, { ...options, bias: ofAttention });
-  checkFeedForward(where, { ...options, bias: ofFeedForward });
+  const [attentionBias, feedForwardBias] = partBiases(bias);
+  const { entries: ofAttention } = checkMultiHeadAttention(where, { ...options, bias: attentionBias });
+  const ofFeedForward = checkFeedForward(where, { ...options, bias: feedForwardBias });
   requireChoice(where, 'norm', norm, ['layer', 'rms']);
   requireBoolean(where, 'normBias', normBias);
   if (normBias && norm === 'rms') throw shapeError(where, "normBias must come with norm: 'layer'", "got norm: 'rms'");
   requireChoice(where, 'normPlacement', normPlacement, ['pre', 'post']);
   requireFinite(where, 'epsilon', epsilon, 0);
+  const entries = ofAttention + ofFeedForward;
+  requireResident(where, 'the weights', entries);
+  return entries;
 }
 
 /** Those of the attention and those of the feed-forward part. */

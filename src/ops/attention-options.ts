@@ -3,6 +3,7 @@ import {
   describe,
   kindError,
   requireArrayLike,
+  requireCount,
   requireFinite,
   requireInteger,
   requireOptions,
@@ -166,6 +167,7 @@ export function requireAttentionOptions(where: string, options: unknown, more: r
 function checkHeads(where: string, { numHeads = 1, numKvHeads = numHeads }: AttentionOptions) {
   requireInteger(where, 'numHeads', numHeads, 1);
   requireInteger(where, 'numKvHeads', numKvHeads, 1);
+  requireCount(where, 'numHeads', numHeads);
   if (numHeads % numKvHeads !== 0) {
     const rule = 'numHeads must be divisible by numKvHeads';
     throw shapeError(where, rule, `${numHeads} is not divisible by ${numKvHeads}`);
@@ -216,6 +218,7 @@ function maskBytes(where: string, mask: unknown[], rows: number, columns: number
   if (mask.length !== rows && mask.length !== numHeads * rows) {
     throw shapeError(where, maskRule('mask', rows, columns, numHeads), `got ${mask.length} rows`);
   }
+  requireSize(where, 'mask', mask.length, columns);
   const bytes = new Uint8Array(mask.length * columns);
   for (let r = 0; r < mask.length; r++) {
     const row = mask[r];

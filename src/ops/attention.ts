@@ -1,4 +1,12 @@
-import { requireArrayLike, requireChoice, requireInteger, requireSize, shapeError, shapeText } from '../core/errors.js';
+import {
+  requireArrayLike,
+  requireChoice,
+  requireCount,
+  requireInteger,
+  requireSize,
+  shapeError,
+  shapeText,
+} from '../core/errors.js';
 import type { AttentionStage } from '../kernels/contract.js';
 import { kernels } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result, wrap } from '../matrix.js';
@@ -140,6 +148,7 @@ export function attentionStages(where: string, q: Matrix, k: Matrix, options: At
   const problem = attentionProblem(where, q, k, options);
   const heads = checkHeadList(where, options.heads, problem.numHeads);
   const rows = checkRowList(where, options.rows, q.rows);
+  requireCount(where, 'heads times sequences', heads.length * (problem.cuSeqlens.length - 1));
   const { attentionStage, concat } = kernels();
   const out: Matrix[] = [];
   for (let s = 0; s + 1 < problem.cuSeqlens.length; s++) {
@@ -162,6 +171,7 @@ export function attentionStages(where: string, q: Matrix, k: Matrix, options: At
 export function checkHeadList(where: string, heads: unknown, numHeads: number): number[] {
   if (heads === undefined) return Array.from({ length: numHeads }, (_, h) => h);
   requireArrayLike(where, 'heads', heads);
+  requireCount(where, 'the number of heads', heads.length);
   const list: number[] = [];
   for (let i = 0; i < heads.length; i++) {
     const head = heads[i];

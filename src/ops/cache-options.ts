@@ -1,4 +1,5 @@
 import { requireChoice, requireInteger, requireOptions, requireSize, shapeError } from '../core/errors.js';
+import { requireResident } from '../parameter.js';
 
 export interface KVCacheOptions {
   /** Rows it can hold. */
@@ -36,5 +37,6 @@ export function checkCacheOptions(where: string, options: KVCacheOptions): Requi
   }
   requireSize(where, 'the keys', capacity, numKvHeads * dK);
   requireSize(where, 'the values', capacity, numKvHeads * dV);
+  requireResident(where, 'keys and values', capacity * numKvHeads * (dK + dV));
   return { capacity, dK, dV, numKvHeads, mode, sinkTokens };
 }

@@ -1,3 +1,4 @@
+import { requireCount } from '../core/errors.js';
 import { checkCuSeqlens, cuSeqlensFromLengths } from '../core/sequences.js';
 import { Matrix, requireMatrices, requireMatrix } from '../matrix.js';
 import { equalSize } from '../matrix-checks.js';
@@ -28,5 +29,6 @@ export function pack(sequences: readonly Matrix[]): { packed: Matrix; cuSeqlens:
 export function unpack(packed: Matrix, cuSeqlens: ArrayLike<number>): Matrix[] {
   requireMatrix('unpack', 'packed', packed);
   const offsets = checkCuSeqlens('unpack', 'cuSeqlens', cuSeqlens, packed.rows);
+  requireCount('unpack', 'the number of sequences', offsets.length - 1);
   return Array.from({ length: offsets.length - 1 }, (_, s) => packed.sliceRows(offsets[s], offsets[s + 1]));
 }

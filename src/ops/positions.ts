@@ -32,19 +32,27 @@ export function sinusoidalPositions(length: number, dModel: number, options: Sin
   requireInteger(where, 'offset', offset, -0x7fffffff);
   requireChoice(where, 'layout', layout, ['interleaved', 'halves']);
   requireSize(where, 'the result', length, dModel);
-  const positions = Array.from({ length }, (_, r) => offset + r);
-  return wrap(length, dModel, encoding(positions, dModel, layout));
+  return wrap(
+    length,
+    dModel,
+    encoding(length, (r) => offset + r, dModel, layout),
+  );
 }
 
 /** One row for every position. */
-function encoding(positions: readonly number[], dModel: number, layout: SinusoidalOptions['layout']): Floats {
-  const out = kernels().allocate(positions.length * dModel);
+function encoding(
+  rows: number,
+  positionOf: (row: number) => number,
+  dModel: number,
+  layout: SinusoidalOptions['layout'],
+): Floats {
+  const out = kernels().allocate(rows * dModel);
   const sines = Math.ceil(dModel / 2);
   for (let c = 0; c < dModel; c++) {
     const [pair, isCosine] = layout === 'halves' ? [c < sines ? c : c - sines, c >= sines] : [c >> 1, c % 2 === 1];
     const frequency = 10000 ** ((-2 * pair) / dModel);
-    for (let r = 0; r < positions.length; r++) {
-      const angle = positions[r] * frequency;
+    for (let r = 0; r < rows; r++) {
+      const angle = positionOf(r) * frequency;
       out[r * dModel + c] = isCosine ? Math.cos(angle) : Math.sin(angle);
     }
   }
@@ -57,6 +65,14 @@ export function addSinusoidalPositions(x: Matrix, positions: Int32Array): Matrix
   const distinct = [...new Set(positions)]; // the sequences of a batch share most of theirs
   const row = new Map(distinct.map((position, r) => [position, r]));
   const rows = positions.map((position) => row.get(position) as number);
-  const data = binary('add', x.data, gatherRows(encoding(distinct, x.cols, 'interleaved'), x.cols, rows)); // Y = X + PE
+  const data = binary(
+    'add',
+    x.data,
+    gatherRows(
+      encoding(distinct.length, (r) => distinct[r], x.cols, 'interleaved'),
+      x.cols,
+      rows,
+    ),
+  ); // Y = X + PE
   return result([x], { rows: x.rows, cols: x.cols, data, backward: (dY) => [dY] });
 }

@@ -1,6 +1,7 @@
 import {
   requireArrayLike,
   requireBoolean,
+  requireCount,
   requireFinite,
   requireInteger,
   requireOptions,
@@ -44,6 +45,7 @@ export function rotary(x: Matrix, options: RotaryOptions): Matrix {
   requireOptions(where, options ?? {}, ['numHeads', 'positions', ...ROPE_OPTIONS]);
   const { numHeads, positions } = options ?? {};
   requireInteger(where, 'numHeads', numHeads, 1);
+  requireCount(where, 'numHeads', numHeads);
   const headDim = requireDivisible(where, 'x', x, 'numHeads', numHeads);
   const { dim, base, interleaved } = checkRope(where, options, headDim);
   const angles = positions === undefined ? undefined : checkPositions(where, positions, x.rows);

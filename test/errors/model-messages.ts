@@ -206,7 +206,13 @@ export const modelMessages: readonly BadCall[] = [
     'new CausalLM',
     language({ numLayers: 2 ** 40 }),
     ShapeError,
-    'CausalLM: numLayers times W_1 must have at most 2147483647 rows, columns and entries: got 1099511627776×64',
+    'CausalLM: numLayers must be at most 16384: got 1099511627776',
+  ],
+  [
+    'new CausalLM',
+    language({ vocabularySize: 1e8 }),
+    ShapeError,
+    'CausalLM: the weights must have at most 536870912 entries in all: got 800000192',
   ],
   [
     'new CausalLM',

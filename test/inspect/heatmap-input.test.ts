@@ -7,7 +7,7 @@ const weights = Matrix.from([
   [1, 0],
 ]);
 const read = (map: Matrix | Matrix[], options = {}) =>
-  heatmapInput('heatmap', map, options, ['rowLabels', 'columnLabels', 'headLabels', 'low', 'high']);
+  heatmapInput('heatmap', map, options, ['rowLabels', 'columnLabels', 'headLabels', 'low', 'high'], 100);
 
 describe('heatmapInput', () => {
   it('numbers rows and columns, and heads where there are several', () => {

@@ -165,6 +165,6 @@ describe('CausalLM', () => {
   it('refuses what contradicts itself', () => {
     expect(() => built({ positions: 'learned', capacity: undefined })).toThrow('capacity must be given');
     expect(() => built({ positions: 'learned', rope: {} })).toThrow("rope must come with positions: 'rope'");
-    expect(() => built({ numLayers: 2 ** 31 })).toThrow('CausalLM: numLayers times W_1 must have at most');
+    expect(() => built({ numLayers: 2 ** 31 })).toThrow('CausalLM: numLayers must be at most 16384');
   });
 });
