@@ -1,5 +1,6 @@
 import type { Allocate, AttentionBackwardProblem, AttentionGradients, Floats } from '../contract.js';
 import { dotKey, forEachRow, keeps, kvHead, type Row } from './attention.js';
+import { rounded } from './sums.js';
 
 // The formulas, for one query row i of one head (DESIGN §5), with ℓ = m + log s:
 //   P = e^{Z−m} / s, 0 where s = 0;  dV = Aᵀ·dO;  dP = (dO·Vᵀ) ∘ keep / (1 − p);  D = dO·O − dℓ;  dZ = P ∘ (dP − D)
@@ -10,14 +11,13 @@ import { dotKey, forEachRow, keeps, kvHead, type Row } from './attention.js';
 /** dQ, dK and dV as q, k and v; those of key/value heads that several heads read are summed in the order of the heads. */
 export function attentionBackward(allocate: Allocate, problem: AttentionBackwardProblem): AttentionGradients {
   const { q, k, v, bias, sinks, numHeads, numKvHeads, dK, dV, scale, dropout, wantsBias } = problem;
-  const gradients = {
-    dQ: allocate(q.length),
-    dK: allocate(k.length),
-    dV: allocate(v.length),
-    dBias: wantsBias && bias ? allocate(bias.length) : undefined,
-    dSinks: sinks ? allocate(numHeads) : undefined,
+  const sums = {
+    dQ: new Float64Array(q.length),
+    dK: new Float64Array(k.length),
+    dV: new Float64Array(v.length),
+    dBias: wantsBias && bias ? new Float64Array(bias.length) : undefined,
+    dSinks: sinks ? new Float64Array(numHeads) : undefined,
   };
-  const dP = allocate(problem.columns);
   forEachRow(allocate, problem, (row, logits, scaled) => {
     const statistic = row.queryRow * numHeads + row.head;
     const [max, sum] = [problem.max[statistic], problem.sum[statistic]];
@@ -31,22 +31,29 @@ export function attentionBackward(allocate: Allocate, problem: AttentionBackward
       const keyRow = (row.firstKey + j) * numKvHeads + kvColumn;
       const P = Math.exp(logits[j] - max) / sum;
       const kept = dropout === 0 ? 1 : keeps(problem, row, j) ? 1 / (1 - dropout) : 0;
-      dP[j] = 0;
+      let dP = 0;
       for (let c = 0; kept !== 0 && c < dV; c++) {
-        dP[j] += problem.dOut[outRow + c] * v[keyRow * dV + c] * kept;
-        gradients.dV[keyRow * dV + c] += P * kept * problem.dOut[outRow + c];
+        dP += problem.dOut[outRow + c] * v[keyRow * dV + c] * kept;
+        sums.dV[keyRow * dV + c] += P * kept * problem.dOut[outRow + c];
       }
-      const dZ = P * (dP[j] - D);
-      if (gradients.dBias) gradients.dBias[biasIndex(problem, row, j)] += dZ;
+      const dZ = P * (dP - D);
+      if (sums.dBias) sums.dBias[biasIndex(problem, row, j)] += dZ;
       const dS = dZ * softcapSlope(problem, row, scaled, j);
       for (let c = 0; c < dK; c++) {
-        gradients.dQ[statistic * dK + c] += scale * dS * k[keyRow * dK + c];
-        gradients.dK[keyRow * dK + c] += dS * scaled[c];
+        sums.dQ[statistic * dK + c] += scale * dS * k[keyRow * dK + c];
+        sums.dK[keyRow * dK + c] += dS * scaled[c];
       }
     }
-    if (gradients.dSinks && sinks) gradients.dSinks[row.head] -= (Math.exp(sinks[row.head] - max) / sum) * D;
+    if (sums.dSinks && sinks) sums.dSinks[row.head] -= (Math.exp(sinks[row.head] - max) / sum) * D;
   });
-  return gradients;
+  const { dQ, dK: dKeys, dV: dValues, dBias, dSinks } = sums;
+  return {
+    dQ: rounded(allocate, dQ),
+    dK: rounded(allocate, dKeys),
+    dV: rounded(allocate, dValues),
+    dBias: dBias && rounded(allocate, dBias),
+    dSinks: dSinks && rounded(allocate, dSinks),
+  };
 }
 
 function biasIndex({ biasRowsPerHead, columns }: AttentionBackwardProblem, { head, queryRow }: Row, j: number): number {

@@ -31,17 +31,19 @@ export function attention(allocate: Allocate, problem: AttentionForwardProblem):
   const { v, dV, numHeads, numKvHeads, dropout } = problem;
   const queries = problem.cuSeqlens[problem.cuSeqlens.length - 1];
   const result: AttentionResult = { out: allocate(queries * numHeads * dV), ...emptyStatistics(allocate, problem) };
+  const sums = new Float64Array(dV);
   forEachRow(allocate, problem, (row, logits) => {
     const [max, sum] = storeStatistics(problem, row, logits, result);
     const kvColumn = kvHead(problem, row.head) * dV;
-    const outRow = (row.queryRow * numHeads + row.head) * dV;
+    sums.fill(0);
     for (let j = 0; j < row.numKeys; j++) {
       if (logits[j] === Number.NEGATIVE_INFINITY) continue;
       const weight = Math.exp(logits[j] - max) / sum;
       const kept = dropout === 0 ? weight : keeps(problem, row, j) ? weight / (1 - dropout) : 0;
       const vRow = (row.firstKey + j) * numKvHeads * dV + kvColumn;
-      for (let c = 0; c < dV; c++) result.out[outRow + c] += kept * v[vRow + c];
+      for (let c = 0; c < dV; c++) sums[c] += kept * v[vRow + c];
     }
+    result.out.set(sums, (row.queryRow * numHeads + row.head) * dV);
   });
   return result;
 }

@@ -1,5 +1,6 @@
 import type { Allocate, BinaryOperation, Floats, UnaryOperation } from '../contract.js';
 import { gelu, geluSlope, geluTanh, geluTanhSlope, relu, silu, siluSlope } from './activations.js';
+import { rounded } from './sums.js';
 
 const unaryFunctions: Record<UnaryOperation, (x: number) => number> = {
   exp: Math.exp,
@@ -75,7 +76,7 @@ export function sum(allocate: Allocate, x: Floats): Floats {
 
 /** The sum of every column of x (rows × cols), rows ascending. */
 export function sumRows(allocate: Allocate, x: Floats, rows: number, cols: number): Floats {
-  const out = allocate(cols);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) out[c] += x[r * cols + c];
-  return out;
+  const sums = new Float64Array(cols);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < cols; c++) sums[c] += x[r * cols + c];
+  return rounded(allocate, sums);
 }

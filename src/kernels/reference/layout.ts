@@ -1,6 +1,6 @@
 import type { Allocate, Floats, SparseRows } from '../contract.js';
 
-// Kernels that move numbers and compute nothing.
+// Kernels that move numbers, and what comes back to where they were.
 
 /** (rows × cols) to (cols × rows). */
 export function transpose(allocate: Allocate, x: Floats, rows: number, cols: number): Floats {
@@ -64,14 +64,21 @@ export function gatherRowsBackward(
   ids: Int32Array,
   ignored?: number,
 ): SparseRows {
-  const rows = Int32Array.from(new Set(ids.filter((id) => id !== ignored))).sort();
-  const place = new Map(Array.from(rows, (id, i) => [id, i]));
-  const values = allocate(rows.length * cols);
+  const readers = new Map<number, number[]>();
   for (let r = 0; r < ids.length; r++) {
-    const target = place.get(ids[r]);
-    if (target === undefined) continue;
-    for (let c = 0; c < cols; c++) values[target * cols + c] += dOut[r * cols + c];
+    if (ids[r] === ignored) continue;
+    const others = readers.get(ids[r]);
+    if (others === undefined) readers.set(ids[r], [r]);
+    else others.push(r);
   }
+  const rows = Int32Array.from(readers.keys()).sort();
+  const values = allocate(rows.length * cols);
+  const sums = new Float64Array(cols); // of one row at a time: a table of them would be twice its size
+  rows.forEach((id, i) => {
+    sums.fill(0);
+    for (const r of readers.get(id) ?? []) for (let c = 0; c < cols; c++) sums[c] += dOut[r * cols + c];
+    values.set(sums, i * cols);
+  });
   return { rows, values };
 }
 

@@ -8,6 +8,7 @@ import type {
   RmsNormGradients,
   RmsNormResult,
 } from '../contract.js';
+import { rounded } from './sums.js';
 
 /** (x − mean) / √(variance + ε) · gain + bias, a row at a time; the variance is the biased one. Two passes. */
 export function layerNorm(allocate: Allocate, problem: Normalization): LayerNormResult {
@@ -34,7 +35,8 @@ export function layerNorm(allocate: Allocate, problem: Normalization): LayerNorm
  */
 export function layerNormBackward(allocate: Allocate, problem: LayerNormBackward): LayerNormGradients {
   const { x, rows, cols, gain, mean, inverseStd, dOut } = problem;
-  const gradients = { dX: allocate(x.length), dGain: allocate(cols), dBias: allocate(cols) };
+  const dX = allocate(x.length);
+  const [dGain, dBias] = [new Float64Array(cols), new Float64Array(cols)];
   for (let r = 0; r < rows; r++) {
     const normal = (c: number) => (x[r * cols + c] - mean[r]) * inverseStd[r];
     const dNormal = (c: number) => dOut[r * cols + c] * (gain ? gain[c] : 1);
@@ -42,14 +44,12 @@ export function layerNormBackward(allocate: Allocate, problem: LayerNormBackward
     for (let c = 0; c < cols; c++) {
       meanD += dNormal(c) / cols;
       meanDN += (dNormal(c) * normal(c)) / cols;
-      gradients.dGain[c] += dOut[r * cols + c] * normal(c);
-      gradients.dBias[c] += dOut[r * cols + c];
+      dGain[c] += dOut[r * cols + c] * normal(c);
+      dBias[c] += dOut[r * cols + c];
     }
-    for (let c = 0; c < cols; c++) {
-      gradients.dX[r * cols + c] = inverseStd[r] * (dNormal(c) - meanD - normal(c) * meanDN);
-    }
+    for (let c = 0; c < cols; c++) dX[r * cols + c] = inverseStd[r] * (dNormal(c) - meanD - normal(c) * meanDN);
   }
-  return gradients;
+  return { dX, dGain: rounded(allocate, dGain), dBias: rounded(allocate, dBias) };
 }
 
 /** x / √(mean(x²) + ε) · gain, a row at a time. */
@@ -69,16 +69,17 @@ export function rmsNorm(allocate: Allocate, problem: Normalization): RmsNormResu
 /** With n = x·inverseRms and dN = dOut ∘ gain: dX = inverseRms·(dN − n·mean(dN∘n)), dGain = Σ rows dOut∘n. */
 export function rmsNormBackward(allocate: Allocate, problem: RmsNormBackward): RmsNormGradients {
   const { x, rows, cols, gain, inverseRms, dOut } = problem;
-  const gradients = { dX: allocate(x.length), dGain: allocate(cols) };
+  const dX = allocate(x.length);
+  const dGain = new Float64Array(cols);
   for (let r = 0; r < rows; r++) {
     const normal = (c: number) => x[r * cols + c] * inverseRms[r];
     const dNormal = (c: number) => dOut[r * cols + c] * (gain ? gain[c] : 1);
     let meanDN = 0;
     for (let c = 0; c < cols; c++) {
       meanDN += (dNormal(c) * normal(c)) / cols;
-      gradients.dGain[c] += dOut[r * cols + c] * normal(c);
+      dGain[c] += dOut[r * cols + c] * normal(c);
     }
-    for (let c = 0; c < cols; c++) gradients.dX[r * cols + c] = inverseRms[r] * (dNormal(c) - normal(c) * meanDN);
+    for (let c = 0; c < cols; c++) dX[r * cols + c] = inverseRms[r] * (dNormal(c) - normal(c) * meanDN);
   }
-  return gradients;
+  return { dX, dGain: rounded(allocate, dGain) };
 }

@@ -18,7 +18,8 @@ import type { BackwardRuntime } from './loader.js';
 // Writes the record of a backward call (emit/attention-backward.ts), runs its units, copies the gradients out.
 
 /**
- * Query rows a tile; no result depends on it. Heads of 64 columns on Zen 3, own GEMM 47.4 GFLOP/s: 38.1 GFLOP/s with 32
+ * Query rows a tile, always counted from the first of the sequence: a block of the sums over rows (summation.ts), so they
+ * depend on `causal` alone. Heads of 64 columns on Zen 3, own GEMM 47.4 GFLOP/s: 38.1 GFLOP/s with 32
  * rows, 39.0 with 64, 38.9 with 128. Causal, of useful work, with 16, 32 and 64 rows: 30.1, 29.1 and 25.4 at L = 128,
  * 33.9, 35.5 and 36.0 at L = 1024: lower tiles compute less above the diagonal, higher ones load dK and dV less often.
  */
@@ -70,9 +71,9 @@ export function attentionBackward(runtime: BackwardRuntime, problem: AttentionBa
 
 /** A unit writes dSinks of its own sequence; their sum, in the order of the sequences, does not depend on who ran it. */
 function sumOfSequences(parts: Float32Array, numHeads: number): Float32Array {
-  const sums = new Float32Array(numHeads);
+  const sums = new Float64Array(numHeads);
   for (const [i, part] of parts.entries()) sums[i % numHeads] += part;
-  return sums;
+  return Float32Array.from(sums);
 }
 
 /** Where everything lies in the scratch of one thread, in bytes, and how much that is. */
@@ -91,7 +92,7 @@ function scratchLayout(problem: AttentionBackwardProblem, dK: number, dV: number
     ['atScores', tile],
     ['atGradients', tile],
     ['atCaps', problem.softcap === 0 ? 0 : tile],
-    ['atLogits', tile],
+    ['atAllowed', tile],
     ['atKept', tile],
     ['atOut', rows * keyWidth],
     ['atQueryPanels', rows * keyWidth],

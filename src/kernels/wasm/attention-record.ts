@@ -45,8 +45,9 @@ export const ATTENTION_FIELDS = [
   'atShifts',
   'atQuery',
   'atScores',
-  'atLogits',
+  'atAllowed',
   'atOut',
+  'atPart',
   'atKeys',
   'atValues',
 ] as const;

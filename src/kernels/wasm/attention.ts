@@ -152,7 +152,8 @@ function scratchLayout(problem: AttentionProblem, dK: number, dV: number): { fie
   const longest = longestSequence(problem.cuSeqlens);
   const queryTile = Math.min(problem.right === 0 ? CAUSAL_QUERY_TILE : QUERY_TILE, longest);
   const fewQueries = Math.min(longest, Math.floor(FEW_ROWS / (numHeads / numKvHeads)));
-  const rows = Math.max(queryTile, Math.min(fewQueries * numHeads, ROWS_AT_ONCE));
+  const fewRows = Math.min(fewQueries * numHeads, ROWS_AT_ONCE);
+  const rows = Math.max(queryTile, fewRows);
   const keys = roundUp(longestSequence(problem.cuSeqlensK), KEY_TILE);
   const valueWidth = roundUp(dV, 8);
   const sizes: [AttentionField, number][] = [
@@ -163,8 +164,9 @@ function scratchLayout(problem: AttentionProblem, dK: number, dV: number): { fie
     ['atShifts', rows],
     ['atQuery', rows * dK],
     ['atScores', rows * KEY_TILE],
-    ['atLogits', queryTile * KEY_TILE],
+    ['atAllowed', queryTile * KEY_TILE],
     ['atOut', rows * valueWidth],
+    ['atPart', fewRows * valueWidth],
     ['atKeys', keys * dK],
     ['atValues', keys * valueWidth],
   ];

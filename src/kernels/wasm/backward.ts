@@ -103,13 +103,13 @@ function normBackward(
   const atMean = mean ? memory.copyIn(mean) : 0;
   const atGain = memory.copyIn(gain ?? new Float32Array(cols).fill(1));
   exports.norm_backward(atX, atD, atGain, atMean, atInverse, dX, cols, 0, rows);
-  exports.gain_backward(atX, atD, atMean, atInverse, dGain, rows, cols, 0, cols);
+  exports.gain_backward(atX, atD, atMean, atInverse, dGain, memory.reserve(cols * 4), rows, cols, 0, cols);
   return { dX: memory.copyOut(dX, x.length), dGain: memory.copyOut(dGain, cols) };
 }
 
 function sumRows({ memory, exports }: BackwardRuntime, x: Floats, rows: number, cols: number): Float32Array {
   memory.enter();
   const out = memory.reserve(cols * 4);
-  exports.column_sums(memory.copyIn(x), out, rows, cols, 0, cols);
+  exports.column_sums(memory.copyIn(x), out, memory.reserve(cols * 4), rows, cols, 0, cols);
   return memory.copyOut(out, cols);
 }

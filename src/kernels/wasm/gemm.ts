@@ -33,9 +33,9 @@ function multiply({ memory, exports }: Runtime, problem: Gemm): Float32Array {
   const lda = (transposeA ? m : k) * 4;
   const layoutA = transposeA ? 'transposed' : 'rows';
   if (m === 1 && !transposeB) {
-    exports.gemv1(a, k * 4, b, n * 4, c, n * 4, n, k, 0);
+    exports.gemv1(a, k * 4, b, n * 4, c, n * 4, n, k, memory.reserve(n * 4));
   } else if (m === 2 && !transposeA && !transposeB) {
-    exports.gemv2(a, lda, b, n * 4, c, n * 4, n, k, 0);
+    exports.gemv2(a, lda, b, n * 4, c, n * 4, n, k, memory.reserve(2 * n * 4));
   } else if (m <= UNPACKED_ROWS && !transposeA && !transposeB) {
     exports.gemm_rows_rows(a, lda, b, n * 4, c, n * 4, 0, m, n, k, 0, scratch);
   } else {

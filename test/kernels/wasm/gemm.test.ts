@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { gemm } from '../../../src/kernels/wasm/gemm.js';
 import { loadKernels } from '../../../src/kernels/wasm/loader.js';
 import { KernelMemory } from '../../../src/kernels/wasm/memory.js';
+import { KC } from '../../../src/kernels/wasm/summation.js';
 import { expectSame } from '../../support/compare.js';
 import { fc } from '../../support/property.js';
 
@@ -107,13 +108,17 @@ describe('gemm on WASM', () => {
     }
   });
 
-  it('sums every element with k ascending, one multiplication and one addition a term', () => {
+  it('sums every element with k ascending in blocks from 0, one multiplication and one addition a term', () => {
     const [m, n, k] = [33, 17, 530];
     const [a, b] = [random(m * k, 6), random(k * n, 7)];
     const expected = Float32Array.from({ length: m * n }, (_, at) => {
       let sum = 0;
-      for (let p = 0; p < k; p++) {
-        sum = Math.fround(sum + Math.fround(a[Math.floor(at / n) * k + p] * b[p * n + (at % n)]));
+      for (let first = 0; first < k; first += KC) {
+        let block = 0;
+        for (let p = first; p < Math.min(first + KC, k); p++) {
+          block = Math.fround(block + Math.fround(a[Math.floor(at / n) * k + p] * b[p * n + (at % n)]));
+        }
+        sum = Math.fround(sum + block);
       }
       return sum;
     });

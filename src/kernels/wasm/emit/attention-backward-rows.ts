@@ -2,7 +2,8 @@ import type binaryen from 'binaryen';
 import { type BackwardField, KEY_TILE } from '../attention-record.js';
 import { toBase2 } from './attention-softmax.js';
 import { define, type Int, range } from './builder.js';
-import { exp2Vector, exp2Vectors, horizontalSum } from './exp.js';
+import { exp2Vector, exp2Vectors } from './exp.js';
+import { sums } from './rows.js';
 
 // What the backward of an attention does to rows and tiles between its products (attention-backward.ts).
 
@@ -29,7 +30,7 @@ function statistics(m: Module, fieldsOf: (record: Int) => Field): void {
     const field = fieldsOf(p.record);
     const [r, c, at, dO, o, bytes] = ['r', 'c', 'at', 'dO', 'o', 'bytes'].map((name) => f.intVariable(name));
     const [max, inverse, sum, D] = ['max', 'inverse', 'sum', 'D'].map((name) => f.floatVariable(name));
-    const products = f.vectorVariable('products');
+    const sinkPart = f.floatVariable('sinkPart');
     const power = f.vectorVariable('power');
     const dSink = f.intVariable('dSink', p.sequence.times(field('numHeads')).plus(p.head).shl(2));
     bytes.set(field('dV').shl(2));
@@ -43,24 +44,24 @@ function statistics(m: Module, fieldsOf: (record: Int) => Field): void {
         const start = p.firstQuery.plus(r).times(field('ldo')).plus(p.head.times(bytes));
         dO.set(field('dOut').plus(start));
         o.set(field('out').plus(start));
-        products.set(f.floats(0));
-        f.for(c, 0, bytes.and(-16), 16, () => {
-          products.set(products.plus(dO.plus(c).vector().times(o.plus(c).vector())));
-        });
-        D.set(horizontalSum(f, products));
-        f.for(c, c, bytes, 4, () => D.set(D.plus(dO.plus(c).float().times(o.plus(c).float()))));
+        const toO = f.intVariable('toO', o.minus(dO));
+        const [dot] = sums(f, { at: c, start: dO, end: dO.plus(bytes) }, 1, 1, ({ load }) => [load().times(load(toO))]);
+        D.set(dot);
         f.if(field('dLogSumExp'), () => D.set(D.minus(field('dLogSumExp').plus(at).float())));
         f.if(field('gradSinks'), () => {
           const sink = field('sinks').plus(p.head.shl(2)).float();
           exp2Vector(f, power, toBase2(f, sink.minus(max).splat()));
-          const target = field('gradSinks').plus(dSink);
-          target.store(target.float().minus(power.lane(0).times(inverse).times(D)));
+          sinkPart.set(sinkPart.plus(power.lane(0).times(inverse).times(D)));
         });
       });
       const store = (name: BackwardField, value: typeof max) => p.scratch.plus(field(name)).plus(r.shl(2)).store(value);
       store('atMax', max);
       store('atSum', inverse);
       store('atFactors', D);
+    });
+    f.if(field('gradSinks'), () => {
+      const target = field('gradSinks').plus(dSink);
+      target.store(target.float().minus(sinkPart));
     });
   });
 }
@@ -122,33 +123,6 @@ function keep(m: Module): void {
   });
 }
 
-/** out_j += weights[j] · x_j, rows of width floats, for the j of which flags[j] is not 0, ascending. Strides may be 0. */
-function carefulSum(m: Module): void {
-  const parameters = {
-    weights: 'int',
-    flags: 'int',
-    count: 'int',
-    x: 'int',
-    ldx: 'int',
-    out: 'int',
-    ldo: 'int',
-    width: 'int',
-  } as const;
-  define(m, 'attention_careful_sum', parameters, (f, p) => {
-    const [j, c] = [f.intVariable('j'), f.intVariable('c')];
-    f.for(j, 0, p.count.shl(2), 4, () => {
-      f.if(p.flags.plus(j).int(), () => {
-        f.for(c, 0, p.width.shl(2), 4, () => {
-          const out = p.out.plus(c);
-          out.store(out.float().plus(p.weights.plus(j).float().times(p.x.plus(c).float())));
-        });
-      });
-      p.x.add(p.ldx);
-      p.out.add(p.ldo);
-    });
-  });
-}
-
 /** out = factor · x, rows × width; strides in bytes. */
 function scaleRows(m: Module): void {
   const parameters = {
@@ -199,7 +173,6 @@ export function emitBackwardRows(m: Module, fieldsOf: (record: Int) => Field): v
   statistics(m, fieldsOf);
   gradientRows(m, fieldsOf);
   keep(m);
-  carefulSum(m);
   scaleRows(m);
   addRow(m);
   noteBad(m);

@@ -1,17 +1,18 @@
 import type binaryen from 'binaryen';
 import { BACKWARD_FIELDS, type BackwardField, KEY_TILE } from '../attention-record.js';
+import { KC } from '../summation.js';
 import { emitBackwardRows } from './attention-backward-rows.js';
 import { groupOf, outStrideOf, roundUp, sequenceOf } from './attention-fields.js';
 import { callLogits, changesScores, type ScoreRow } from './attention-logits.js';
 import { define, type Int } from './builder.js';
-import { KC, NR } from './gemm.js';
+import { NR } from './gemm.js';
 
 // Fused attention, backward. For a tile of query rows, over tiles of keys in reach, from m and s of the forward:
 //   Z from S = (scale·Q)·Kᵀ as in the forward;  P = e^{Z−m} / s;  A = P ∘ keep / (1 − p)
 //   dP = (dO·Vᵀ) ∘ keep / (1 − p);  dZ = P ∘ (dP − D), D = dO·O − dℓ;  dBias += dZ;  dS = dZ ∘ (1 − (cap/c)²)
 //   dV += Aᵀ·dO;  dQ += scale·dS·K;  dK += dSᵀ·(scale·Q)
 // Five products a pair of tiles, all by the packed GEMM; nothing of size Lq × Lk exists. dK and dV of a head grow in the
-// scratch over its query rows in ascending order, head after head of its group: no result depends on the tile of rows.
+// scratch, a tile of its query rows after the other, head after head of its group: a tile is a block of these sums.
 // The last three multiply without looking whether a factor is 0. If that put 0·NaN or 0·∞ anywhere into dQ, dK or dV of
 // a unit, all of it is done again, `careful`: only with the pairs that may be attended. Finite data never pays for it.
 // dBias and dSinks look at every pair or row and are right the first time.
@@ -45,7 +46,7 @@ function gradientTile(m: Module): void {
     const place = (name: BackwardField) => local(name, p.scratch.plus(field(name)));
     const [edge, bad, scaled, dQ] = (['atEdge', 'atBad', 'atQuery', 'atOut'] as const).map(place);
     const [scores, gradients, caps] = (['atScores', 'atGradients', 'atCaps'] as const).map(place);
-    const [allowed, kept] = (['atLogits', 'atKept'] as const).map(place);
+    const [allowed, kept] = (['atAllowed', 'atKept'] as const).map(place);
     const [queryPanels, outPanels] = (['atQueryPanels', 'atOutPanels'] as const).map(place);
     const [dK, dV, ldq, ldo] = (['dK', 'dV', 'ldq', 'ldo'] as const).map((name) => local(name, field(name)));
     const keyStride = local('keyStride', roundUp(dK).shl(2));
@@ -160,13 +161,15 @@ function gradientTile(m: Module): void {
           const keys = field('k')
             .plus(keyRow.plus(tile).times(field('ldk')))
             .plus(kvHead.times(dK).shl(2));
-          const step = (weights: Int, flags: Int, x: Int, ldx: Int | number, out: Int, ldo: Int | number, width: Int) =>
-            f.call('attention_careful_sum', ofRow(weights), ofRow(flags), valid, x, ldx, out, ldo, width);
-          eachRow(() => {
-            step(gradients, allowed, keys, field('ldk'), dQ.plus(r.times(keyStride)), 0, dK);
-            step(gradients, allowed, scaled.plus(r.times(dK).shl(2)), 0, dKeys, keyStride, dK);
-            step(scores, kept, dOut.plus(r.times(ldo)), 0, dValues, valueStride, dV);
-          });
+          const product = (a: Int, flags: Int, ...rest: (Int | number)[]) =>
+            f.call('attention_careful_product', a, flags, ...rest);
+          const [row, column] = [
+            [SCORE_STRIDE, 4],
+            [4, SCORE_STRIDE],
+          ];
+          product(scores, kept, ...column, dOut, ldo, dValues, valueStride, valid, dV, p.rows);
+          product(gradients, allowed, ...column, scaled, dK.shl(2), dKeys, keyStride, valid, dK, p.rows);
+          product(gradients, allowed, ...row, keys, field('ldk'), dQ, keyStride, p.rows, dK, valid);
         },
         () => {
           const transposed = (a: Int, panels: Int, out: Int, stride: Int) => {

@@ -25,7 +25,7 @@ function fewRows(m: binaryen.Module): void {
     const field = fieldsOf(p.record);
     const place = (name: AttentionField) => f.intVariable(name, p.scratch.plus(field(name)));
     const [max, sum, factors, shifts] = (['atMax', 'atSum', 'atFactors', 'atShifts'] as const).map(place);
-    const [scaled, scores, out] = (['atQuery', 'atScores', 'atOut'] as const).map(place);
+    const [scaled, scores, out, part] = (['atQuery', 'atScores', 'atOut', 'atPart'] as const).map(place);
     const local = (name: string, value?: Int) => f.intVariable(name, value);
     const { queryRow: firstQuery, numQueries, keyRow, numKeys, offset } = sequenceOf(f, field, p.sequence);
     const dK = local('dK', field('dK'));
@@ -97,7 +97,7 @@ function fewRows(m: binaryen.Module): void {
       );
       f.if(field('v'), () => {
         v.set(field('v').plus(keyRow.plus(tile).times(ldv)).plus(p.kvFrom.times(dV).shl(2)));
-        f.call('attention_values_rows', scores, v, ldv, out, outStride, dV, rowsAHead, rows, valid);
+        f.call('attention_values_rows', scores, v, ldv, out, outStride, part, dV, rowsAHead, rows, valid);
       });
     });
     eachHead(() => callFinishRows(f, rowsOfHead));

@@ -1,36 +1,49 @@
 import type binaryen from 'binaryen';
 import { type AttentionField, KEY_TILE } from '../attention-record.js';
+import { KC } from '../summation.js';
 import { fieldsOf, groupOf, outStrideOf, roundUp, sequenceOf } from './attention-fields.js';
 import { callLogits, changesScores, type ScoreRow } from './attention-logits.js';
 import { callFinishRows, callStartRows, ifNotFinite } from './attention-row-ends.js';
 import { define, type Int } from './builder.js';
-import { KC } from './gemm.js';
 
 type Module = binaryen.Module;
 
 const SCORE_STRIDE = KEY_TILE * 4;
 
-/** O row += Σ P_j·V_j over the keys whose logit is not −∞, j ascending. */
-function carefulStep(m: Module): void {
+/**
+ * C (m × n) += A · B without the terms whose flag is 0, p ascending: C[i, c] += Σ_p A[i, p]·B[p, c], taken from 0. Entry
+ * (i, p) of A and of its flags lies at i·stepI + p·stepP bytes.
+ */
+function carefulProduct(m: Module): void {
   const parameters = {
-    weights: 'int',
-    logits: 'int',
-    count: 'int',
-    v: 'int',
-    ldv: 'int',
-    out: 'int',
-    dV: 'int',
+    a: 'int',
+    flags: 'int',
+    stepI: 'int',
+    stepP: 'int',
+    b: 'int',
+    ldb: 'int',
+    c: 'int',
+    ldc: 'int',
+    m: 'int',
+    n: 'int',
+    k: 'int',
   } as const;
-  define(m, 'attention_careful_step', parameters, (f, p) => {
-    const [j, c] = [f.intVariable('j'), f.intVariable('c')];
-    f.for(j, 0, p.count, 1, () => {
-      f.if(p.logits.plus(j.shl(2)).float().ne(Number.NEGATIVE_INFINITY), () => {
-        f.for(c, 0, p.dV.shl(2), 4, () => {
-          const out = p.out.plus(c);
-          out.store(out.float().plus(p.weights.plus(j.shl(2)).float().times(p.v.plus(c).float())));
+  define(m, 'attention_careful_product', parameters, (f, x) => {
+    const [i, column, p, at] = ['i', 'column', 'p', 'at'].map((name) => f.intVariable(name));
+    const sum = f.floatVariable('sum');
+    const toFlags = f.intVariable('toFlags', x.flags.minus(x.a));
+    f.for(i, 0, x.m, 1, () => {
+      f.for(column, 0, x.n.shl(2), 4, () => {
+        sum.set(0);
+        at.set(x.a.plus(i.times(x.stepI)));
+        f.for(p, 0, x.k, 1, () => {
+          const entry = x.b.plus(p.times(x.ldb)).plus(column);
+          f.if(at.plus(toFlags).int(), () => sum.set(sum.plus(at.float().times(entry.float()))));
+          at.add(x.stepP);
         });
+        const target = x.c.plus(i.times(x.ldc)).plus(column);
+        target.store(target.float().plus(sum));
       });
-      p.v.add(p.ldv);
     });
   });
 }
@@ -50,7 +63,7 @@ function queryTile(m: Module): void {
     const field = fieldsOf(p.record);
     const place = (name: AttentionField) => f.intVariable(name, p.scratch.plus(field(name)));
     const [max, sum, factors, shifts] = (['atMax', 'atSum', 'atFactors', 'atShifts'] as const).map(place);
-    const [scaled, scores, logits, out] = (['atQuery', 'atScores', 'atLogits', 'atOut'] as const).map(place);
+    const [scaled, scores, allowed, out] = (['atQuery', 'atScores', 'atAllowed', 'atOut'] as const).map(place);
     const [keys, values, edge] = (['atKeys', 'atValues', 'atEdge'] as const).map(place);
     const local = (name: string, value: Int) => f.intVariable(name, value);
     const dK = local('dK', field('dK'));
@@ -105,7 +118,11 @@ function queryTile(m: Module): void {
       const last = position.plus(field('right')).min(numKeys.minus(1));
       const atEdge = tile.lt(first).or(tile.plus(count).minus(1).gt(last));
       f.if(changing.or(atEdge), () => eachRow(() => callLogits(f, p.record, row)));
-      f.if(p.careful, () => f.copy(logits, scores, p.rows.times(SCORE_STRIDE)));
+      f.if(p.careful, () =>
+        f.for(r, 0, p.rows.times(SCORE_STRIDE), 16, () =>
+          allowed.plus(r).store(scores.plus(r).vector().ne(f.floats(Number.NEGATIVE_INFINITY))),
+        ),
+      );
       f.call('attention_softmax_rows', scores, p.rows, count, max, sum, factors, shifts, out, outStride);
       f.if(dropping, () =>
         eachRow(() => {
@@ -115,12 +132,11 @@ function queryTile(m: Module): void {
       );
       f.if(
         p.careful,
-        () =>
-          eachRow(() => {
-            const [rowLogits, outRow] = [logits.plus(r.times(SCORE_STRIDE)), out.plus(r.times(outStride))];
-            const v = hasV.plus(keyRow.plus(tile).times(field('ldv'))).plus(kvHead.times(dV).shl(2));
-            f.call('attention_careful_step', rowScores, rowLogits, valid, v, field('ldv'), outRow, dV);
-          }),
+        () => {
+          const v = hasV.plus(keyRow.plus(tile).times(field('ldv'))).plus(kvHead.times(dV).shl(2));
+          const [product, a] = ['attention_careful_product', [scores, allowed, SCORE_STRIDE, 4]] as const;
+          f.call(product, ...a, v, field('ldv'), out, outStride, rows, dV, valid);
+        },
         () =>
           f.if(hasV, () => {
             const [from, n] = [values.plus(tile.times(outStride)), roundUp(dV)];
@@ -139,6 +155,6 @@ function queryTile(m: Module): void {
 }
 
 export function emitQueryTile(m: Module): void {
-  carefulStep(m);
+  carefulProduct(m);
   queryTile(m);
 }

@@ -1,13 +1,16 @@
 import type binaryen from 'binaryen';
 import { KEY_TILE } from '../attention-record.js';
+import { KC } from '../summation.js';
 import { define, type Int, type IntVariable, range, type VectorVariable } from './builder.js';
+import { addRow } from './map.js';
 
 /** Rows of Q that share one transposition of K in registers. */
 const ROWS = 4;
 
 /**
- * Scores of a few query rows against `count` keys (multiple of 8), c ascending, one multiply and one add a term, as the
- * packed product: scores[r·KEY_TILE + j] = Σ_c q[r·dK + c] · k[j·ldk + c]. Keys past `stored` repeat the last one.
+ * Scores of a few query rows against `count` keys (multiple of 8), c ascending in blocks of KC, one multiply and one add
+ * a term, as the packed product: scores[r·KEY_TILE + j] = Σ_c q[r·dK + c] · k[j·ldk + c]. Keys past `stored` repeat the
+ * last one.
  */
 export function emitScoresRows(m: binaryen.Module): void {
   for (let rows = 1; rows <= ROWS; rows++) scoresOf(m, rows);
@@ -54,7 +57,7 @@ const GROUPS = [4, 2, 1, 1];
 function scoresOf(m: binaryen.Module, rows: number): void {
   const parameters = { q: 'int', k: 'int', ldk: 'int', scores: 'int', count: 'int', stored: 'int', dK: 'int' } as const;
   define(m, `attention_scores_rows${rows}`, parameters, (f, p) => {
-    const [j, left, q] = ['j', 'left', 'qAt'].map((name) => f.intVariable(name));
+    const [j, c0, left, q] = ['j', 'c0', 'left', 'qAt'].map((name) => f.intVariable(name));
     const strides = range(4).map((i) => (i === 0 ? f.int(0) : f.intVariable(`ldk${i}`, p.ldk.times(i))));
     const [v, t] = ['v', 't'].map((name) => range(4).map((i) => f.vectorVariable(`${name}${i}`)));
     const qv = f.vectorVariable('qv');
@@ -63,7 +66,6 @@ function scoresOf(m: binaryen.Module, rows: number): void {
     /** Scores of four keys a group; key i of a group lies at keys(i) from its base. */
     const turn = (bases: IntVariable[], key: (base: IntVariable, i: number) => Int) => {
       const sums = bases.map((_, g) => range(rows).map((r) => f.vectorVariable(`sum${g}${r}`)));
-      for (const sum of sums.flat()) sum.set(f.floats(0));
       q.set(p.q);
       const term = (sum: VectorVariable, r: number, i: number) =>
         sum.set(
@@ -75,42 +77,47 @@ function scoresOf(m: binaryen.Module, rows: number): void {
                   .times(t[i]),
           ),
         );
-      left.set(p.dK);
-      f.while(
-        () => left.ge(4),
-        () => {
-          if (rows === 1) qv.set(q.vector());
-          bases.forEach((base, g) => {
-            v.forEach((x, i) => {
-              const loaded = key(base, i).vector();
-              x.set(rows === 1 ? loaded.times(qv) : loaded);
+      f.for(c0, 0, p.dK, KC, () => {
+        for (const sum of sums.flat()) sum.set(f.floats(0));
+        left.set(p.dK.minus(c0).min(KC));
+        f.while(
+          () => left.ge(4),
+          () => {
+            if (rows === 1) qv.set(q.vector());
+            bases.forEach((base, g) => {
+              v.forEach((x, i) => {
+                const loaded = key(base, i).vector();
+                x.set(rows === 1 ? loaded.times(qv) : loaded);
+              });
+              transpose(t, v);
+              sums[g].forEach((sum, r) => {
+                for (let i = 0; i < 4; i++) term(sum, r, i);
+              });
             });
-            transpose(t, v);
-            sums[g].forEach((sum, r) => {
-              for (let i = 0; i < 4; i++) term(sum, r, i);
+            for (const base of bases) base.add(16);
+            q.add(16);
+            left.add(-4);
+          },
+        );
+        f.while(
+          () => left.gt(0),
+          () => {
+            bases.forEach((base, g) => {
+              t[0].set(f.floats(0));
+              for (let i = 0; i < 4; i++) t[0].set(t[0].withLane(i, key(base, i).float()));
+              if (rows === 1) t[0].set(t[0].times(q.splatAt()));
+              sums[g].forEach((sum, r) => term(sum, r, 0));
+              base.add(4);
             });
-          });
-          for (const base of bases) base.add(16);
-          q.add(16);
-          left.add(-4);
-        },
-      );
-      f.while(
-        () => left.gt(0),
-        () => {
-          bases.forEach((base, g) => {
-            t[0].set(f.floats(0));
-            for (let i = 0; i < 4; i++) t[0].set(t[0].withLane(i, key(base, i).float()));
-            if (rows === 1) t[0].set(t[0].times(q.splatAt()));
-            sums[g].forEach((sum, r) => term(sum, r, 0));
-            base.add(4);
-          });
-          q.add(4);
-          left.add(-1);
-        },
-      );
-      sums.forEach((row, g) => {
-        row.forEach((sum, r) => p.scores.plus(j.shl(2)).store(sum, r * KEY_TILE * 4 + g * 16));
+            q.add(4);
+            left.add(-1);
+          },
+        );
+        const target = p.scores.plus(j.shl(2));
+        const each = (change: (sum: VectorVariable, offset: number) => void) =>
+          sums.forEach((row, g) => row.forEach((sum, r) => change(sum, r * KEY_TILE * 4 + g * 16)));
+        f.if(c0, () => each((sum, offset) => sum.set(target.vector(offset).plus(sum))));
+        each((sum, offset) => target.store(sum, offset));
       });
     };
 
@@ -140,7 +147,8 @@ const WIDTH = 2;
 
 /**
  * out[r][c] += Σ_j weights[r·KEY_TILE + j] · v[j·ldv + h·dV + c] for `rows` rows of outStride bytes; rowsAHead of them
- * read the same head h of V. j ascending, as the packed product; V is read in the order of its addresses.
+ * read the same head h of V. j ascending from 0, then added, as the packed product; V is read in the order of its
+ * addresses while the sums, as many rows as out, stay in `block`.
  */
 export function emitValuesRows(m: binaryen.Module): void {
   const parameters = {
@@ -149,19 +157,21 @@ export function emitValuesRows(m: binaryen.Module): void {
     ldv: 'int',
     out: 'int',
     outStride: 'int',
+    block: 'int',
     dV: 'int',
     rowsAHead: 'int',
     rows: 'int',
     count: 'int',
   } as const;
   define(m, 'attention_values_rows', parameters, (f, p) => {
-    const [left, column, at, weight, out, r, inHead] = ['left', 'column', 'at', 'weight', 'outAt', 'r', 'inHead'].map(
-      (name) => f.intVariable(name),
-    );
+    const names = ['left', 'column', 'at', 'weight', 'sumRow', 'r', 'inHead'];
+    const [left, column, at, weight, sumRow, r, inHead] = names.map((name) => f.intVariable(name));
     const bytes = f.intVariable('bytes', p.dV.shl(2));
     const vRows = range(PASS).map((q) => f.intVariable(`v${q}`));
     const factors = range(PASS).map((q) => f.vectorVariable(`factor${q}`));
     const sums = range(WIDTH).map((i) => f.vectorVariable(`sum${i}`));
+    const blockBytes = f.intVariable('blockBytes', p.rows.times(p.outStride));
+    f.fill(p.block, 0, blockBytes);
     left.set(p.count);
     for (const pass of [PASS, 1]) {
       const used = vRows.slice(0, pass);
@@ -170,7 +180,7 @@ export function emitValuesRows(m: binaryen.Module): void {
         () => {
           used.forEach((row, q) => row.set(q === 0 ? p.v : used[q - 1].plus(p.ldv)));
           weight.set(p.weights);
-          out.set(p.out);
+          sumRow.set(p.block);
           inHead.set(p.rowsAHead);
           f.for(r, 0, p.rows, 1, () => {
             for (let q = 0; q < pass; q++) factors[q].set(weight.splatAt(q * 4));
@@ -178,20 +188,20 @@ export function emitValuesRows(m: binaryen.Module): void {
             for (const width of [WIDTH, 1]) {
               f.for(column, column, bytes.minus(16 * width - 1), 16 * width, () => {
                 const own = sums.slice(0, width);
-                own.forEach((sum, i) => sum.set(out.plus(column).vector(16 * i)));
+                own.forEach((sum, i) => sum.set(sumRow.plus(column).vector(16 * i)));
                 used.forEach((row, q) => {
                   at.set(row.plus(column));
                   own.forEach((sum, i) => sum.set(sum.plus(factors[q].times(at.vector(16 * i)))));
                 });
-                own.forEach((sum, i) => out.plus(column).store(sum, 16 * i));
+                own.forEach((sum, i) => sumRow.plus(column).store(sum, 16 * i));
               });
             }
             f.for(column, column, bytes, 4, () => {
-              const sum = out.plus(column);
+              const sum = sumRow.plus(column);
               used.forEach((row, q) => sum.store(sum.float().plus(factors[q].lane(0).times(row.plus(column).float()))));
             });
             weight.add(KEY_TILE * 4);
-            out.add(p.outStride);
+            sumRow.add(p.outStride);
             f.if(inHead.decrement().not(), () => {
               inHead.set(p.rowsAHead);
               for (const row of used) row.add(bytes);
@@ -203,6 +213,7 @@ export function emitValuesRows(m: binaryen.Module): void {
         },
       );
     }
+    addRow(f, at, p.block, p.out, blockBytes);
   });
 }
 

@@ -1,32 +1,42 @@
 import type binaryen from 'binaryen';
+import { KC } from '../summation.js';
 import { define, type FunctionBuilder, type Int, type IntVariable, type Vector } from './builder.js';
+import { addRow } from './map.js';
 import { forTurns, type Turn } from './rows.js';
 
-// Sums over the rows of a matrix (rows × cols), rows ascending and one running sum a column: the same order whatever
-// columns a call takes. Error at most (rows + what a term rounds)·2^−24·Σ|terms|. Row by row, the sums in memory: four
-// columns at a time down all rows would read every cache line four times.
+// Sums over the rows of a matrix (rows × cols), rows ascending: KC rows summed in `out`, each further KC in `block`, a row
+// beside it, which is then added: the same order whatever columns a call takes. Error at most (KC + rows/KC + what a term
+// rounds)·2^−24·Σ|terms|. Row by row, the sums in memory: four columns at a time down all rows would read every cache
+// line four times.
 
-/** Columns [from, to): out = Σ_r term(r). */
+/** Columns [from, to): out = Σ_r term(r). block: room for a row. */
 function sumsOfColumns(
   f: FunctionBuilder,
-  p: Record<'x' | 'out' | 'rows' | 'cols' | 'from' | 'to', IntVariable>,
+  p: Record<'x' | 'out' | 'block' | 'rows' | 'cols' | 'from' | 'to', IntVariable>,
   term: (r: IntVariable, start: Int) => (turn: Turn) => Vector,
 ): void {
-  const [r, at, start, end, toOut] = ['r', 'at', 'start', 'end', 'toOut'].map((name) => f.intVariable(name));
+  const names = ['first', 'r', 'at', 'start', 'end', 'sums', 'toSums'];
+  const [first, r, at, start, end, sums, toSums] = names.map((name) => f.intVariable(name));
   const bytes = f.intVariable('bytes', p.to.minus(p.from).shl(2));
-  f.fill(p.out.plus(p.from.shl(2)), 0, bytes);
-  f.for(r, 0, p.rows, 1, () => {
-    start.set(p.x.plus(r.times(p.cols).plus(p.from).shl(2)));
-    end.set(start.plus(bytes));
-    toOut.set(p.out.plus(p.from.shl(2)).minus(start));
-    const termOf = term(r, start);
-    forTurns(f, { at, start, end }, 1, (turn) => turn.store(turn.load(toOut).plus(termOf(turn)), toOut));
+  const out = f.intVariable('outFrom', p.out.plus(p.from.shl(2)));
+  sums.set(out);
+  f.for(first, 0, p.rows.max(1), KC, () => {
+    f.fill(sums, 0, bytes);
+    f.for(r, first, first.plus(KC).min(p.rows), 1, () => {
+      start.set(p.x.plus(r.times(p.cols).plus(p.from).shl(2)));
+      end.set(start.plus(bytes));
+      toSums.set(sums.minus(start));
+      const termOf = term(r, start);
+      forTurns(f, { at, start, end }, 1, (turn) => turn.store(turn.load(toSums).plus(termOf(turn)), toSums));
+    });
+    f.if(first, () => addRow(f, at, sums, out, bytes));
+    sums.set(p.block.plus(p.from.shl(2)));
   });
 }
 
 /** out[c] = Σ_r x[r, c], x (rows × cols). */
 function columnSums(m: binaryen.Module): void {
-  const parameters = { x: 'int', out: 'int', rows: 'int', cols: 'int', from: 'int', to: 'int' } as const;
+  const parameters = { x: 'int', out: 'int', block: 'int', rows: 'int', cols: 'int', from: 'int', to: 'int' } as const;
   const body = (f: FunctionBuilder, p: Record<keyof typeof parameters, IntVariable>) =>
     sumsOfColumns(
       f,
@@ -46,6 +56,7 @@ function gainBackward(m: binaryen.Module): void {
     mean: 'int',
     inverse: 'int',
     out: 'int',
+    block: 'int',
     rows: 'int',
     cols: 'int',
     from: 'int',

@@ -1,16 +1,16 @@
 import type binaryen from 'binaryen';
+import { KC } from '../summation.js';
 import { define, type FunctionBuilder, type Int, type IntVariable, range } from './builder.js';
 
 // C (m × n) = A · B (+ C), every element summed over k in ascending order, one multiply and one add a term: the same
-// bits for every tile, edge and row count. Accumulators live in registers over KC terms and rest in C between blocks.
+// bits for every tile, edge and row count. A block of KC terms is summed in registers, from 0, and then added to C
+// (summation.ts). KC·NR floats, a panel of a block, are 8 KB and stay in L1.
 
 /** Rows of the register tile: 4×8 needs 8 accumulators, 2 of B and 1 of A; 14 live vectors are the most V8 keeps. */
 export const MR = 4;
 /** Columns of the register tile, and of a packed panel of B. */
 export const NR = 8;
 const UNROLL = 8;
-/** Terms a block: a panel of KC·NR floats is 8 KB and stays in L1. */
-export const KC = 256;
 /** Rows of A a block: MC·KC floats are 64 KB, in L2. */
 const MC = 64;
 /** Bytes of scratch the edge columns need: one MR×NR tile. */
@@ -52,9 +52,6 @@ function microKernel(m: Module, rows: number, layoutA: LayoutA, layoutB: LayoutB
       if (layoutA === 'rows') aRows[i].set(aRows[i - 1].plus(lda));
       cRows[i].set(cRows[i - 1].plus(ldc));
     }
-    f.if(accumulate, () => {
-      sums.forEach((row, i) => row.forEach((sum, j) => sum.set(cRows[i].vector(j * 16))));
-    });
     const step = (q: number) => {
       bs.forEach((bv, j) => bv.set(b.vector(j * 16 + (layoutB === 'packed' ? q * NR * 4 : 0))));
       sums.forEach((row, i) => {
@@ -78,6 +75,9 @@ function microKernel(m: Module, rows: number, layoutA: LayoutA, layoutB: LayoutB
         },
         () => k.decrement(),
       );
+    });
+    f.if(accumulate, () => {
+      sums.forEach((row, i) => row.forEach((sum, j) => sum.set(cRows[i].vector(j * 16).plus(sum))));
     });
     sums.forEach((row, i) => row.forEach((sum, j) => cRows[i].store(sum, j * 16)));
   });

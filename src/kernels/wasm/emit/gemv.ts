@@ -1,9 +1,11 @@
 import type binaryen from 'binaryen';
+import { KC } from '../summation.js';
 import { define, type FunctionBuilder, type IntVariable, range, type VectorVariable } from './builder.js';
+import { addRow } from './map.js';
 
 // One or two rows times B (k × n) as it lies: B is the only large operand, so it is read once, in the order of its
-// addresses, several rows a pass, while the row of sums stays in L1. Every sum runs over k ascending, one multiply and
-// one add a term: the bits of gemm.ts.
+// addresses, several rows a pass, while the row of sums stays in L1. The first block of KC terms is summed in C, each
+// other one in a row beside it, which is then added to C: the bits of gemm.ts.
 
 /**
  * The most rows these kernels take. On 768×768: 1 row 41 µs against 78 with the register tile of gemm.ts, 2 rows 64
@@ -15,7 +17,7 @@ const PASS = 4;
 /** Vectors of a row a step, for 1 and 2 rows: two share an address (1 row: 55 GB/s against 51), 2 rows would spill. */
 const WIDTH = [2, 1];
 
-/** C[rows × n] = A[rows × k] · B[k × n] (+ C with accumulate); lda, ldb, ldc in bytes; n, k ≥ 0. */
+/** C[rows × n] = A[rows × k] · B[k × n]; lda, ldb, ldc in bytes; n, k ≥ 0. block: room for rows · n floats. */
 function gemv(m: binaryen.Module, rows: number): void {
   const parameters = {
     a: 'int',
@@ -26,43 +28,47 @@ function gemv(m: binaryen.Module, rows: number): void {
     ldc: 'int',
     n: 'int',
     k: 'int',
-    accumulate: 'int',
+    block: 'int',
   } as const;
   const build = (f: FunctionBuilder, p: Record<keyof typeof parameters, IntVariable>) => {
-    const [left, column, at] = ['left', 'column', 'at'].map((name) => f.intVariable(name));
-    const cRows = range(rows).map((r) => f.intVariable(`c${r}`, p.c.plus(p.ldc.times(r))));
+    const [p0, left, column, at] = ['p0', 'left', 'column', 'at'].map((name) => f.intVariable(name));
     const bytes = f.intVariable('bytes', p.n.shl(2));
-    f.if(p.accumulate.not(), () => {
-      for (const row of cRows) f.fill(row, 0, bytes);
-    });
+    const sumRows = range(rows).map((r) => f.intVariable(`c${r}`));
     const bRows = range(PASS).map((q) => f.intVariable(`b${q}`));
     const factors = range(rows).map((r) => bRows.map((_, q) => f.vectorVariable(`a${r}${q}`)));
     const sums = range(WIDTH[rows - 1]).map((v) => f.vectorVariable(`sum${v}`));
     const bv = bRows.map((_, q) => f.vectorVariable(`bv${q}`));
-    left.set(p.k);
-    for (const pass of [PASS, 1]) {
-      f.while(
-        () => left.ge(pass),
-        () => {
-          bRows.slice(0, pass).forEach((row, q) => {
-            row.set(q === 0 ? p.b : bRows[q - 1].plus(p.ldb));
-          });
-          factors.forEach((row, r) => {
-            for (let q = 0; q < pass; q++) row[q].set(p.a.plus(p.lda.times(r)).splatAt(q * 4));
-          });
-          onePass(f, { cRows, bRows: bRows.slice(0, pass), factors, bv, sums, at, column, bytes });
-          p.a.add(pass * 4);
-          p.b.set(bRows[pass - 1].plus(p.ldb));
-          left.add(-pass);
-        },
-      );
-    }
+    f.for(p0, 0, p.k.max(1), KC, () => {
+      sumRows.forEach((row, r) => {
+        row.set(p0.choose(p.block.plus(bytes.times(r)), p.c.plus(p.ldc.times(r))));
+        f.fill(row, 0, bytes);
+      });
+      left.set(p.k.minus(p0).min(KC));
+      for (const pass of [PASS, 1]) {
+        f.while(
+          () => left.ge(pass),
+          () => {
+            bRows.slice(0, pass).forEach((row, q) => {
+              row.set(q === 0 ? p.b : bRows[q - 1].plus(p.ldb));
+            });
+            factors.forEach((row, r) => {
+              for (let q = 0; q < pass; q++) row[q].set(p.a.plus(p.lda.times(r)).splatAt(q * 4));
+            });
+            onePass(f, { sumRows, bRows: bRows.slice(0, pass), factors, bv, sums, at, column, bytes });
+            p.a.add(pass * 4);
+            p.b.set(bRows[pass - 1].plus(p.ldb));
+            left.add(-pass);
+          },
+        );
+      }
+      f.if(p0, () => sumRows.forEach((row, r) => addRow(f, column, row, p.c.plus(p.ldc.times(r)), bytes)));
+    });
   };
   define(m, `gemv${rows}`, parameters, build, true);
 }
 
 interface Pass {
-  cRows: IntVariable[];
+  sumRows: IntVariable[];
   bRows: IntVariable[];
   factors: VectorVariable[][];
   bv: VectorVariable[];
@@ -73,13 +79,13 @@ interface Pass {
 }
 
 /** Adds a term a row of B to every sum: sum[r][j] += Σ_q factor[r][q] · b[q][j]. */
-function onePass(f: FunctionBuilder, { cRows, bRows, factors, bv, sums, at, column, bytes }: Pass): void {
-  const several = cRows.length > 1;
+function onePass(f: FunctionBuilder, { sumRows, bRows, factors, bv, sums, at, column, bytes }: Pass): void {
+  const several = sumRows.length > 1;
   column.set(0);
   for (const width of new Set([sums.length, 1])) {
     f.for(column, column, bytes.minus(16 * width - 1), 16 * width, () => {
       if (several) for (const [q, bRow] of bRows.entries()) bv[q].set(bRow.plus(column).vector());
-      cRows.forEach((row, r) => {
+      sumRows.forEach((row, r) => {
         const own = sums.slice(0, width);
         const c = row.plus(column);
         own.forEach((sum, v) => sum.set(c.vector(16 * v)));
@@ -92,7 +98,7 @@ function onePass(f: FunctionBuilder, { cRows, bRows, factors, bv, sums, at, colu
     });
   }
   f.for(column, column, bytes, 4, () => {
-    cRows.forEach((row, r) => {
+    sumRows.forEach((row, r) => {
       const c = row.plus(column);
       bRows.forEach((bRow, q) => c.store(c.float().plus(factors[r][q].lane(0).times(bRow.plus(column).float()))));
     });

@@ -12,7 +12,7 @@ const scratch = join(wasm, '../../../build');
 const targets = { 'module.generated.ts': 'buildForward', 'backward-module.generated.ts': 'buildBackward' };
 const sources = [
   ...readdirSync(emit).map((name) => join(emit, name)),
-  ...['attention-record.ts', 'printable.ts'].map((name) => join(wasm, name)),
+  ...['attention-record.ts', 'printable.ts', 'summation.ts'].map((name) => join(wasm, name)),
 ];
 
 const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;

@@ -22,6 +22,13 @@ export function forFloats(
   f.for(at, at, end, 4, single);
 }
 
+/** to[i] += from[i] for `bytes` bytes of floats; `at` is a local to count with. */
+export function addRow(f: FunctionBuilder, at: IntVariable, from: Int, to: Int, bytes: Int): void {
+  const [source, target] = [from.plus(at), to.plus(at)];
+  const vector = (offset: number) => target.store(target.vector(offset).plus(source.vector(offset)), offset);
+  forFloats(f, at, f.int(0), bytes, 1, vector, () => target.store(target.float().plus(source.float())));
+}
+
 /**
  * Defines the entry `name`: out[i] = change(x[i]) for floats [from, to). `change` appends what it needs and gives the
  * result. The last floats are copied to all lanes one by one: the same bits.

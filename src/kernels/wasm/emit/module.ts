@@ -23,6 +23,7 @@ const SHRINKING = ['simplify-locals-nostructure', 'coalesce-locals', 'reorder-lo
 
 /** What the backward module calls of the forward one, with the number of its parameters, all integers. */
 const SHARED: Readonly<Record<string, number>> = {
+  attention_careful_product: 11,
   attention_dropout: 6,
   attention_logits: 9,
   attention_softcap: 3,

@@ -1,3 +1,4 @@
+import { KC } from '../summation.js';
 import { type FloatVariable, type FunctionBuilder, type Int, type IntVariable, range, type Vector } from './builder.js';
 import { horizontalSum } from './exp.js';
 import { forFloats } from './map.js';
@@ -5,8 +6,8 @@ import { forFloats } from './map.js';
 /** A row of floats [start, end) by address, and the variable that walks over it. */
 export interface Row {
   at: IntVariable;
-  start: IntVariable;
-  end: IntVariable;
+  start: Int;
+  end: Int;
 }
 
 /** Four floats of a row, or one of them in all lanes. Another matrix of the same shape is reached by its distance in bytes. */
@@ -46,7 +47,25 @@ export function forTurns(f: FunctionBuilder, row: Row, count: number, body: (tur
   );
 }
 
-/** Every sum over the row of what `terms` gives; `parts` vectors of four partial sums each: an order that depends on cols alone. */
+/** Runs `body` for the row in pieces of KC turns of `count` vectors, the last one shorter; a row of no floats has none. */
+export function forBlocks(f: FunctionBuilder, row: Row, count: number, body: (piece: Row) => void): void {
+  const start = f.intVariable('blockStart', row.start);
+  const end = f.intVariable('blockEnd');
+  const bytes = KC * count * 16;
+  f.while(
+    () => start.lt(row.end),
+    () => {
+      end.set(start.plus(bytes).min(row.end));
+      body({ at: row.at, start, end });
+      start.set(end);
+    },
+  );
+}
+
+/**
+ * Every sum over the row of what `terms` gives; `parts` vectors of four partial sums each, in blocks (summation.ts): an
+ * order that depends on cols alone.
+ */
 export function sums(
   f: FunctionBuilder,
   row: Row,
@@ -54,22 +73,22 @@ export function sums(
   count: number,
   terms: (turn: Turn) => readonly Vector[],
 ): FloatVariable[] {
-  const partial = range(count).map(() => range(parts).map(() => f.vectorVariable('part', f.constant(0))));
-  forTurns(f, row, parts, (turn) => {
-    terms(turn).forEach((term, t) => {
-      const part = partial[t][turn.index];
-      part.set(part.plus(turn.counted(term)));
+  const totals = range(count).map(() => f.vectorVariable('total', f.constant(0)));
+  const partial = range(count).map(() => range(parts).map(() => f.vectorVariable('part')));
+  forBlocks(f, row, parts, (block) => {
+    for (const part of partial.flat()) part.set(f.constant(0));
+    forTurns(f, block, parts, (turn) => {
+      terms(turn).forEach((term, t) => {
+        const part = partial[t][turn.index];
+        part.set(part.plus(turn.counted(term)));
+      });
+    });
+    totals.forEach((total, t) => {
+      const [first, ...others] = partial[t];
+      total.set(total.plus(others.reduce<Vector>((a, b) => a.plus(b), first)));
     });
   });
-  return partial.map((part) =>
-    f.floatVariable(
-      'sum',
-      horizontalSum(
-        f,
-        part.slice(1).reduce<Vector>((a, b) => a.plus(b), part[0]),
-      ),
-    ),
-  );
+  return totals.map((total) => f.floatVariable('sum', horizontalSum(f, total)));
 }
 
 /** Runs `body` for rows [from, to) of x, with the row's bounds set. */

@@ -2,6 +2,7 @@ import type binaryen from 'binaryen';
 import { define, range, type Vector, type VectorVariable } from './builder.js';
 import { boundedExpVector, boundedExpVectors, horizontalMax, horizontalSum } from './exp.js';
 import { forFloats } from './map.js';
+import { forBlocks } from './rows.js';
 
 /** Vectors a turn. Exponentials four at a time share their constants: 512×512 took 289 µs with one a turn, 226 with four. */
 const WIDTH = 4;
@@ -23,7 +24,7 @@ function softmaxRows(m: binaryen.Module): void {
       const shift = f.intVariable('shift', out.minus(x));
       const [row, end, at] = ['row', 'end', 'at'].map((name) => f.intVariable(name));
       const parts = range(WIDTH).map((i) => f.vectorVariable(`part${i}`));
-      const [v, max, sums] = ['v', 'max', 'sums'].map((name) => f.vectorVariable(name));
+      const [v, max, sums, total] = ['v', 'max', 'sums', 'total'].map((name) => f.vectorVariable(name));
       const [rowMax, sum] = ['rowMax', 'sum'].map((name) => f.floatVariable(name));
       f.for(row, x.plus(from.times(stride)), x.plus(to.times(stride)), stride, () => {
         end.set(row.plus(stride));
@@ -47,7 +48,7 @@ function softmaxRows(m: binaryen.Module): void {
         // Not −∞ − (−∞): a row of −∞ then sums to 0, and a NaN that pmax passed over still shows.
         max.set(rowMax.eq(Number.NEGATIVE_INFINITY).chooseFloat(0, rowMax).splat());
 
-        sums.set(f.constant(0));
+        total.set(f.constant(0));
         const exponentials = (out: VectorVariable[]) => {
           boundedExpVectors(
             f,
@@ -57,21 +58,25 @@ function softmaxRows(m: binaryen.Module): void {
           out.forEach((e, i) => at.plus(shift).store(e, i * 16));
           for (const e of out) sums.set(sums.plus(e));
         };
-        f.for(at, row, end.minus(WIDTH * 16 - 1), WIDTH * 16, () => exponentials(parts));
-        forFloats(
-          f,
-          at,
-          at,
-          end,
-          1,
-          () => exponentials([v]),
-          () => {
-            boundedExpVector(f, v, at.splatAt().minus(max));
-            at.plus(shift).store(v.lane(0));
-            sums.set(sums.plus(v.and(f.lanes(-1, 0, 0, 0))));
-          },
-        );
-        sum.set(horizontalSum(f, sums));
+        forBlocks(f, { at, start: row, end }, 1, (block) => {
+          sums.set(f.constant(0));
+          f.for(at, block.start, block.end.minus(WIDTH * 16 - 1), WIDTH * 16, () => exponentials(parts));
+          forFloats(
+            f,
+            at,
+            at,
+            block.end,
+            1,
+            () => exponentials([v]),
+            () => {
+              boundedExpVector(f, v, at.splatAt().minus(max));
+              at.plus(shift).store(v.lane(0));
+              sums.set(sums.plus(v.and(f.lanes(-1, 0, 0, 0))));
+            },
+          );
+          total.set(total.plus(sums));
+        });
+        sum.set(horizontalSum(f, total));
         v.set(sum.eq(0).chooseFloat(0, f.float(1).dividedBy(sum)).splat());
         const scaled = (offset: number) => at.store(at.vector(offset).times(v), offset);
         forFloats(f, at, row.plus(shift), end.plus(shift), WIDTH, scaled, () => at.store(at.float().times(v.lane(0))));

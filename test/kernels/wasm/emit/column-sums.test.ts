@@ -1,18 +1,26 @@
 import { describe, expect, test } from 'vitest';
-import { sumRows } from '../../../../src/kernels/reference/elementwise.js';
 import { fc } from '../../../support/property.js';
 import { Arena, entries, expectOneHash, grid } from './support.js';
 
 function run(x: ArrayLike<number>, rows: number, cols: number, cut: number): Float32Array {
   const arena = new Arena();
-  const at = { x: arena.input(x), out: arena.output(cols) };
-  arena.run(cols, cut, (a, b) => entries.column_sums(at.x, at.out, rows, cols, a, b));
+  const at = { x: arena.input(x), out: arena.output(cols), block: arena.output(cols) };
+  arena.run(cols, cut, (a, b) => entries.column_sums(at.x, at.out, at.block, rows, cols, a, b));
   return arena.read(at.out);
 }
 
-/** The reference on 32-bit storage rounds after every row: the same sums to the bit. */
-const expected = (x: ArrayLike<number>, rows: number, cols: number) =>
-  sumRows((length) => new Float32Array(length), Float32Array.from(x), rows, cols);
+/** 256 rows from 0, each sum rounded, then added to those before: the same sums to the bit. */
+function expected(x: ArrayLike<number>, rows: number, cols: number): Float32Array {
+  const out = new Float32Array(cols);
+  for (let first = 0; first < rows; first += 256) {
+    const block = new Float32Array(cols);
+    for (let r = first; r < Math.min(first + 256, rows); r++) {
+      for (let c = 0; c < cols; c++) block[c] += x[r * cols + c];
+    }
+    for (let c = 0; c < cols; c++) out[c] += block[c];
+  }
+  return out;
+}
 
 describe('column_sums', () => {
   test('any numbers in 0 … 6 rows of 0 … 70 columns, any range of columns: to the bit', () => {
@@ -31,15 +39,17 @@ describe('column_sums', () => {
       }),
     );
   });
-  test('2 000 rows, ascending', () => {
-    const x = grid(-1, 1.5, 2000 * 9).map((value) => value ** 5);
-    expect(run(x, 2000, 9, 4)).toEqual(expected(x, 2000, 9));
+  test('rows ascending, in blocks', () => {
+    for (const rows of [255, 256, 257, 511, 512, 513, 2000]) {
+      const x = grid(-1, 1.5, rows * 9).map((value) => value ** 5);
+      expect(run(x, rows, 9, 4)).toEqual(expected(x, rows, 9));
+    }
     expect(run([1e8, 1, -1e8], 3, 1, 0)).toEqual(Float32Array.of(0));
     expect(run([1e8, -1e8, 1], 3, 1, 0)).toEqual(Float32Array.of(1));
   });
   test('100 repeats', () => {
     const arena = new Arena();
-    const at = { x: arena.input(grid(-9, 8, 210)), out: arena.output(70) };
-    expectOneHash(arena, () => entries.column_sums(at.x, at.out, 3, 70, 0, 70));
+    const at = { x: arena.input(grid(-9, 8, 2100)), out: arena.output(7), block: arena.output(7) };
+    expectOneHash(arena, () => entries.column_sums(at.x, at.out, at.block, 300, 7, 0, 7));
   });
 });
