@@ -64,19 +64,49 @@ export class Tape<Value extends object> {
    * gradients between them are let go on the way, so a tape plays once.
    */
   play(algebra: GradientAlgebra<Value>, loss: Value, dLoss: Floats, keep: ReadonlySet<Value>): Map<Value, Gradient> {
-    const gradients = new Map<Value, Gradient>([[loss, dLoss]]);
+    const partials = new Map<Value, Partial[]>([[loss, [{ gradient: dLoss, uses: 1 }]]]);
+    const sum = (value: Value, parts: readonly Partial[]): Gradient => {
+      return parts.map(({ gradient }) => gradient).reduceRight((later, earlier) => algebra.add(value, earlier, later));
+    };
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       const { output, inputs, backward } = step;
-      const dOut = gradients.get(output);
-      if (dOut === undefined) continue;
-      if (!keep.has(output)) gradients.delete(output);
+      const parts = partials.get(output);
+      if (parts === undefined) continue;
+      const dOut = sum(output, parts);
+      if (keep.has(output)) partials.set(output, [{ gradient: dOut, uses: 1 }]);
+      else partials.delete(output);
       backward(algebra.dense(output, dOut)).forEach((gradient, i) => {
-        if (gradient === undefined) return;
-        const before = gradients.get(inputs[i]);
-        // Never added in place: the array may be the gradient of another value too.
-        gradients.set(inputs[i], before === undefined ? gradient : algebra.add(inputs[i], before, gradient));
+        if (gradient !== undefined) addUse(algebra, inputs[i], gradient, partials);
       });
     }
+    const gradients = new Map<Value, Gradient>();
+    for (const [value, parts] of partials) gradients.set(value, sum(value, parts));
     return gradients;
   }
+}
+
+/** The sum of the gradients of so many uses of a value. */
+interface Partial {
+  gradient: Gradient;
+  uses: number;
+}
+
+/**
+ * One use more. Sums of equally many uses are added, as the digits of a binary counter carry, so that n uses round log₂ n
+ * times and not n. Never in place: an array may be the gradient of another value too.
+ */
+function addUse<Value extends object>(
+  algebra: GradientAlgebra<Value>,
+  value: Value,
+  gradient: Gradient,
+  partials: Map<Value, Partial[]>,
+): void {
+  const parts = partials.get(value) ?? [];
+  partials.set(value, parts);
+  let last: Partial = { gradient, uses: 1 };
+  for (let before = parts.at(-1); before?.uses === last.uses; before = parts.at(-1)) {
+    parts.pop();
+    last = { gradient: algebra.add(value, before.gradient, last.gradient), uses: 2 * last.uses };
+  }
+  parts.push(last);
 }
