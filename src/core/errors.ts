@@ -1,3 +1,5 @@
+import { fitsFloat32 } from './float32.js';
+
 /**
  * A shape or a number out of range. Its message reads `where: what must hold: what was given (hint)`.
  *
@@ -72,6 +74,13 @@ export function requireFinite(
   requireNumber(where, name, value);
   if (Number.isFinite(value) && value >= low && value <= high) return;
   throw shapeError(where, `${name} must be a finite number${rangeText(low, high)}`, `got ${value}`);
+}
+
+/** A finite number that means the same to all kernels. */
+export function requireFloat32(where: string, name: string, value: unknown, low?: number): asserts value is number {
+  requireFinite(where, name, value, low);
+  if (fitsFloat32(value)) return;
+  throw shapeError(where, `${name} must be 0 or of a size from 1.2e-38 to 3.4e38, as float32 holds it`, `got ${value}`);
 }
 
 /** An integer that satisfies low ≤ value ≤ high and is exact in a double. */

@@ -71,7 +71,7 @@ function tryWasm(): ForwardKernels | undefined {
   if (wasm !== undefined || room === undefined) return wasm;
   try {
     runtime = loadKernels(room);
-    wasm = { ...reference, ...wasmKernels(runtime, reference.unary), name: 'wasm-simd' };
+    wasm = { ...reference, ...wasmKernels(runtime, reference), name: 'wasm-simd' };
   } catch (error) {
     // Its readers will not come: later parameters are ordinary arrays.
     memory = undefined;

@@ -5,6 +5,7 @@ import {
   requireArrayLike,
   requireCount,
   requireFinite,
+  requireFloat32,
   requireInteger,
   requireOptions,
   requireSize,
@@ -131,9 +132,9 @@ export function attentionProblem(where: string, q: Matrix, k: Matrix, options: A
 
 function checkLogits(where: string, dK: number, options: AttentionOptions): { scale: number; softcap: number } {
   const { scale = dK === 0 ? 1 : 1 / Math.sqrt(dK), softcap = 0 } = options;
-  requireFinite(where, 'scale', scale);
-  requireFinite(where, 'softcap', softcap, 0);
-  return { scale, softcap };
+  requireFloat32(where, 'scale', scale);
+  requireFloat32(where, 'softcap', softcap, 0);
+  return { scale, softcap: softcap + 0 }; // kernels ask its bits whether it is off: not those of −0
 }
 
 /** What can be said of a layer's options before there is a q or a k: nothing is computed. */

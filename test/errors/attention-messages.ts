@@ -98,6 +98,18 @@ export const attentionMessages: readonly BadCall[] = [
   ],
   [
     name,
+    given({ softcap: 1e39 }),
+    ShapeError,
+    'scaledDotProductAttention: softcap must be 0 or of a size from 1.2e-38 to 3.4e38, as float32 holds it: got 1e+39',
+  ],
+  [
+    name,
+    given({ scale: -1e-46 }),
+    ShapeError,
+    'scaledDotProductAttention: scale must be 0 or of a size from 1.2e-38 to 3.4e38, as float32 holds it: got -1e-46',
+  ],
+  [
+    name,
     given({ dropout: 1.1 }),
     ShapeError,
     'scaledDotProductAttention: dropout must be a finite number from 0 to 1: got 1.1',

@@ -39,7 +39,7 @@ export function attention(allocate: Allocate, problem: AttentionForwardProblem):
     for (let j = 0; j < row.numKeys; j++) {
       if (logits[j] === Number.NEGATIVE_INFINITY) continue;
       const weight = Math.exp(logits[j] - max) / sum;
-      const kept = dropout === 0 ? weight : keeps(problem, row, j) ? weight / (1 - dropout) : 0;
+      const kept = dropout === 0 ? weight : keeps(problem, row, j) ? weight / (1 - dropout) : 0 * weight; // NaN stays
       const vRow = (row.firstKey + j) * numKvHeads * dV + kvColumn;
       for (let c = 0; c < dV; c++) sums[c] += kept * v[vRow + c];
     }

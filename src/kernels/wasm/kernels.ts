@@ -1,3 +1,4 @@
+import { fitsFloat32 } from '../../core/float32.js';
 import type {
   BinaryOperation,
   CrossEntropy,
@@ -44,23 +45,25 @@ const UNARY_ENTRIES: Partial<Record<UnaryOperation, KernelEntry>> = {
   silu: 'silu',
 };
 
-/** @param otherUnary  computes log and sqrt */
-export function wasmKernels(runtime: Runtime, otherUnary: ForwardKernels['unary']): WasmKernels {
+/** What computes in float64 where float32 is too small, and log and sqrt. */
+type Others = Pick<ForwardKernels, 'unary' | 'scale' | 'layerNorm' | 'rmsNorm'>;
+
+export function wasmKernels(runtime: Runtime, others: Others): WasmKernels {
   return {
     gemm: (problem) => gemm(runtime, problem),
     softmax: (x, rows, cols) => softmax(runtime, x, rows, cols),
     unary: (operation, x) => {
       const entry = UNARY_ENTRIES[operation];
-      return entry === undefined ? otherUnary(operation, x) : unary(runtime, entry, x);
+      return entry === undefined ? others.unary(operation, x) : unary(runtime, entry, x);
     },
     binary: (operation, a, b) => binary(runtime, operation, a, b),
-    scale: (x, factor) => scale(runtime, x, factor),
+    scale: (x, factor) => (fitsFloat32(factor) ? scale(runtime, x, factor) : others.scale(x, factor)),
     attention: (problem) => attention(runtime, problem),
     attentionStatistics: (problem) => attentionStatistics(runtime, problem),
     attentionStage: (problem, stage, sequence, head) => attentionStage(runtime, problem, stage, sequence, head),
     rotary: (problem) => rotary(runtime, problem),
-    layerNorm: (problem) => layerNorm(runtime, problem),
-    rmsNorm: (problem) => rmsNorm(runtime, problem),
+    layerNorm: (problem) => layerNorm(runtime, problem, others),
+    rmsNorm: (problem) => rmsNorm(runtime, problem, others),
     logSoftmax: (x, rows, cols) => logSoftmax(runtime, x, rows, cols),
     crossEntropy: (problem) => crossEntropy(runtime, problem),
     dropout: (problem) => dropout(runtime, problem),
@@ -105,27 +108,48 @@ function rotary({ memory, exports }: Runtime, problem: Rotary): Float32Array {
   return memory.copyOut(out, x.length);
 }
 
-function layerNorm({ memory, exports }: Runtime, problem: Normalization): LayerNormResult {
+/**
+ * Whether the squares of a row have left float32: then 1/√(their mean + ε) is 0 or NaN; or have lost digits in it: where
+ * that mean with ε is below 2^−100. Such rows are done again by `others`.
+ */
+const hasLostSquares = (inverse: number): boolean => !(inverse > 0 && inverse < 2 ** 50);
+
+function layerNorm({ memory, exports }: Runtime, problem: Normalization, others: Others): LayerNormResult {
   const { x, rows, cols, epsilon } = problem;
   memory.enter();
   const [out, mean, inverseStd] = [x.length, rows, rows].map((length) => memory.reserve(length * 4));
   const gain = problem.gain ? memory.copyIn(problem.gain) : 0;
   const bias = problem.bias ? memory.copyIn(problem.bias) : 0;
   exports.layer_norm(memory.copyIn(x), out, gain, bias, mean, inverseStd, cols, epsilon, 0, rows);
-  return {
+  const result = {
     out: memory.copyOut(out, x.length),
     mean: memory.copyOut(mean, rows),
     inverseStd: memory.copyOut(inverseStd, rows),
   };
+  for (const [r, inverse] of result.inverseStd.entries()) {
+    if (!hasLostSquares(inverse)) continue;
+    const row = others.layerNorm({ ...problem, x: x.subarray(r * cols, (r + 1) * cols), rows: 1 });
+    result.out.set(row.out, r * cols);
+    result.mean.set(row.mean, r);
+    result.inverseStd.set(row.inverseStd, r);
+  }
+  return result;
 }
 
-function rmsNorm({ memory, exports }: Runtime, problem: Normalization): RmsNormResult {
+function rmsNorm({ memory, exports }: Runtime, problem: Normalization, others: Others): RmsNormResult {
   const { x, rows, cols, epsilon } = problem;
   memory.enter();
   const [out, inverseRms] = [x.length, rows].map((length) => memory.reserve(length * 4));
   const gain = problem.gain ? memory.copyIn(problem.gain) : 0;
   exports.rms_norm(memory.copyIn(x), out, gain, inverseRms, cols, epsilon, 0, rows);
-  return { out: memory.copyOut(out, x.length), inverseRms: memory.copyOut(inverseRms, rows) };
+  const result = { out: memory.copyOut(out, x.length), inverseRms: memory.copyOut(inverseRms, rows) };
+  for (const [r, inverse] of result.inverseRms.entries()) {
+    if (!hasLostSquares(inverse)) continue;
+    const row = others.rmsNorm({ ...problem, x: x.subarray(r * cols, (r + 1) * cols), rows: 1 });
+    result.out.set(row.out, r * cols);
+    result.inverseRms.set(row.inverseRms, r);
+  }
+  return result;
 }
 
 /** The logarithm of a row's sum is taken here: one a row. */
@@ -152,7 +176,12 @@ function crossEntropy(runtime: Runtime, problem: CrossEntropy): CrossEntropyResu
     if (targets[r] === ignoreIndex) continue;
     counted++;
     const own = labelSmoothing < 1 ? (1 - labelSmoothing) * (max[r] - logits[r * cols + targets[r]]) : 0;
-    total += Math.log(sum[r]) + own + (labelSmoothing > 0 ? (labelSmoothing * gap[r]) / cols : 0);
+    let spread = gap[r];
+    if (labelSmoothing > 0 && !Number.isFinite(spread)) {
+      spread = 0; // it may only have been too large for float32
+      for (let c = 0; c < cols; c++) spread += max[r] - logits[r * cols + c];
+    }
+    total += Math.log(sum[r]) + own + (labelSmoothing > 0 ? (labelSmoothing * spread) / cols : 0);
   }
   return { loss: Float32Array.of(counted === 0 ? 0 : total / counted), max, sum };
 }

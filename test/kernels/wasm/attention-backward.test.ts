@@ -32,7 +32,7 @@ const [reference, float64] = [forward.reference, forward.float64].map((kernels) 
   ...kernels,
   ...referenceBackward(kernels.allocate),
 }));
-const withBackward = (own: BackwardRuntime) => ({ ...wasmKernels(runtime, reference.unary), ...wasmBackward(own) });
+const withBackward = (own: BackwardRuntime) => ({ ...wasmKernels(runtime, reference), ...wasmBackward(own) });
 const wasm = withBackward(backward);
 
 const UNIT = 2 ** -24;
@@ -317,7 +317,7 @@ describe('attentionBackward on WASM', () => {
     const bytesOf = (length: number) => {
       const memory = new KernelMemory();
       const own = loadKernels(memory);
-      const kernels = { ...wasmKernels(own, reference.unary), ...wasmBackward(loadBackward(own)) };
+      const kernels = { ...wasmKernels(own, reference), ...wasmBackward(loadBackward(own)) };
       const problem = withOptions({ causal: true }, { lengths: [{ lq: length, lk: length }] });
       gradientsOn(kernels, problem, upstreamOf(problem));
       return memory.liveBytes;

@@ -22,7 +22,7 @@ it('wasmBackward runs in the memory of the forward kernels', () => {
     cuSeqlensK: Int32Array.of(0, 2),
     offsets: Int32Array.of(1),
   };
-  const forward = wasmKernels(runtime, reference.unary).attention(problem);
+  const forward = wasmKernels(runtime, reference).attention(problem);
   const dOut = Float32Array.of(2);
   const { dQ, dK, dV } = wasmBackward(loadBackward(runtime)).attentionBackward({
     ...problem,

@@ -6,7 +6,7 @@ import { loadKernels } from '../../../src/kernels/wasm/loader.js';
 import { KernelMemory } from '../../../src/kernels/wasm/memory.js';
 import { expectClose, expectSame } from '../../support/compare.js';
 
-const wasm = wasmKernels(loadKernels(new KernelMemory()), reference.unary);
+const wasm = wasmKernels(loadKernels(new KernelMemory()), reference);
 const x = Float32Array.from({ length: 5 * 13 }, (_, i) => 4 * Math.sin(i * 78.233));
 const gain = x.slice(0, 13);
 const bias = x.slice(13, 26);
