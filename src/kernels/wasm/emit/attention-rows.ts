@@ -25,24 +25,27 @@ export function emitScoresRows(m: binaryen.Module): void {
     dK: 'int',
   } as const;
   define(m, 'attention_scores_rows', parameters, (f, p) => {
-    const r = f.intVariable('r');
-    const left = f.intVariable('left');
+    const [first, r, left] = ['first', 'r', 'left'].map((name) => f.intVariable(name));
     const call = (rows: number) => {
-      const [q, scores] = [p.q.plus(r.times(p.dK).shl(2)), p.scores.plus(r.times(KEY_TILE * 4))];
-      f.call(`attention_scores_rows${rows}`, q, p.k, p.ldk, scores, p.count, p.stored, p.dK);
+      const [q, scores] = [p.q.plus(r.times(p.dK).plus(first).shl(2)), p.scores.plus(r.times(KEY_TILE * 4))];
+      const terms = p.dK.minus(first).min(KC);
+      const k = p.k.plus(first.shl(2));
+      f.call(`attention_scores_rows${rows}`, q, k, p.ldk, scores, p.count, p.stored, p.dK, terms, first);
     };
-    f.for(r, 0, p.rows, ROWS, () => {
-      left.set(p.rows.minus(r));
-      const from = (rows: number) => {
-        if (rows === 1) call(1);
-        else
-          f.if(
-            left.ge(rows),
-            () => call(rows),
-            () => from(rows - 1),
-          );
-      };
-      from(ROWS);
+    f.for(first, 0, p.dK, KC, () => {
+      f.for(r, 0, p.rows, ROWS, () => {
+        left.set(p.rows.minus(r));
+        const from = (rows: number) => {
+          if (rows === 1) call(1);
+          else
+            f.if(
+              left.ge(rows),
+              () => call(rows),
+              () => from(rows - 1),
+            );
+        };
+        from(ROWS);
+      });
     });
   });
 }
@@ -55,9 +58,20 @@ const GROUPS = [4, 2, 1, 1];
  * 1 row against 64 keys of 64 columns in L1: 2 groups a turn 743 ns, 3 groups 511, 4 groups 478.
  */
 function scoresOf(m: binaryen.Module, rows: number): void {
-  const parameters = { q: 'int', k: 'int', ldk: 'int', scores: 'int', count: 'int', stored: 'int', dK: 'int' } as const;
+  const parameters = {
+    q: 'int',
+    k: 'int',
+    ldk: 'int',
+    scores: 'int',
+    count: 'int',
+    stored: 'int',
+    dK: 'int',
+    /** The columns of q and k that are summed here. */
+    terms: 'int',
+    accumulate: 'int',
+  } as const;
   define(m, `attention_scores_rows${rows}`, parameters, (f, p) => {
-    const [j, c0, left, q] = ['j', 'c0', 'left', 'qAt'].map((name) => f.intVariable(name));
+    const [j, left, q] = ['j', 'left', 'qAt'].map((name) => f.intVariable(name));
     const strides = range(4).map((i) => (i === 0 ? f.int(0) : f.intVariable(`ldk${i}`, p.ldk.times(i))));
     const [v, t] = ['v', 't'].map((name) => range(4).map((i) => f.vectorVariable(`${name}${i}`)));
     const qv = f.vectorVariable('qv');
@@ -77,48 +91,46 @@ function scoresOf(m: binaryen.Module, rows: number): void {
                   .times(t[i]),
           ),
         );
-      f.for(c0, 0, p.dK, KC, () => {
-        for (const sum of sums.flat()) sum.set(f.floats(0));
-        left.set(p.dK.minus(c0).min(KC));
-        f.while(
-          () => left.ge(4),
-          () => {
-            if (rows === 1) qv.set(q.vector());
-            bases.forEach((base, g) => {
-              v.forEach((x, i) => {
-                const loaded = key(base, i).vector();
-                x.set(rows === 1 ? loaded.times(qv) : loaded);
-              });
-              transpose(t, v);
-              sums[g].forEach((sum, r) => {
-                for (let i = 0; i < 4; i++) term(sum, r, i);
-              });
+      for (const sum of sums.flat()) sum.set(f.floats(0));
+      left.set(p.terms);
+      f.while(
+        () => left.ge(4),
+        () => {
+          if (rows === 1) qv.set(q.vector());
+          bases.forEach((base, g) => {
+            v.forEach((x, i) => {
+              const loaded = key(base, i).vector();
+              x.set(rows === 1 ? loaded.times(qv) : loaded);
             });
-            for (const base of bases) base.add(16);
-            q.add(16);
-            left.add(-4);
-          },
-        );
-        f.while(
-          () => left.gt(0),
-          () => {
-            bases.forEach((base, g) => {
-              t[0].set(f.floats(0));
-              for (let i = 0; i < 4; i++) t[0].set(t[0].withLane(i, key(base, i).float()));
-              if (rows === 1) t[0].set(t[0].times(q.splatAt()));
-              sums[g].forEach((sum, r) => term(sum, r, 0));
-              base.add(4);
+            transpose(t, v);
+            sums[g].forEach((sum, r) => {
+              for (let i = 0; i < 4; i++) term(sum, r, i);
             });
-            q.add(4);
-            left.add(-1);
-          },
-        );
-        const target = p.scores.plus(j.shl(2));
-        const each = (change: (sum: VectorVariable, offset: number) => void) =>
-          sums.forEach((row, g) => row.forEach((sum, r) => change(sum, r * KEY_TILE * 4 + g * 16)));
-        f.if(c0, () => each((sum, offset) => sum.set(target.vector(offset).plus(sum))));
-        each((sum, offset) => target.store(sum, offset));
-      });
+          });
+          for (const base of bases) base.add(16);
+          q.add(16);
+          left.add(-4);
+        },
+      );
+      f.while(
+        () => left.gt(0),
+        () => {
+          bases.forEach((base, g) => {
+            t[0].set(f.floats(0));
+            for (let i = 0; i < 4; i++) t[0].set(t[0].withLane(i, key(base, i).float()));
+            if (rows === 1) t[0].set(t[0].times(q.splatAt()));
+            sums[g].forEach((sum, r) => term(sum, r, 0));
+            base.add(4);
+          });
+          q.add(4);
+          left.add(-1);
+        },
+      );
+      const target = p.scores.plus(j.shl(2));
+      const each = (change: (sum: VectorVariable, offset: number) => void) =>
+        sums.forEach((row, g) => row.forEach((sum, r) => change(sum, r * KEY_TILE * 4 + g * 16)));
+      f.if(p.accumulate, () => each((sum, offset) => sum.set(target.vector(offset).plus(sum))));
+      each((sum, offset) => target.store(sum, offset));
     };
 
     const groups = GROUPS[rows - 1];

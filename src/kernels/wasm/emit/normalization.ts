@@ -43,8 +43,8 @@ function writeRow(
  * Rows [from, to): out = (x − μ) / √(σ² + ε) · gain + bias; mean = μ and inverseStd = 1/√(σ² + ε), one a row. x and out
  * (rows × cols), gain and bias (1 × cols) or 0. Two passes, the second corrects the first (Chan, Golub and LeVeque 1983,
  * The American Statistician 37, 242–247): m the rounded mean, d = x − m, μ = m + Σd/n, σ² = Σd²/n − (Σd/n)². So the error
- * does not grow with μ/σ: with z the normalized x it is at most (n/16 + 12)·2^−24·(|z| + 1)·|gain| + 2^−24·|out|. Squares
- * and sums must not overflow: |x − μ| ≤ 1e19, Σ|x| ≤ 3e38.
+ * does not grow with μ/σ: with z the normalized x it is at most (n/16 + 12)·2^−24·(|z| + 1)·|gain| + 2^−24·|out|. Rows
+ * whose squares or sums leave float32 (1/√… is then 0 or NaN, or above 2^50) are done again elsewhere: wasm/kernels.ts.
  */
 function layerNorm(m: binaryen.Module): void {
   const parameters = {
@@ -91,7 +91,8 @@ function layerNorm(m: binaryen.Module): void {
 
 /**
  * Rows [from, to): out = x / √(mean(x²) + ε) · gain; inverseRms = 1/√(mean(x²) + ε), one a row. x and out (rows × cols),
- * gain (1 × cols) or 0. Relative error at most (cols/32 + 8)·2^−24. Squares and their sum must not overflow: |x| ≤ 1e19/√cols.
+ * gain (1 × cols) or 0. Relative error at most (cols/32 + 8)·2^−24. As to rows whose squares leave float32, see
+ * layer_norm.
  */
 function rmsNorm(m: binaryen.Module): void {
   const parameters = {
