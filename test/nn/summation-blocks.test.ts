@@ -77,7 +77,6 @@ forEachTwin(() => {
     const run = (own: Matrix) => scaledDotProductAttention(q, k, own, { numHeads: 2, causal: true });
     const gradients = (own: Matrix) => {
       const upstream = normal(130, 4, 4);
-      upstream.row(129).fill(0);
       return valueAndGrad(() => run(own).multiply(upstream).sum()).gradients;
     };
     expectSame(run(dirty).sliceRows(0, 129).data, run(v).sliceRows(0, 129).data);
