@@ -2,6 +2,7 @@ import { isRecording } from './autograd/tape.js';
 import { kindError, shapeError, shapeText } from './core/errors.js';
 import { parameterArray, releaseArray, residentFloats } from './kernels/state.js';
 import { Matrix } from './matrix.js';
+import type { RandomNormalOptions, RandomUniformOptions } from './matrix-random.js';
 
 /**
  * A learnable matrix. Unlike `new Matrix`, `new Parameter` copies the data it is given, to where the kernels read it
@@ -29,6 +30,33 @@ export class Parameter extends Matrix {
     this.#own = this.data;
   }
 
+  // A Matrix here would be accepted as a layer's weight, and never be trained.
+
+  /** As Matrix.zeros. @example gain = Parameter.zeros(1, 64); */
+  static override zeros(rows: number, cols: number): Parameter {
+    return new Parameter(rows, cols);
+  }
+
+  /** As Matrix.from. @throws ShapeError, TypeError  as there @example Parameter.from([[1, 2], [3, 4]]); */
+  static override from(rows: ArrayLike<ArrayLike<number>>): Parameter {
+    return learnable(Matrix.from(rows));
+  }
+
+  /** As Matrix.identity. @example Parameter.identity(3); */
+  static override identity(n: number): Parameter {
+    return learnable(Matrix.identity(n));
+  }
+
+  /** As Matrix.randomNormal. @throws ShapeError  as there @example W = Parameter.randomNormal(4, 8, { std: 0.02 }); */
+  static override randomNormal(rows: number, cols: number, options?: RandomNormalOptions): Parameter {
+    return learnable(Matrix.randomNormal(rows, cols, options));
+  }
+
+  /** As Matrix.randomUniform. @throws ShapeError  as there @example W = Parameter.randomUniform(4, 8, { low: -1 }); */
+  static override randomUniform(rows: number, cols: number, options?: RandomUniformOptions): Parameter {
+    return learnable(Matrix.randomUniform(rows, cols, options));
+  }
+
   /**
    * Gives its memory back now; that of a parameter which is only dropped comes back after the garbage collector has found
    * it. Every later use of its numbers throws a TypeError; releasing it again does nothing.
@@ -49,6 +77,10 @@ export class Parameter extends Matrix {
 function refuseData(this: Parameter): never {
   const given = `${this.name === '' ? '' : `${this.name}, `}${shapeText(this)}, was`;
   throw kindError('Parameter.data', 'the parameter must not be released', given, 'clone() it before');
+}
+
+function learnable({ rows, cols, data }: Matrix): Parameter {
+  return new Parameter(rows, cols, data);
 }
 
 function learnableCopy({ data }: Matrix): Float32Array {

@@ -35,6 +35,19 @@ forEachTwin(({ tolerance }) => {
       expectClose((gradients.get(y) as Matrix).data, x.multiply(y).subtract(x).add(y).data, tolerance);
     });
 
+    it('gives each input its gradient, whatever backward does to the list of them', () => {
+      const turned = customGradient(
+        (a: Matrix, b: Matrix) => a.subtract(b),
+        (dOut, inputs) => {
+          (inputs as unknown as Matrix[]).reverse();
+          return [dOut.scale(2), dOut.scale(3)];
+        },
+      );
+      const y = x.scale(2);
+      expect(gradientOf(() => turned(x, y).sum(), x)).toEqual(new Array(6).fill(2));
+      expect(gradientOf(() => turned(x, y).sum(), y)).toEqual(new Array(6).fill(3));
+    });
+
     it('records neither side, and only where it is recorded', () => {
       const states: boolean[] = [];
       const note = () => states.push(isRecording());

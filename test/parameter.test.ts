@@ -23,6 +23,26 @@ forEachTwin(() => {
       expect(new Parameter(0, 3).rows).toBe(0);
     });
 
+    it('is made by the factories of Matrix, with their numbers', () => {
+      const seeded = { seed: 3 };
+      const made = [
+        [Parameter.zeros(2, 3), Matrix.zeros(2, 3)],
+        [Parameter.from([[1, 2]]), Matrix.from([[1, 2]])],
+        [Parameter.identity(2), Matrix.identity(2)],
+        [Parameter.randomNormal(2, 3, seeded), Matrix.randomNormal(2, 3, seeded)],
+        [Parameter.randomUniform(2, 3, seeded), Matrix.randomUniform(2, 3, seeded)],
+      ];
+      for (const [parameter, matrix] of made) {
+        expect(parameter).toBeInstanceOf(Parameter);
+        expect(parameter.toArray()).toEqual(matrix.toArray());
+      }
+      // What joins matrices is an operation, and its result no parameter; every other factory must be above.
+      const factories = Object.getOwnPropertyNames(Matrix).filter((name) => {
+        return !/^(length|name|prototype|concatRows|concatColumns)$/.test(name);
+      });
+      expect(Object.getOwnPropertyNames(Parameter)).toEqual(expect.arrayContaining(factories));
+    });
+
     it('shows what is written to it', () => {
       const parameter = new Parameter(2, 2, Float32Array.of(1, 0, 0, 1));
       const x = Matrix.from([[1, 1]]);

@@ -77,6 +77,7 @@ const CALLED: Record<string, string> = {
   'Matrix.set.c': 'column',
   'Matrix.row.r': 'row',
   'Matrix.from.rows': 'rows?', // a single row that is none
+  'Parameter.from.rows': 'rows?',
   'Matrix.matmul.other': '(other|b)', // a product is a · b
   'new SelfAttention.options': '(options?|dModel)', // which no options lack first
   'rotary.options': '(options?|numHeads)',
