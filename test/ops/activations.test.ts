@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { valueAndGrad } from '../../src/gradient.js';
 import { erfc } from '../../src/kernels/reference/activations.js';
 import { Matrix } from '../../src/matrix.js';
 import { gelu, relu, silu } from '../../src/ops/activations.js';
@@ -23,5 +24,11 @@ forEachTwin(({ tolerance }) => {
     expectClose(f(input).data, points.map(expected), tolerance);
     expect(input.toArray()).toEqual(x().toArray());
     expect(f(new Matrix(0, 3)).cols).toBe(3);
+  });
+
+  it('relu has gradient 0 at 0, as in torch', () => {
+    const at = Matrix.from([[0, -0, 1e-38, -1e-38]]);
+    const { gradients } = valueAndGrad(() => relu(at).sum());
+    expect([...(gradients.get(at) as Matrix).data]).toEqual([0, 0, 1, 0]);
   });
 });

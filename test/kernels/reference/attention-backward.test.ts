@@ -145,4 +145,29 @@ describe('attentionBackward, the specification', () => {
     expectSame(dQ.subarray(24, 36), new Float64Array(12));
     expect([...dK, ...dV].every(Number.isFinite)).toBe(true);
   });
+
+  it('gives a sink of −∞ nothing from a row that may attend to nothing', () => {
+    const never = new Float32Array(4).fill(Number.NEGATIVE_INFINITY);
+    const problem = { ...problemOf(PLAIN), sinks: never, mask: new Uint8Array(7 * 6) };
+    expectSame(gradientsOn(float64, problem, upstreamOf(problem)).dSinks ?? [], new Float64Array(4));
+  });
+
+  it('passes nothing through a dropped weight, whatever comes from above', () => {
+    const one: AttentionCase = { ...PLAIN, lengths: [{ lq: 1, lk: 16 }], numHeads: 1, numKvHeads: 1, dV: 1 };
+    const problem = problemOf({ ...one, options: { dropout: 0.5, seed: 5 } });
+    const { dV: kept } = gradientsOn(float64, problem, { dOut: Float64Array.of(1), wantsBias: false });
+    const { dV } = gradientsOn(float64, problem, { dOut: Float64Array.of(Number.NaN), wantsBias: false });
+    expectSame(
+      dV,
+      kept.map((x) => (x === 0 ? 0 : Number.NaN)),
+    );
+    expect(new Set(kept.map(Math.sign))).toEqual(new Set([0, 1]));
+  });
+
+  it('has no gradient of a bias where none is wanted', () => {
+    const problem = problemOf({ ...PLAIN, bias: 'shared' });
+    const upstream = upstreamOf(problem);
+    expect(gradientsOn(float64, problem, upstream).dBias).toBeDefined();
+    expect(gradientsOn(float64, problem, { ...upstream, wantsBias: false }).dBias).toBeUndefined();
+  });
 });

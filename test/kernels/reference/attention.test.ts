@@ -199,6 +199,33 @@ forEachTwin(({ name: twin }) => {
       { numRuns: 100 },
     );
   });
+
+  it('a row that may attend to nothing has m = −∞ and s = 0', () => {
+    const [q, k] = [normal(2, 4, 1), normal(3, 4, 2)];
+    const problem = attentionProblem('test', q, k, { numHeads: 2, mask: Uint8Array.of(0, 0, 0, 1, 1, 1) });
+    const { max, sum } = kernels().attention({ ...problem, v: k.data, dV: 2, ...dropoutOf({}, 0) });
+    expectSame([...max.subarray(0, 2), ...sum.subarray(0, 2)], [-Infinity, -Infinity, 0, 0]);
+    expect([...max.subarray(2), ...sum.subarray(2)].every(Number.isFinite)).toBe(true);
+  });
+
+  it('only a bias of −∞ forbids: the lowest finite one does not', () => {
+    const [q, k, v] = [new Matrix(1, 2), normal(3, 2, 1), Matrix.from([[8], [4], [2]])];
+    const bias = Matrix.from([[-3e38, -Infinity, -3e38]]);
+    const problem = attentionProblem('test', q, k, { bias });
+    expectSame(kernels().attention({ ...problem, v: v.data, dV: 1, ...dropoutOf({}, 0) }).out, [5]);
+  });
+
+  it.each([0.5, 1])(
+    'a NaN in a query shows in its whole result, also where dropout of %d drops its weights',
+    (dropout) => {
+      const [q, k] = [normal(2, 2, 1), normal(4, 2, 2)];
+      q.data[0] = Number.NaN;
+      const options = { dropout, seed: 3 };
+      const problem = attentionProblem('test', q, k, options);
+      const { out } = kernels().attention({ ...problem, v: k.data, dV: 2, ...dropoutOf(options, 0) });
+      expect([...out].map(Number.isNaN)).toEqual([true, true, false, false]);
+    },
+  );
 });
 
 describe('attention, the specification', () => {

@@ -43,4 +43,26 @@ describe('crossEntropy', () => {
     expectDerivative((z) => loss(z).loss, problem.logits, [-1.5], dLogits);
     expect([...dLogits.subarray(10, 15)]).toEqual([0, 0, 0, 0, 0]);
   });
+
+  it('gives m and s of every row, also of those that do not count', () => {
+    const { max, sum } = crossEntropy(float64, problem);
+    for (let r = 0; r < problem.rows; r++) {
+      const row = [...problem.logits.subarray(5 * r, 5 * r + 5)];
+      expect(max[r]).toBe(Math.max(...row));
+      expectClose(
+        sum.subarray(r, r + 1),
+        [row.reduce((total, z) => total + Math.exp(z - max[r]), 0)],
+        1e-14,
+        `row ${r}`,
+      );
+    }
+  });
+
+  it('does not read a logit of −∞ that has no part in the target', () => {
+    const logits = Float64Array.of(0, 0, -Infinity);
+    const given = { ...problem, logits, rows: 1, cols: 3, targets: Int32Array.of(1) };
+    expectSame(crossEntropy(float64, given).loss, [Math.LN2]);
+    expectSame(crossEntropy(float64, { ...given, targets: Int32Array.of(2) }).loss, [Infinity]);
+    expectSame(crossEntropy(float64, { ...given, labelSmoothing: 0.1 }).loss, [Infinity]);
+  });
 });

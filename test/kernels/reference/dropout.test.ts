@@ -20,6 +20,15 @@ describe('dropout', () => {
     expect(dropout(float64, { x: poison, rate: 1, seedLow: 5, seedHigh: 9 })).toEqual(new Float64Array(9));
   });
 
+  it('drops by whole words: of rate·2^32 rounded, an entry whose word is just that stays', () => {
+    const words = new Uint32Array(4);
+    philox(0, 0, 0, 0, 5, 9, words);
+    const [one, word] = [Float64Array.of(1), words[0]];
+    const isKept = (threshold: number) =>
+      dropout(float64, { x: one, rate: threshold / 2 ** 32, seedLow: 5, seedHigh: 9 })[0] !== 0;
+    expect([word - 1, word, word + 0.4, word + 0.6, word + 1].map(isKept)).toEqual([true, true, true, false, false]);
+  });
+
   it('is its own backward', () => {
     const key = { rate: 0.4, seedLow: 1, seedHigh: 2 };
     const dY = wave(103, 2);

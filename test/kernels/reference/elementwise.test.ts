@@ -50,6 +50,15 @@ describe('unaryBackward', () => {
       expectDerivative(f, x, dY, unaryBackward(float64, name, x, f(x), dY));
     },
   );
+
+  it.each<[UnaryOperation, number]>([
+    ['relu', 0],
+    ['sqrt', Infinity],
+    ['log', Infinity],
+  ])('%s has slope %d at 0', (name, slope) => {
+    const zero = new Float64Array(1);
+    expect([...unaryBackward(float64, name, zero, unary(float64, name, zero), Float64Array.of(1))]).toEqual([slope]);
+  });
 });
 
 describe('sumRows', () => {

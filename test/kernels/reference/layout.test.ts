@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { concat, concatColumns, gatherRows, sliceColumns, transpose } from '../../../src/kernels/reference/layout.js';
+import {
+  concat,
+  concatColumns,
+  gatherRows,
+  gatherRowsBackward,
+  sliceColumns,
+  transpose,
+} from '../../../src/kernels/reference/layout.js';
 
 const allocate = (length: number) => new Float64Array(length);
 const x = Float64Array.of(1, 2, 3, 4, 5, 6); // 2 × 3
@@ -22,5 +29,16 @@ describe('layout kernels', () => {
   it('concatenate and gather', () => {
     expect([...concat(allocate, [x, Float64Array.of(7)])]).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect([...gatherRows(allocate, x, 3, Int32Array.of(1, 0, 1))]).toEqual([4, 5, 6, 1, 2, 3, 4, 5, 6]);
+  });
+
+  it('gathered rows give back: ids ascending as numbers, rows summed, the ignored id left out', () => {
+    const dOut = Float64Array.from({ length: 12 }, (_, i) => 2 ** i); // 6 × 2
+    const ids = Int32Array.of(10, 9, 2, 10, 2, 9);
+    const { rows, values } = gatherRowsBackward(allocate, dOut, 2, ids);
+    expect([...rows]).toEqual([2, 9, 10]);
+    expect([...values]).toEqual([16 + 256, 32 + 512, 4 + 1024, 8 + 2048, 1 + 64, 2 + 128]);
+    const without = gatherRowsBackward(allocate, dOut, 2, ids, 9);
+    expect([...without.rows]).toEqual([2, 10]);
+    expect([...without.values]).toEqual([16 + 256, 32 + 512, 1 + 64, 2 + 128]);
   });
 });
