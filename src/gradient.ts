@@ -3,7 +3,7 @@ import { allOrNone } from './core/all-or-none.js';
 import { describe, kindError, requireOptions, shapeError, shapeText } from './core/errors.js';
 import { type Gradients, gradientAlgebra, gradientsOf } from './gradients.js';
 import { backwardKernels } from './kernels/backward.js';
-import { kernels, provideBackward } from './kernels/state.js';
+import { copied, kernels, provideBackward } from './kernels/state.js';
 import { type Matrix, requireMatrices, requireMatrix, wrap } from './matrix.js';
 
 export interface ValueAndGradOptions {
@@ -45,8 +45,11 @@ export function valueAndGrad(
 function differentiated(where: string, f: () => Matrix, of: readonly Matrix[]) {
   provideBackward(backwardKernels);
   const tape = new Tape<Matrix>();
-  const loss = requireSync(where, 'f', whileRecording(tape, f));
-  requireMatrix(where, 'the result of f', loss);
+  const loss = whileRecording(tape, () => {
+    const given = requireSync(where, 'f', f());
+    requireMatrix(where, 'the result of f', given);
+    return given;
+  });
   if (loss.rows !== 1 || loss.cols !== 1) {
     throw shapeError(where, 'the loss must be 1×1', `f gave ${shapeText(loss)}`, 'end with sum(), mean() or a loss');
   }
@@ -85,17 +88,16 @@ export function customGradient<Inputs extends readonly Matrix[]>(
   requireFunction(where, 'backward', backward);
   const operation = (inputs: Inputs) => {
     requireMatrices(where, 'inputs', inputs);
-    const made = requireSync(
-      where,
-      'forward',
-      whileRecording(undefined, () => forward(...inputs)),
-    );
-    requireMatrix(where, 'the result of forward', made);
+    const made = whileRecording(undefined, () => {
+      const given = requireSync(where, 'forward', forward(...inputs));
+      requireMatrix(where, 'the result of forward', given);
+      return given;
+    });
     // A matrix of its own: forward may give back an input, whose gradient is another one.
-    const out = wrap(made.rows, made.cols, made.data.slice());
+    const out = wrap(made.rows, made.cols, copied(made.data), true);
     return record(out, inputs, (dOut) => {
       const own = [...inputs] as unknown as Inputs; // whoever reorders it must not move the gradients
-      const given = whileRecording(undefined, () => backward(wrap(out.rows, out.cols, dOut.slice()), own, out));
+      const given = whileRecording(undefined, () => backward(wrap(out.rows, out.cols, copied(dOut)), own, out));
       return checkGradients(where, inputs, requireSync(where, 'backward', given));
     });
   };
@@ -115,7 +117,7 @@ function checkGradients(where: string, inputs: readonly Matrix[], given: unknown
       const rule = `gradient ${i} must be ${shapeText(input)}, as its input`;
       throw shapeError(where, rule, `got ${shapeText(gradient)}`);
     }
-    return gradient.data.slice(); // the user's own matrix stays the user's
+    return copied(gradient.data); // the user's own matrix stays the user's
   });
 }
 

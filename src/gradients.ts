@@ -1,8 +1,10 @@
 import type { Gradient, GradientAlgebra } from './autograd/tape.js';
-import { describe, kindError, requireNumber } from './core/errors.js';
+import { brandOf, putBrand } from './core/brands.js';
+import { describe, kindError, requireNumber, shapeError, shapeText } from './core/errors.js';
 import type { Floats } from './kernels/contract.js';
-import { kernels } from './kernels/state.js';
-import { Matrix, requireMatrix, wrap } from './matrix.js';
+import { copied, kernels } from './kernels/state.js';
+import { type Matrix, requireMatrix, wrap } from './matrix.js';
+import { requireWhole } from './matrix-checks.js';
 
 /** Gradient of a table of which only some rows were read: the others are 0. */
 export interface SparseGradient {
@@ -23,6 +25,7 @@ export class Gradients {
   /** @internal */
   constructor(found: ReadonlyMap<Matrix, Matrix | SparseGradient>) {
     this.#found = found;
+    putBrand(this, 'Gradients');
   }
 
   /**
@@ -49,15 +52,17 @@ export class Gradients {
    * @example const sum = first.add(second).scale(1 / 2);
    */
   add(other: Gradients): Gradients {
-    if (!(other instanceof Gradients)) {
-      throw kindError('Gradients.add', 'other must be Gradients', `got ${describe(other)}`);
-    }
+    const where = 'Gradients.add';
+    requireGradients(where, 'other', other);
+    const all = [...this.#found, ...other.entries()];
     const sums = new Map<Matrix, Gradient>();
-    for (const [x, gradient] of [...this.#found, ...other.#found]) {
-      const [own, before] = [arrayOf(gradient), sums.get(x)];
+    const given: Gradient[] = [];
+    for (const [x, gradient] of all) {
+      const [own, before] = [arrayOf(where, x, gradient), sums.get(x)];
+      given.push(own);
       sums.set(x, before === undefined ? own : gradientAlgebra.add(x, before, own));
     }
-    return gradientsOf(sums, [...this.#found.values(), ...other.#found.values()].map(arrayOf));
+    return gradientsOf(sums, given);
   }
 
   /** Every gradient times s. @throws TypeError  if s is no number */
@@ -66,7 +71,7 @@ export class Gradients {
     const { scale } = kernels();
     const scaled = new Map<Matrix, Gradient>();
     for (const [x, found] of this.#found) {
-      const gradient = arrayOf(found);
+      const gradient = arrayOf('Gradients.scale', x, found);
       const { rows, values } = 'rows' in gradient ? gradient : { rows: undefined, values: gradient };
       scaled.set(x, rows ? { rows: rows.slice(), values: scale(values, s) } : scale(values, s));
     }
@@ -75,7 +80,11 @@ export class Gradients {
 }
 
 /** Sums and densifies for the tape. */
-export const gradientAlgebra: GradientAlgebra<Matrix> = { add, dense };
+export const gradientAlgebra: GradientAlgebra<Matrix> = {
+  add,
+  dense,
+  requireWhole: (value) => requireWhole('valueAndGrad', 'matrix', value),
+};
 
 /** New memory; rows of both are summed in this order, and a sum with a dense gradient is dense. */
 function add(value: Matrix, a: Gradient, b: Gradient): Gradient {
@@ -93,8 +102,33 @@ function dense({ rows, cols }: Matrix, gradient: Gradient): Floats {
   return out;
 }
 
-function arrayOf(gradient: Matrix | SparseGradient): Gradient {
-  return gradient instanceof Matrix ? gradient.data : { rows: gradient.rows, values: gradient.values.data };
+/** Of this copy of the library or another. */
+export function requireGradients(
+  where: string,
+  name: string,
+  value: unknown,
+  hint?: string,
+): asserts value is Gradients {
+  if (value instanceof Gradients || brandOf(value, 'Gradients') === true) return;
+  throw kindError(where, `${name} must be Gradients`, `got ${describe(value)}`, hint);
+}
+
+/** A gradient lies open to its user: it must still be one of x when it is used. */
+export function requireGradient(where: string, x: Matrix, gradient: Matrix | SparseGradient): void {
+  const isSparse = 'values' in gradient;
+  const values = isSparse ? gradient.values : gradient;
+  requireMatrix(where, isSparse ? 'gradient.values' : 'gradient', values);
+  const rows = isSparse ? gradient.rows.length : x.rows;
+  if (values.rows !== rows || values.cols !== x.cols) {
+    throw shapeError(where, `a gradient must be ${rows}×${x.cols}, as its matrix`, `got ${shapeText(values)}`);
+  }
+  if (!isSparse || gradient.rows.every((row) => row >= 0 && row < x.rows)) return;
+  throw shapeError(where, `gradient.rows must be from 0 to ${x.rows - 1}`, `got ${describe(gradient.rows)}`);
+}
+
+function arrayOf(where: string, x: Matrix, gradient: Matrix | SparseGradient): Gradient {
+  requireGradient(where, x, gradient);
+  return 'values' in gradient ? { rows: gradient.rows, values: gradient.values.data } : gradient.data;
 }
 
 /** The gradients as their user sees them: no two share memory, nor one with `others`. */
@@ -102,15 +136,18 @@ export function gradientsOf(found: ReadonlyMap<Matrix, Gradient>, others: readon
   const taken = new Set<object>(
     others.flatMap((gradient) => ('rows' in gradient ? Object.values(gradient) : [gradient])),
   );
-  const own = <T extends Floats | Int32Array>(array: T): T => {
-    const array2 = taken.has(array) ? (array.slice() as T) : array;
+  const own = <T extends Floats | Int32Array>(array: T, copy: (array: T) => T): T => {
+    const array2 = taken.has(array) ? copy(array) : array;
     taken.add(array2);
     return array2;
   };
   const shown = new Map<Matrix, Matrix | SparseGradient>();
   for (const [x, gradient] of found) {
-    if (!('rows' in gradient)) shown.set(x, wrap(x.rows, x.cols, own(gradient)));
-    else shown.set(x, { rows: own(gradient.rows), values: wrap(gradient.rows.length, x.cols, own(gradient.values)) });
+    if (!('rows' in gradient)) shown.set(x, wrap(x.rows, x.cols, own(gradient, copied)));
+    else {
+      const rows = own(gradient.rows, (array) => array.slice());
+      shown.set(x, { rows, values: wrap(rows.length, x.cols, own(gradient.values, copied)) });
+    }
   }
   return new Gradients(shown);
 }

@@ -1,4 +1,4 @@
-export { ShapeError } from './core/errors.js';
+export { isQkvError, ShapeError } from './core/errors.js';
 export { cuSeqlensFromLengths } from './core/sequences.js';
 export type { StoredDtype, StoredTensor } from './core/stored-tensor.js';
 export { customGradient, noGrad, type ValueAndGradOptions, valueAndGrad } from './gradient.js';
@@ -8,7 +8,8 @@ export { type HeatmapAnsiOptions, heatmapAnsi } from './inspect/heatmap-ansi.js'
 export { type HeatmapSvgOptions, heatmapSvg } from './inspect/heatmap-svg.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';
 export { capabilities, type KernelChoice, setKernels, setSeed } from './kernels/state.js';
-export { type MatmulOptions, Matrix } from './matrix.js';
+export { Matrix } from './matrix.js';
+export type { MatmulOptions } from './matrix-checks.js';
 export type { RandomNormalOptions, RandomUniformOptions } from './matrix-random.js';
 export type {
   AttentionHook,

@@ -1,6 +1,6 @@
 import type { Backward } from './autograd/tape.js';
 import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
-import { kernels } from './kernels/state.js';
+import { copied, kernels } from './kernels/state.js';
 import { hasNaN, quieted, quietRows, withoutRows } from './quiet-rows.js';
 
 // The algebra of matrices as pairs: each function computes a result and gives with it the backward of the very line that
@@ -89,8 +89,8 @@ export function scaled(x: Shaped, factor: number): Computed {
   return { rows: x.rows, cols: x.cols, data: scale(x.data, factor), backward };
 }
 
-export function copied(x: Shaped): Computed {
-  return { rows: x.rows, cols: x.cols, data: x.data.slice(), backward: (dY) => [dY] };
+export function cloned(x: Shaped): Computed {
+  return { rows: x.rows, cols: x.cols, data: copied(x.data), backward: (dY) => [dY] };
 }
 
 /** Softmax of every row. */
@@ -114,6 +114,17 @@ export function logSoftmaxRows(x: Shaped): Computed {
   };
 }
 
+/** The column of the largest entry of every row, the first of equals; a NaN counts as largest. */
+export function largestOfRows({ rows, cols, data }: Shaped): Int32Array {
+  return Int32Array.from({ length: rows }, (_, r) => {
+    let best = 0;
+    for (let c = 1; c < cols && !Number.isNaN(data[r * cols + best]); c++) {
+      if (!(data[r * cols + c] <= data[r * cols + best])) best = c;
+    }
+    return best;
+  });
+}
+
 /** factor · Σ x, 1×1. */
 export function total(x: Shaped, factor: number): Computed {
   const { allocate, scale, sum } = kernels();
@@ -130,7 +141,7 @@ export function rowSlice(x: Shaped, start: number, end: number): Computed {
     dX.set(dY, start * cols); // Y = rows from start on
     return [dX];
   };
-  return { rows: end - start, cols, data: x.data.slice(start * cols, end * cols), backward };
+  return { rows: end - start, cols, data: copied(x.data.subarray(start * cols, end * cols)), backward };
 }
 
 /** Columns [start, end). */

@@ -54,3 +54,11 @@ function checkedSeed(where: string, seed: unknown): number | undefined {
   requireSeed(where, seed);
   return seed;
 }
+
+/** The same matrix with an entry from every draw; the seed is drawn here. */
+export function filled<M extends { readonly data: Float32Array }>(matrix: M, draws: () => () => number): M {
+  const { data } = matrix;
+  const draw = draws();
+  for (let i = 0; i < data.length; i++) data[i] = draw();
+  return matrix;
+}

@@ -1,30 +1,20 @@
 import { record } from './autograd/tape.js';
-import {
-  describe,
-  kindError,
-  requireBoolean,
-  requireCount,
-  requireInteger,
-  requireNumber,
-  requireOptions,
-  requireSize,
-  shapeError,
-  shapeText,
-} from './core/errors.js';
+import { brandOf } from './core/brands.js';
+import { describe, kindError, requireCount, requireInteger, requireNumber, requireSize } from './core/errors.js';
 import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
 import { isFloat64 } from './kernels/state.js';
 import * as algebra from './matrix-algebra.js';
-import { checkRows, equalSize, requireData, requireIndex, requireProduct, requireRange } from './matrix-checks.js';
-import { normalDraws, type RandomNormalOptions, type RandomUniformOptions, uniformDraws } from './matrix-random.js';
+import type { MatmulOptions } from './matrix-checks.js';
+import * as checks from './matrix-checks.js';
+import { putOrigin, requireForeign } from './matrix-origin.js';
+import type { RandomNormalOptions, RandomUniformOptions } from './matrix-random.js';
+import { filled, normalDraws, uniformDraws } from './matrix-random.js';
 
-export interface MatmulOptions {
-  /** Use aᵀ: a is then (k × m). */
-  transposeA?: boolean;
-  /** Use bᵀ: b is then (n × k). */
-  transposeB?: boolean;
-}
+/** What the constructor is to take as it is: an array that kernels made, and whether as the result of an operation. */
+let made: Floats | undefined;
+let madeAsResult = false;
+let hasBrand = false;
 
-const MATMUL_OPTIONS: readonly (keyof MatmulOptions)[] = ['transposeA', 'transposeB'];
 /**
  * A (rows × cols) table of float32 numbers, row-major in one Float32Array. Rows are tokens.
  *
@@ -41,6 +31,7 @@ export class Matrix {
   readonly cols: number;
   /** rows·cols numbers; entry (r, c) is data[r·cols + c]. Writes are seen by the next operation. */
   readonly data: Float32Array;
+  readonly #isResult: boolean;
 
   /**
    * @param data  rows·cols numbers, kept, not copied; zeros when absent
@@ -48,13 +39,19 @@ export class Matrix {
    * @example new Matrix(2, 3, Float32Array.of(1, 2, 3, 4, 5, 6));
    */
   constructor(rows: number, cols: number, data?: Float32Array) {
-    requireInteger('Matrix', 'rows', rows);
-    requireInteger('Matrix', 'cols', cols);
+    const isMade = data !== undefined && data === made;
+    made = undefined;
+    if (!isMade) {
+      requireInteger('Matrix', 'rows', rows);
+      requireInteger('Matrix', 'cols', cols);
+    }
     requireSize('Matrix', 'a matrix', rows, cols);
-    if (data !== undefined) requireData('Matrix', data, rows, cols, isFloat64);
+    if (data !== undefined && !isMade) checks.requireData('Matrix', data, rows, cols, isFloat64);
     this.rows = rows;
     this.cols = cols;
     this.data = data ?? new Float32Array(rows * cols);
+    this.#isResult = isMade && madeAsResult;
+    if (!hasBrand) hasBrand = putOrigin(Matrix.prototype, (m: Matrix) => m.#isResult);
   }
 
   /** (rows × cols) of zeros. @example Matrix.zeros(2, 3); */
@@ -69,7 +66,7 @@ export class Matrix {
    * @example Matrix.from([[1, 2, 3], [4, 5, 6]]); // 2×3
    */
   static from(rows: ArrayLike<ArrayLike<number>>): Matrix {
-    const cols = checkRows('Matrix.from', rows);
+    const cols = checks.checkRows('Matrix.from', rows);
     const out = new Matrix(rows.length, cols); // allocated only where the rows are really there
     for (let r = 0; r < rows.length; r++) out.row(r).set(rows[r]);
     return out;
@@ -91,9 +88,7 @@ export class Matrix {
    */
   static randomNormal(rows: number, cols: number, options: RandomNormalOptions = {}): Matrix {
     const draws = normalDraws('Matrix.randomNormal', options); // checked before anything is allocated
-    const [out, draw] = [new Matrix(rows, cols), draws()]; // in this order: a refused size must not draw a seed
-    for (let i = 0; i < out.data.length; i++) out.data[i] = draw();
-    return out;
+    return filled(new Matrix(rows, cols), draws); // a refused size must not draw a seed
   }
 
   /**
@@ -104,9 +99,7 @@ export class Matrix {
    */
   static randomUniform(rows: number, cols: number, options: RandomUniformOptions = {}): Matrix {
     const draws = uniformDraws('Matrix.randomUniform', options);
-    const [out, draw] = [new Matrix(rows, cols), draws()];
-    for (let i = 0; i < out.data.length; i++) out.data[i] = draw();
-    return out;
+    return filled(new Matrix(rows, cols), draws);
   }
 
   /** Entry (r, c). @throws ShapeError  if it lies outside */
@@ -122,19 +115,22 @@ export class Matrix {
   }
 
   #index(where: string, r: number, c: number): number {
-    requireIndex(where, 'row', r, this.rows);
-    requireIndex(where, 'column', c, this.cols);
+    checks.requireWhole(where, 'this', this);
+    checks.requireIndex(where, 'row', r, this.rows);
+    checks.requireIndex(where, 'column', c, this.cols);
     return r * this.cols + c;
   }
 
   /** Row r as a view: writing to it writes to the matrix. @throws ShapeError  if it lies outside */
   row(r: number): Float32Array {
-    requireIndex('row', 'row', r, this.rows);
+    requireMatrix('row', 'this', this);
+    checks.requireIndex('row', 'row', r, this.rows);
     return this.data.subarray(r * this.cols, (r + 1) * this.cols);
   }
 
   /** The entries as nested arrays, rows first. @throws ShapeError  if they would be more than arrays can hold */
   toArray(): number[][] {
+    requireMatrix('toArray', 'this', this);
     requireCount('toArray', 'rows', this.rows);
     requireCount('toArray', 'the number of entries', this.rows * this.cols, 2 ** 27); // 1 GiB of V8's heap
     return Array.from({ length: this.rows }, (_, r) => Array.from(this.row(r)));
@@ -142,7 +138,8 @@ export class Matrix {
 
   /** A copy with memory of its own. */
   clone(): Matrix {
-    return result([this], algebra.copied(this));
+    requireMatrix('clone', 'this', this);
+    return result([this], algebra.cloned(this));
   }
 
   /**
@@ -152,28 +149,28 @@ export class Matrix {
    * @example const scores = q.matmul(k, { transposeB: true }); // q · kᵀ
    */
   matmul(other: Matrix, options: MatmulOptions = {}): Matrix {
+    requireMatrix('matmul', 'this', this);
     requireMatrix('matmul', 'other', other);
-    requireOptions('matmul', options, MATMUL_OPTIONS);
-    const { transposeA = false, transposeB = false } = options;
-    requireBoolean('matmul', 'transposeA', transposeA);
-    requireBoolean('matmul', 'transposeB', transposeB);
-    requireProduct('matmul', this, other, transposeA, transposeB);
+    const { transposeA, transposeB } = checks.requireProduct('matmul', this, other, options);
     return result([this, other], algebra.product(this, other, transposeA, transposeB));
   }
 
   /** (cols × rows). @example q.matmul(k.transpose()); */
   transpose(): Matrix {
+    requireMatrix('transpose', 'this', this);
     return result([this], algebra.transposed(this));
   }
 
   /** Every entry times s. @example scores.scale(1 / Math.sqrt(dK)); */
   scale(s: number): Matrix {
+    requireMatrix('scale', 'this', this);
     requireNumber('scale', 's', s);
     return result([this], algebra.scaled(this, s));
   }
 
   /** Softmax of every row. A row that is all −∞ gives zeros. @example const weights = scores.softmax(); */
   softmax(): Matrix {
+    requireMatrix('softmax', 'this', this);
     return result([this], algebra.softmaxRows(this));
   }
 
@@ -199,48 +196,42 @@ export class Matrix {
 
   /** e^x of every entry. */
   exp(): Matrix {
-    return unary(this, 'exp');
+    return unary('exp', 'this', this, 'exp');
   }
 
   /** The natural logarithm of every entry. */
   log(): Matrix {
-    return unary(this, 'log');
+    return unary('log', 'this', this, 'log');
   }
 
   /** The square root of every entry. */
   sqrt(): Matrix {
-    return unary(this, 'sqrt');
+    return unary('sqrt', 'this', this, 'sqrt');
   }
 
   /** The hyperbolic tangent of every entry. */
   tanh(): Matrix {
-    return unary(this, 'tanh');
+    return unary('tanh', 'this', this, 'tanh');
   }
 
   /** The column of the largest entry of every row, the first of equals; a NaN counts as largest. */
   argmax(): Int32Array {
-    if (this.cols === 0 && this.rows > 0) {
-      throw shapeError('argmax', 'every row must have at least one entry', `the matrix is ${shapeText(this)}`);
-    }
-    const { rows, cols, data } = this;
-    return Int32Array.from({ length: rows }, (_, r) => {
-      let best = 0;
-      for (let c = 1; c < cols && !Number.isNaN(data[r * cols + best]); c++) {
-        if (!(data[r * cols + c] <= data[r * cols + best])) best = c;
-      }
-      return best;
-    });
+    requireMatrix('argmax', 'this', this);
+    checks.requireRowEntries('argmax', this);
+    return algebra.largestOfRows(this);
   }
 
   /** Rows [start, end) as a new matrix; end defaults to rows. @throws ShapeError  unless 0 ≤ start ≤ end ≤ rows */
   sliceRows(start: number, end: number = this.rows): Matrix {
-    requireRange('sliceRows', 'rows', start, end, this.rows);
+    requireMatrix('sliceRows', 'this', this);
+    checks.requireRange('sliceRows', 'rows', start, end, this.rows);
     return result([this], algebra.rowSlice(this, start, end));
   }
 
   /** Columns [start, end) as a new matrix; end defaults to cols. @throws ShapeError  unless 0 ≤ start ≤ end ≤ cols */
   sliceColumns(start: number, end: number = this.cols): Matrix {
-    requireRange('sliceColumns', 'columns', start, end, this.cols);
+    requireMatrix('sliceColumns', 'this', this);
+    checks.requireRange('sliceColumns', 'columns', start, end, this.cols);
     return result([this], algebra.columnSlice(this, start, end));
   }
 
@@ -252,7 +243,7 @@ export class Matrix {
    */
   static concatRows(matrices: readonly Matrix[]): Matrix {
     requireMatrices('Matrix.concatRows', 'matrices', matrices);
-    const cols = equalSize('Matrix.concatRows', 'matrices', 'cols', matrices);
+    const cols = checks.equalSize('Matrix.concatRows', 'matrices', 'cols', matrices);
     const rows = matrices.reduce((total, m) => total + m.rows, 0);
     requireSize('Matrix.concatRows', 'the result', rows, cols);
     const parts = [...matrices]; // the list stays its owner's
@@ -267,7 +258,7 @@ export class Matrix {
    */
   static concatColumns(matrices: readonly Matrix[]): Matrix {
     requireMatrices('Matrix.concatColumns', 'matrices', matrices);
-    const rows = equalSize('Matrix.concatColumns', 'matrices', 'rows', matrices);
+    const rows = checks.equalSize('Matrix.concatColumns', 'matrices', 'rows', matrices);
     const cols = matrices.reduce((total, m) => total + m.cols, 0);
     requireSize('Matrix.concatColumns', 'the result', rows, cols);
     const parts = [...matrices]; // the list stays its owner's
@@ -276,41 +267,50 @@ export class Matrix {
 
   /** The sum of all entries, 1×1. */
   sum(): Matrix {
+    requireMatrix('sum', 'this', this);
     return result([this], algebra.total(this, 1));
   }
 
   /** The mean of all entries, 1×1; NaN for an empty matrix. */
   mean(): Matrix {
+    requireMatrix('mean', 'this', this);
     return result([this], algebra.total(this, 1 / this.data.length));
   }
 }
 
-/** A matrix around an array that a kernel made: 64-bit numbers when the oracle made it. */
-export function wrap(rows: number, cols: number, data: Floats): Matrix {
+/** A matrix around an array that a kernel made: 64-bit numbers when the oracle made it, whatever computes now. */
+export function wrap(rows: number, cols: number, data: Floats, isResult = false): Matrix {
+  made = data;
+  madeAsResult = isResult;
   return new Matrix(rows, cols, data as Float32Array);
 }
 
 /** The result of an operation on `inputs`, known to the tape that records now. */
 export function result(inputs: readonly Matrix[], { rows, cols, data, backward }: algebra.Computed): Matrix {
-  return record(wrap(rows, cols, data), inputs, backward);
+  return record(wrap(rows, cols, data, true), inputs, backward);
 }
 
-export function unary(x: Matrix, operation: UnaryOperation): Matrix {
+export function unary(where: string, name: string, x: Matrix, operation: UnaryOperation): Matrix {
+  requireMatrix(where, name, x);
   return result([x], algebra.entrywise(operation, x));
 }
 
 function binary(a: Matrix, operation: BinaryOperation, b: Matrix): Matrix {
+  requireMatrix(operation, 'this', a);
   requireMatrix(operation, 'other', b);
-  if (a.cols !== b.cols || (a.rows !== b.rows && b.rows !== 1)) {
-    const rule = `other must have the same shape or be a 1×${a.cols} row`;
-    throw shapeError(operation, rule, `this is ${shapeText(a)}, other is ${shapeText(b)}`);
-  }
+  checks.requireSameOrRow(operation, a, b);
   return result([a, b], algebra.elementwise(operation, a, b));
 }
 
+/** A Matrix of this copy of the library or another, whose data still fits its shape. */
 export function requireMatrix(where: string, name: string, value: unknown): asserts value is Matrix {
-  if (value instanceof Matrix) return;
-  throw kindError(where, `${name} must be a Matrix`, `got ${describe(value)}`);
+  if (value instanceof Matrix && checks.isWhole(value)) return;
+  if (!(value instanceof Matrix)) requireForeign(where, name, value);
+  checks.requireWhole(where, name, value as Matrix);
+}
+
+export function isMatrix(value: unknown): value is Matrix {
+  return value instanceof Matrix || brandOf(value, 'Matrix') !== undefined;
 }
 
 export function requireMatrices(where: string, name: string, value: unknown): asserts value is readonly Matrix[] {

@@ -1,4 +1,5 @@
 import { isRecording } from './autograd/tape.js';
+import { brandOf, putBrand } from './core/brands.js';
 import { kindError, shapeError, shapeText } from './core/errors.js';
 import { parameterArray, releaseArray, residentFloats } from './kernels/state.js';
 import { Matrix } from './matrix.js';
@@ -28,6 +29,7 @@ export class Parameter extends Matrix {
   constructor(rows: number, cols: number, data?: Float32Array) {
     super(rows, cols, learnableCopy(new Matrix(rows, cols, data)));
     this.#own = this.data;
+    putBrand(this, 'Parameter');
   }
 
   // A Matrix here would be accepted as a layer's weight, and never be trained.
@@ -81,6 +83,11 @@ function refuseData(this: Parameter): never {
 
 function learnable({ rows, cols, data }: Matrix): Parameter {
   return new Parameter(rows, cols, data);
+}
+
+/** Of this copy of the library or another. */
+export function isParameter(value: unknown): value is Parameter {
+  return value instanceof Parameter || brandOf(value, 'Parameter') === true;
 }
 
 function learnableCopy({ data }: Matrix): Float32Array {

@@ -33,8 +33,8 @@ describe('the checks of a Matrix', () => {
       { rows: 12, cols: 64 },
       { rows: 32, cols: 64 },
     ];
-    expect(requireProduct('matmul', a, b, false, true)).toBeUndefined();
-    expect(() => requireProduct('matmul', a, b, false, false)).toThrow(
+    expect(requireProduct('matmul', a, b, { transposeB: true })).toEqual({ transposeA: false, transposeB: true });
+    expect(() => requireProduct('matmul', a, b, {})).toThrow(
       'matmul: inner dimensions must agree: a is 12×64, b is 32×64 (pass transposeB: true for a · bᵀ)',
     );
   });

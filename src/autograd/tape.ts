@@ -22,6 +22,8 @@ export interface GradientAlgebra<Value> {
   add(value: Value, a: Gradient, b: Gradient): Gradient;
   /** …or, where it is dense already, the gradient itself. */
   dense(value: Value, gradient: Gradient): Floats;
+  /** Throws where a value lost since what its step reads again. */
+  requireWhole(value: Value): void;
 }
 
 let active: Tape<object> | undefined;
@@ -75,6 +77,8 @@ export class Tape<Value extends object> {
       const dOut = sum(output, parts);
       if (keep.has(output)) partials.set(output, [{ gradient: dOut, uses: 1 }]);
       else partials.delete(output);
+      algebra.requireWhole(output);
+      inputs.forEach(algebra.requireWhole);
       backward(algebra.dense(output, dOut)).forEach((gradient, i) => {
         if (gradient !== undefined) addUse(algebra, inputs[i], gradient, partials);
       });

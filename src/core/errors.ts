@@ -1,7 +1,9 @@
+import { brandOf, putBrand } from './brands.js';
 import { fitsFloat32 } from './float32.js';
 
 /**
- * A shape or a number out of range. Its message reads `where: what must hold: what was given (hint)`.
+ * A shape or a number out of range. Its message reads `where: what must hold: what was given (hint)`. One of another copy
+ * of the library is an instance too.
  *
  * @example try { a.matmul(b); } catch (e) { if (e instanceof ShapeError) console.error(e.message); }
  */
@@ -11,6 +13,29 @@ export class ShapeError extends RangeError {
   }
 
   override readonly name = 'ShapeError';
+
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore-start lint/complexity/noThisInStatic: a class that extends this one inherits the method
+    if (Function.prototype[Symbol.hasInstance].call(this, value)) return true;
+    return this === ShapeError && isQkvError(value) && value.name === 'ShapeError';
+    // biome-ignore-end lint/complexity/noThisInStatic: as above
+  }
+}
+
+/**
+ * Whether the library threw this on purpose: a ShapeError, or the TypeError or RangeError of a refused call, of any copy of
+ * the library in the program. Its message then reads `where: what must hold: what was given (hint)`.
+ *
+ * @example try { model.forward(ids); } catch (e) { if (!isQkvError(e)) throw e; console.error(e.message); }
+ */
+export function isQkvError(value: unknown): value is Error {
+  return brandOf(value, 'error') === true;
+}
+
+function branded<E extends Error>(error: E): E {
+  putBrand(error, 'error');
+  return error;
 }
 
 /** The one message grammar of the library: `where: rule: given (hint)`. */
@@ -19,16 +44,16 @@ function message(where: string, rule: string, given: string, hint?: string): str
 }
 
 export function shapeError(where: string, rule: string, given: string, hint?: string): ShapeError {
-  return new ShapeError(message(where, rule, given, hint));
+  return branded(new ShapeError(message(where, rule, given, hint)));
 }
 
 /** Something the machine could not give. */
 export function memoryError(where: string, rule: string, given: string, hint?: string): RangeError {
-  return new RangeError(message(where, rule, given, hint));
+  return branded(new RangeError(message(where, rule, given, hint)));
 }
 
 export function kindError(where: string, rule: string, given: string, hint?: string): TypeError {
-  return new TypeError(message(where, rule, given, hint));
+  return branded(new TypeError(message(where, rule, given, hint)));
 }
 
 /** A short, safe picture of any value for the "what was given" part of a message. */

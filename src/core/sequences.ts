@@ -14,8 +14,9 @@ export function cuSeqlensFromLengths(lengths: ArrayLike<number>): Int32Array {
   requireArrayLike(where, 'lengths', lengths);
   let total = 0;
   for (let s = 0; s < lengths.length; s++) {
-    requireInteger(where, `lengths[${s}]`, lengths[s], 0);
-    total += lengths[s];
+    const length: unknown = lengths[s];
+    requireInteger(where, `lengths[${s}]`, length, 0);
+    total += length;
     if (total > 0x7fffffff) {
       throw shapeError(where, 'lengths must sum to at most 2147483647', `got ${total} at entry ${s}`);
     }

@@ -49,6 +49,13 @@ export function isFloat64(): boolean {
   return choice === 'float64';
 }
 
+/** A copy in an array as the kernels of now make them: 32-bit of 64-bit numbers that the oracle left, and the reverse. */
+export function copied(x: Floats): Floats {
+  const out = isFloat64() ? new Float64Array(x.length) : new Float32Array(x.length);
+  out.set(x);
+  return out;
+}
+
 function complete(forward: ForwardKernels): Kernels {
   const own = backward?.(forward, forward === wasm ? runtime : undefined);
   return { ...forward, ...own } as Kernels; // before provideBackward there is no tape that could miss it

@@ -1,6 +1,6 @@
 import { describe, kindError, requireChoice, requireOptions, shapeError, shapeText } from '../core/errors.js';
 import type { AttentionProblem } from '../kernels/contract.js';
-import { Matrix } from '../matrix.js';
+import { isMatrix, Matrix, requireMatrix } from '../matrix.js';
 import { type AttentionWeightsOptions, attend, checkHeadList } from '../ops/attention.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../ops/attention-options.js';
 import { maskedScores, type Unit, weightsOfScores, weightsTimesValues } from '../ops/attention-unfused.js';
@@ -114,7 +114,8 @@ function replacement(where: string, { name, head }: AttentionHookPoint, value: M
   if (given === undefined) return undefined;
   const rule = `${name} of head ${head} must give a Matrix as it got, ${shapeText(value)}, or nothing`;
   if (given instanceof Promise) given.catch(() => {}); // refused: if it fails later, nobody waits for it
-  if (!(given instanceof Matrix)) throw kindError(where, rule, `got ${describe(given)}`);
+  if (!isMatrix(given)) throw kindError(where, rule, `got ${describe(given)}`);
+  requireMatrix(where, `${name} of head ${head}`, given);
   if (given.rows === value.rows && given.cols === value.cols) return given;
   throw shapeError(where, rule, `got ${shapeText(given)}`);
 }
@@ -139,7 +140,7 @@ export interface HookedAttention {
 export function attendWithHooks(where: string, hooks: AttentionHooks, given: HookedAttention, v: Matrix, call: number) {
   const { q, k, options } = given;
   if (!hooks.wants('hook_attn_scores') && !hooks.wants('hook_pattern')) return attend(where, q, k, v, options, call);
-  const problem = attentionProblem(where, q, k, options);
+  const problem = hookedProblem(where, given);
   const { numHeads, numKvHeads, cuSeqlens } = problem;
   const dV = v.cols / numKvHeads;
   const forward = { ...problem, ...dropoutOf(options, call), v: v.data, dV };
@@ -188,7 +189,7 @@ export function stagesWithHooks(
       ? hooks.wants('hook_pattern') || hooks.wants('hook_attn_scores')
       : hooks.wants('hook_attn_scores');
   if (!asked || (stage !== 'weights' && stage !== 'masked')) return [...own];
-  const problem = attentionProblem(where, given.q, given.k, given.options);
+  const problem = hookedProblem(where, given);
   const list = heads ?? Array.from({ length: problem.numHeads }, (_, h) => h);
   const hooked = (unit: Unit) =>
     stage === 'weights'
@@ -203,6 +204,13 @@ export function stagesWithHooks(
     if (inSequence.length === 0) return matrix;
     return Matrix.concatRows(inSequence.map((row) => whole.sliceRows(row - first, row - first + 1)));
   });
+}
+
+/** Hooks run between the steps, which therefore read flags of their own. */
+function hookedProblem(where: string, { q, k, options }: HookedAttention): AttentionProblem {
+  const problem = attentionProblem(where, q, k, options);
+  const { mask, keyMask, alibi } = problem;
+  return Object.assign(problem, { mask: mask?.slice(), keyMask: keyMask?.slice(), alibi: alibi?.slice() });
 }
 
 function unitsOf({ cuSeqlens, numHeads }: AttentionProblem): Unit[] {
@@ -222,6 +230,7 @@ function hookedPattern(
   if (!wantsPattern && !hooks.wants('hook_attn_scores', unit.head)) return undefined;
   const { own, put } = hookedScores(where, hooks, given, problem, unit);
   if (!wantsPattern && put === undefined) return undefined;
+  if (given.options.sinks) requireMatrix(where, 'sinks', given.options.sinks);
   const weights = weightsOfScores(put ?? own, given.options.sinks, unit.head);
   return shownTo(where, hooks, 'hook_pattern', given, weights, unit) ?? (put && weights);
 }
@@ -235,6 +244,8 @@ function hookedScores(
   unit: Unit,
 ): { own: Matrix; put: Matrix | undefined } {
   const { q, k, options } = given;
+  // Again: a hook before this one may have taken their data away.
+  for (const [name, m] of Object.entries({ q, k, bias: options.bias })) if (m) requireMatrix(where, name, m);
   const own = maskedScores(problem, { q, k, bias: options.bias }, unit);
   return { own, put: shownTo(where, hooks, 'hook_attn_scores', given, own, unit) };
 }

@@ -1,4 +1,5 @@
 import { allOrNone } from '../core/all-or-none.js';
+import { brandOf, TWO_COPIES } from '../core/brands.js';
 import { describe, kindError, requireOptions, shapeError } from '../core/errors.js';
 import { checkCuSeqlens } from '../core/sequences.js';
 import { KVCache, releasedCache, requireRoom } from '../ops/cache.js';
@@ -25,14 +26,20 @@ export function cacheFor(where: string, { numKvHeads, dK, dV }: HeadShape, optio
 export function cacheList(where: string, caches: unknown): readonly KVCache[] {
   if (caches instanceof KVCache) return [requireLive(where, 'the cache', caches)];
   const rule = 'caches must be a KVCache or a list of them, each once';
-  if (!Array.isArray(caches)) throw kindError(where, rule, `got ${describe(caches)}`);
+  if (!Array.isArray(caches)) throw noCache(where, rule, 'got', caches);
   if (caches.length === 0) throw shapeError(where, rule, 'got none');
   for (const [s, cache] of caches.entries()) {
-    if (!(cache instanceof KVCache)) throw kindError(where, rule, `caches[${s}] is ${describe(cache)}`);
+    if (!(cache instanceof KVCache)) throw noCache(where, rule, `caches[${s}] is`, cache);
     requireLive(where, `caches[${s}]`, cache);
     if (caches.indexOf(cache) < s) throw shapeError(where, rule, `caches[${s}] is caches[${caches.indexOf(cache)}]`);
   }
   return caches;
+}
+
+/** The rows of another copy's cache lie behind its own private names. */
+function noCache(where: string, rule: string, place: string, value: unknown): TypeError {
+  if (brandOf(value, 'KVCache') === undefined) return kindError(where, rule, `${place} ${describe(value)}`);
+  return kindError(where, rule, `${place} a KVCache of another copy of qkv`, TWO_COPIES);
 }
 
 function requireLive(where: string, name: string, cache: KVCache): KVCache {

@@ -1,6 +1,8 @@
+import { brandOf, putBrand } from '../core/brands.js';
 import { describe, requireBoolean, requireInteger, shapeError } from '../core/errors.js';
 import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
-import { Parameter } from '../parameter.js';
+import { requireWhole } from '../matrix-checks.js';
+import { isParameter, type Parameter } from '../parameter.js';
 import { objectsIn, objectsOf } from './containers.js';
 
 /**
@@ -31,6 +33,10 @@ export class Module {
   /** True (as built, and after train()): dropout drops. */
   training = true;
 
+  constructor() {
+    putBrand(this, 'Module');
+  }
+
   /**
    * Every parameter under its dotted path, in the order of the fields; one that is used twice appears once.
    *
@@ -38,7 +44,7 @@ export class Module {
    *   stateDict and loadStateDict
    */
   namedParameters(): Map<string, Parameter> {
-    const parameters = partsOf(this).filter((part): part is [string, Parameter] => part[1] instanceof Parameter);
+    const parameters = partsOf(this).filter((part): part is [string, Parameter] => isParameter(part[1]));
     return named(`${className(this)}.namedParameters`, 'parameter', parameters);
   }
 
@@ -50,7 +56,9 @@ export class Module {
   /** A copy of every parameter, as tensors of shape [rows, cols]. */
   stateDict(): Map<string, StoredTensor> {
     const state = new Map<string, StoredTensor>();
-    for (const [path, { rows, cols, data }] of this.namedParameters()) {
+    for (const [path, parameter] of this.namedParameters()) {
+      requireWhole(`${className(this)}.stateDict`, path, parameter);
+      const { rows, cols, data } = parameter;
       state.set(path, { dtype: 'F32', shape: [rows, cols], data: Float32Array.from(data) });
     }
     return state;
@@ -66,6 +74,7 @@ export class Module {
   loadStateDict(state: ReadonlyMap<string, StoredTensor>): void {
     const where = `${className(this)}.loadStateDict`;
     const parameters = this.namedParameters();
+    for (const [path, parameter] of parameters) requireWhole(where, path, parameter);
     requireState(where, state, new Map([...parameters].map(([path, parameter]) => [path, stored(parameter)])));
     for (const [path, parameter] of parameters) parameter.data.set(state.get(path)?.data as Float32Array);
   }
@@ -105,7 +114,7 @@ export class Module {
   /** Training mode for this module and all below it; train(false) is eval(). Returns this. */
   train(on = true): this {
     requireBoolean(`${className(this)}.train`, 'on', on);
-    for (const [, value] of partsOf(this)) if (value instanceof Module) value.training = on;
+    for (const [, value] of partsOf(this)) if (isModule(value)) value.training = on;
     return this;
   }
 
@@ -126,6 +135,11 @@ function className(module: Module): string {
   }
 }
 
+/** Of this copy of the library or another: its parameters are found, saved, loaded and moved. */
+function isModule(value: unknown): value is Module {
+  return value instanceof Module || brandOf(value, 'Module') === true;
+}
+
 /** The module and all parameters and modules below it, depth first, each once. Loops, so that no depth is too deep. */
 function partsOf(root: Module): [path: string, part: Parameter | Module][] {
   const found: [string, Parameter | Module][] = [];
@@ -135,10 +149,9 @@ function partsOf(root: Module): [path: string, part: Parameter | Module][] {
     const [path, value] = next;
     if (seen.has(value)) continue;
     seen.add(value);
-    const isModule = value instanceof Module;
-    if (isModule || value instanceof Parameter) found.push([path, value]);
-    if (value instanceof Parameter) continue;
-    const inner = isModule ? objectsOf(value) : objectsIn(value);
+    if (isModule(value) || isParameter(value)) found.push([path, value]);
+    if (isParameter(value)) continue;
+    const inner = isModule(value) ? objectsOf(value) : objectsIn(value);
     for (const [name, part] of inner.reverse()) waiting.push([path === '' ? name : `${path}.${name}`, part]);
   }
   return found;

@@ -1,5 +1,5 @@
 import { describe, kindError, requireBoolean, requireInteger, requireSize, shapeError } from '../core/errors.js';
-import { Matrix } from '../matrix.js';
+import { isMatrix, type Matrix } from '../matrix.js';
 import type { AttentionStage } from '../ops/attention.js';
 import { type AttentionOptions, checkLayerOptions, type Mask } from '../ops/attention-options.js';
 import { type RopeOptions, ropeOption } from '../ops/rotary.js';
@@ -111,12 +111,12 @@ export function contextOption(
     throw kindError(where, 'context must be a Matrix or { key, value }', `got ${describe(context)}`);
   }
   const source = context ?? x;
-  if (source instanceof Matrix && kDim !== vDim) {
+  if (isMatrix(source) && kDim !== vDim) {
     const given = `kDim is ${kDim}, vDim is ${vDim}`;
     throw shapeError(where, 'context must be { key, value } where kDim and vDim differ', given);
   }
-  const { key, value } = source instanceof Matrix ? { key: source, value: source } : source;
-  const name = context === undefined ? 'x' : context instanceof Matrix ? 'context' : undefined;
+  const { key, value } = isMatrix(source) ? { key: source, value: source } : source;
+  const name = context === undefined ? 'x' : isMatrix(context) ? 'context' : undefined;
   requireColumns(where, name ?? 'context.key', key, 'kDim', kDim, name === 'x' ? 'give context' : undefined);
   requireColumns(where, name ?? 'context.value', value, 'vDim', vDim);
   if (key.rows === value.rows) return { key, value };

@@ -2,7 +2,7 @@ import { describe, shapeError, shapeText } from '../core/errors.js';
 import { nameList } from '../core/name-list.js';
 import { storedFloats } from '../core/stored-floats.js';
 import { isSameShape, type StoredTensor } from '../core/stored-tensor.js';
-import type { Matrix } from '../matrix.js';
+import { type Matrix, requireMatrix } from '../matrix.js';
 import { inGroups } from './torch-names.js';
 import type { TorchLayout, TorchTensor } from './torch-tensors.js';
 

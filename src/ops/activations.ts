@@ -11,8 +11,7 @@ const GELU_OPTIONS: readonly (keyof GeluOptions)[] = ['approximate'];
 
 /** max(x, 0) of every entry; any shape. @example const hidden = relu(x.matmul(w)); */
 export function relu(x: Matrix): Matrix {
-  requireMatrix('relu', 'x', x);
-  return unary(x, 'relu');
+  return unary('relu', 'x', x, 'relu');
 }
 
 /**
@@ -25,9 +24,9 @@ export function relu(x: Matrix): Matrix {
 export function gelu(x: Matrix, options: GeluOptions = {}): Matrix {
   requireMatrix('gelu', 'x', x);
   requireOptions('gelu', options, GELU_OPTIONS);
-  if (options.approximate === undefined) return unary(x, 'gelu');
+  if (options.approximate === undefined) return unary('gelu', 'x', x, 'gelu');
   requireChoice('gelu', 'approximate', options.approximate, ['tanh']);
-  return unary(x, 'geluTanh');
+  return unary('gelu', 'x', x, 'geluTanh');
 }
 
 /**
@@ -37,8 +36,7 @@ export function gelu(x: Matrix, options: GeluOptions = {}): Matrix {
  * @example const gate = silu(x.matmul(w));
  */
 export function silu(x: Matrix): Matrix {
-  requireMatrix('silu', 'x', x);
-  return unary(x, 'silu');
+  return unary('silu', 'x', x, 'silu');
 }
 
 /**

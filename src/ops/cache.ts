@@ -1,4 +1,5 @@
 import { isRecording } from '../autograd/tape.js';
+import { putBrand } from '../core/brands.js';
 import { kindError, requireInteger, requireOptions, shapeError, shapeText } from '../core/errors.js';
 import type { Floats } from '../kernels/contract.js';
 import { Matrix, requireMatrix, wrap } from '../matrix.js';
@@ -73,6 +74,7 @@ export class KVCache {
   constructor(options: KVCacheOptions) {
     const where = 'KVCache';
     const { capacity, dK, dV, numKvHeads, mode, sinkTokens } = checkCacheOptions(where, options);
+    putBrand(this, 'KVCache');
     this.capacity = capacity;
     this.numKvHeads = numKvHeads;
     this.dK = dK;

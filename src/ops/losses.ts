@@ -57,16 +57,18 @@ function checkTargets(where: string, targets: unknown, logits: Matrix, ignoreInd
     const given = `logits is ${shapeText(logits)}, got ${targets.length}`;
     throw shapeError(where, `targets must have one entry for each of the ${logits.rows} rows`, given);
   }
-  for (let i = 0; i < targets.length; i++) {
+  const classes = new Int32Array(logits.rows);
+  for (let i = 0; i < classes.length; i++) {
     const target = targets[i];
     if (typeof target !== 'number') {
       throw kindError(where, `targets[${i}] must be a number`, `got ${describe(target)}`);
     }
+    classes[i] = target;
     if (target === ignoreIndex || (Number.isInteger(target) && target >= 0 && target < logits.cols)) continue;
     const rule = `targets must be integers from 0 to ${logits.cols - 1}, or ignoreIndex ${ignoreIndex}`;
     throw shapeError(where, rule, `targets[${i}] is ${target}`);
   }
-  return Int32Array.from(targets as ArrayLike<number>);
+  return classes;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { SparseGradient } from '../gradients.js';
 import type { Floats } from '../kernels/contract.js';
-import { Matrix } from '../matrix.js';
+import type { Matrix } from '../matrix.js';
 
 // The arithmetic of the optimisers, in place. One pass over the numbers, in float64, rounded as they are stored; memory
 // is what limits it, so plain loops do.
@@ -22,7 +22,7 @@ export function spansOf(
   gradient: Matrix | SparseGradient,
   rowUpdates: RowUpdates,
 ): readonly Span[] {
-  if (gradient instanceof Matrix) return [{ from: 0, count: rows * cols, values: gradient.data, valuesFrom: 0 }];
+  if (!('values' in gradient)) return [{ from: 0, count: rows * cols, values: gradient.data, valuesFrom: 0 }];
   const values = gradient.values.data;
   const touched = Array.from(gradient.rows, (row, i) => {
     return { from: row * cols, count: cols, values, valuesFrom: i * cols };

@@ -1,7 +1,7 @@
-import { describe, kindError, requireNumber, requireOptions, shapeError } from '../core/errors.js';
-import { Gradients } from '../gradients.js';
+import { requireNumber, requireOptions, shapeError } from '../core/errors.js';
+import { type Gradients, requireGradient, requireGradients } from '../gradients.js';
 import { type Matrix, requireMatrices } from '../matrix.js';
-import { Parameter } from '../parameter.js';
+import { isParameter } from '../parameter.js';
 
 export interface ClipGradNormOptions {
   /**
@@ -32,15 +32,13 @@ export function clipGradNorm(
   options: ClipGradNormOptions = {},
 ): { gradients: Gradients; norm: number } {
   const where = 'clipGradNorm';
-  if (!(gradients instanceof Gradients)) {
-    throw kindError(where, 'gradients must be Gradients', `got ${describe(gradients)}`, 'valueAndGrad gives them');
-  }
+  requireGradients(where, 'gradients', gradients, 'valueAndGrad gives them');
   requireNumber(where, 'max', max);
   if (!(max >= 0)) throw shapeError(where, 'max must be a number of at least 0', `got ${max}`);
   requireOptions(where, options, ['parameters']);
   const { parameters } = options;
   if (parameters !== undefined) requireMatrices(where, 'parameters', parameters);
-  const norm = normOf(gradients, new Set(parameters ?? counted(gradients)));
+  const norm = normOf(where, gradients, new Set(parameters ?? counted(gradients)));
   return { gradients: shortened(gradients, max === Number.POSITIVE_INFINITY ? 1 : max / (norm + 1e-6)), norm };
 }
 
@@ -52,14 +50,16 @@ function shortened(gradients: Gradients, factor: number): Gradients {
 
 function counted(gradients: Gradients): Matrix[] {
   const all = Array.from(gradients.entries(), ([x]) => x);
-  const parameters = all.filter((x) => x instanceof Parameter);
+  const parameters = all.filter(isParameter);
   return parameters.length > 0 ? parameters : all;
 }
 
 /** In float64, where no square of a float32 is out of range; the squares of float64 may be, and count in units of the largest. */
-function normOf(gradients: Gradients, matrices: ReadonlySet<Matrix>): number {
-  const each = Array.from(matrices, (x) => gradients.get(x)).flatMap((gradient) => {
+function normOf(where: string, gradients: Gradients, matrices: ReadonlySet<Matrix>): number {
+  const each = [...matrices].flatMap((x) => {
+    const gradient = gradients.get(x);
     if (gradient === undefined) return [];
+    requireGradient(where, x, gradient);
     return 'values' in gradient ? gradient.values.data : gradient.data;
   });
   const inUnitsOf = (unit: number) => {

@@ -13,7 +13,7 @@ import { inFloat64 } from '../float64.js';
 import { noGrad, valueAndGrad } from '../gradient.js';
 import type { SparseGradient } from '../gradients.js';
 import { type Matrix, requireMatrices, requireMatrix } from '../matrix.js';
-import { Parameter } from '../parameter.js';
+import { isParameter } from '../parameter.js';
 
 export interface GradCheckOptions {
   /** Largest error that passes, above 0. Default 1e-6. */
@@ -195,5 +195,5 @@ function errorOf(analytic: number, numeric: number, floor: number): number {
 }
 
 function nameOf(x: Matrix, i: number): string {
-  return (x instanceof Parameter && x.name) || `inputs[${i}]`;
+  return (isParameter(x) && x.name) || `inputs[${i}]`;
 }

@@ -1,8 +1,8 @@
-import { describe, kindError, requireChoice, requireFinite, requireInteger, shapeError } from '../core/errors.js';
+import { requireChoice, requireFinite, requireInteger, shapeError } from '../core/errors.js';
 import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
-import { Gradients } from '../gradients.js';
+import { type Gradients, requireGradient, requireGradients } from '../gradients.js';
 import type { Floats } from '../kernels/contract.js';
-import { type Matrix, requireMatrices } from '../matrix.js';
+import { type Matrix, requireMatrices, requireMatrix } from '../matrix.js';
 import { momentLike, type RowUpdates, type Span, spansOf } from '../ops/optimiser-updates.js';
 
 export interface OptimiserOptions {
@@ -84,17 +84,21 @@ export class Optimiser {
    * @example optimiser.step(valueAndGrad(() => crossEntropy(model.forward(ids), targets)).gradients);
    */
   step(gradients: Gradients): void {
-    if (!(gradients instanceof Gradients)) {
-      const rule = 'gradients must be Gradients';
-      throw kindError(`${this.#where}.step`, rule, `got ${describe(gradients)}`, 'valueAndGrad gives them');
-    }
-    for (const { parameter, moments, steps } of this.#kept) {
+    const where = `${this.#where}.step`;
+    requireGradients(where, 'gradients', gradients, 'valueAndGrad gives them');
+    const moves = this.#kept.map(({ parameter }, i) => {
+      requireMatrix(where, `parameters[${i}]`, parameter);
       const gradient = gradients.get(parameter);
-      if (gradient === undefined) continue;
+      if (gradient !== undefined) requireGradient(where, parameter, gradient);
+      return gradient;
+    });
+    this.#kept.forEach(({ parameter, moments, steps }, i) => {
+      const gradient = moves[i];
+      if (gradient === undefined) return;
       steps[0]++;
       const spans = spansOf(parameter, gradient, this.#rowUpdates);
       this.#move({ p: parameter.data, moments, spans, t: steps[0], learningRate: this.learningRate });
-    }
+    });
   }
 
   /**

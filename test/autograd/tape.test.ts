@@ -22,6 +22,9 @@ const dense = (gradient: Gradient): Floats => ('rows' in gradient ? gradient.val
 const algebra: GradientAlgebra<Value> = {
   add: (_, a, b) => Float64Array.of(dense(a)[0] + dense(b)[0]),
   dense: (_, gradient) => dense(gradient),
+  requireWhole: ({ name }) => {
+    if (name === 'broken') throw new Error(name);
+  },
 };
 
 /** A step whose gradient for input i is factors[i] times that of the output. */

@@ -80,6 +80,7 @@ const inContext = () => ({ context: { key: x(), value: x() } });
 
 /** One good call of every public callable that has parameters. */
 export const GOOD_CALLS: Record<string, () => GoodCall> = {
+  isQkvError: () => ({ args: [new Error('x')] }),
   cuSeqlensFromLengths: () => ({ args: [[2, 3]] }),
   toBertViz: () => ({ args: [square(), {}] }),
   heatmapAnsi: () => ({ args: [square(), {}] }),

@@ -92,7 +92,8 @@ test('every public callable with parameters has a call that works, and every cal
 });
 
 describe('a wrong kind', () => {
-  test.each(PLACES.map((place) => [place.key, place] as const))('%s', (_, place) => {
+  const limited = PLACES.filter(({ key }) => key !== 'isQkvError.value'); // which takes anything
+  test.each(limited.map((place) => [place.key, place] as const))('%s', (_, place) => {
     const wrong = VALUES.filter(([kinds]) => !kinds.some((kind) => place.kinds.includes(kind))).map(
       ([, value]) => value,
     );

@@ -41,6 +41,7 @@ const SURFACE = [
   'function gradCheck',
   'function heatmapAnsi',
   'function heatmapSvg',
+  'function isQkvError',
   'function layerNorm',
   'function logSoftmax',
   'function maskFromTorchMHA',
