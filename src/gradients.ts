@@ -1,4 +1,5 @@
 import type { Gradient, GradientAlgebra } from './autograd/tape.js';
+import type { AnyBuffer } from './core/array-types.js';
 import { brandOf, putBrand } from './core/brands.js';
 import { describe, kindError, requireNumber, shapeError, shapeText } from './core/errors.js';
 import type { Floats } from './kernels/contract.js';
@@ -9,7 +10,7 @@ import { requireWhole } from './matrix-checks.js';
 /** Gradient of a table of which only some rows were read: the others are 0. */
 export interface SparseGradient {
   /** Ascending, each once. */
-  rows: Int32Array;
+  rows: Int32Array & AnyBuffer;
   /** (rows.length × cols of the table). */
   values: Matrix;
 }

@@ -1,4 +1,5 @@
 import type { Backward } from './autograd/tape.js';
+import type { OwnIntegers } from './core/array-types.js';
 import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
 import { copied, kernels } from './kernels/state.js';
 import { hasNaN, quieted, quietRows, withoutRows } from './quiet-rows.js';
@@ -115,7 +116,7 @@ export function logSoftmaxRows(x: Shaped): Computed {
 }
 
 /** The column of the largest entry of every row, the first of equals; a NaN counts as largest. */
-export function largestOfRows({ rows, cols, data }: Shaped): Int32Array {
+export function largestOfRows({ rows, cols, data }: Shaped): OwnIntegers {
   return Int32Array.from({ length: rows }, (_, r) => {
     let best = 0;
     for (let c = 1; c < cols && !Number.isNaN(data[r * cols + best]); c++) {

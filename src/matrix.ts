@@ -1,4 +1,5 @@
 import { record } from './autograd/tape.js';
+import type { AnyBuffer, OwnIntegers } from './core/array-types.js';
 import { brandOf } from './core/brands.js';
 import { describe, kindError, requireCount, requireInteger, requireNumber, requireSize } from './core/errors.js';
 import type { BinaryOperation, Floats, UnaryOperation } from './kernels/contract.js';
@@ -30,7 +31,7 @@ export class Matrix {
   readonly rows: number;
   readonly cols: number;
   /** rows·cols numbers; entry (r, c) is data[r·cols + c]. Writes are seen by the next operation. */
-  readonly data: Float32Array;
+  readonly data: Float32Array & AnyBuffer;
   readonly #isResult: boolean;
 
   /**
@@ -122,7 +123,7 @@ export class Matrix {
   }
 
   /** Row r as a view: writing to it writes to the matrix. @throws ShapeError  if it lies outside */
-  row(r: number): Float32Array {
+  row(r: number): Float32Array & AnyBuffer {
     requireMatrix('row', 'this', this);
     checks.requireIndex('row', 'row', r, this.rows);
     return this.data.subarray(r * this.cols, (r + 1) * this.cols);
@@ -215,7 +216,7 @@ export class Matrix {
   }
 
   /** The column of the largest entry of every row, the first of equals; a NaN counts as largest. */
-  argmax(): Int32Array {
+  argmax(): OwnIntegers {
     requireMatrix('argmax', 'this', this);
     checks.requireRowEntries('argmax', this);
     return algebra.largestOfRows(this);

@@ -20,6 +20,8 @@ export class Parameter extends Matrix {
   name = '';
   /** Its memory, also where somebody has put another array in the place of `data`; absent once released. */
   #own?: Float32Array;
+  /** As of every Matrix. Its buffer may be shared, which `new Blob`, `fetch` and the like refuse: give them `slice()` of it. */
+  declare readonly data: Float32Array;
 
   /**
    * @param data  rows·cols numbers, copied; zeros when absent

@@ -1,3 +1,4 @@
+import type { OwnIntegers } from './array-types.js';
 import { describe, requireArrayLike, requireInteger, shapeError } from './errors.js';
 
 /**
@@ -9,14 +10,13 @@ import { describe, requireArrayLike, requireInteger, shapeError } from './errors
  * @see Dao 2022, FlashAttention, https://github.com/Dao-AILab/flash-attention, `cu_seqlens`
  * @example const offsets = cuSeqlensFromLengths([3, 2]); // [0, 3, 5]
  */
-export function cuSeqlensFromLengths(lengths: ArrayLike<number>): Int32Array {
+export function cuSeqlensFromLengths(lengths: ArrayLike<number>): OwnIntegers {
   const where = 'cuSeqlensFromLengths';
   requireArrayLike(where, 'lengths', lengths);
   let total = 0;
   for (let s = 0; s < lengths.length; s++) {
-    const length: unknown = lengths[s];
-    requireInteger(where, `lengths[${s}]`, length, 0);
-    total += length;
+    requireInteger(where, `lengths[${s}]`, lengths[s], 0);
+    total += lengths[s];
     if (total > 0x7fffffff) {
       throw shapeError(where, 'lengths must sum to at most 2147483647', `got ${total} at entry ${s}`);
     }

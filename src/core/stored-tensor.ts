@@ -1,3 +1,4 @@
+import type { AnyBuffer } from './array-types.js';
 import { describe, kindError, shapeError } from './errors.js';
 import { nameList } from './name-list.js';
 
@@ -18,7 +19,7 @@ export type StoredDtype =
 export interface StoredTensor {
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
-  readonly data: Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array;
+  readonly data: (Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array) & AnyBuffer;
 }
 
 /** What a state dict must hold under a name. */

@@ -1,3 +1,4 @@
+import type { OwnBytes } from '../core/array-types.js';
 import { describe, kindError, shapeError } from '../core/errors.js';
 import { isShape, type StoredDtype, type StoredTensor } from '../core/stored-tensor.js';
 import { jsonKeys } from './json-keys.js';
@@ -189,7 +190,7 @@ function checkCoverage(where: string, entries: readonly Entry[], dataBytes: numb
 export function writeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array {
+): OwnBytes {
   const where = 'writeSafetensors';
   if (Object.prototype.toString.call(tensors) !== '[object Map]') {
     throw kindError(where, 'tensors must be a Map of tensors', `got ${describe(tensors)}`);

@@ -96,6 +96,7 @@ function bindStored(where: string, sizes: Sizes, tensor: TorchTensor, shape: unk
 }
 
 function bindOurs(where: string, called: string, sizes: Sizes, tensor: TorchTensor, part: string, ours: Matrix): void {
+  requireMatrix(where, part, ours);
   const { rows, cols } = tensor;
   const wanted = `(${rows === '' ? 1 : rows} × ${cols})`;
   bind(sizes, rows, ours.rows);

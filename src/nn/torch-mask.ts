@@ -1,3 +1,4 @@
+import type { OwnBytes } from '../core/array-types.js';
 import { describe, kindError, requireArrayLike, shapeError } from '../core/errors.js';
 import type { Mask } from '../ops/attention-options.js';
 
@@ -12,7 +13,7 @@ import type { Mask } from '../ops/attention-options.js';
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
  * @example const out = attention.forward(x, { mask: maskFromTorchMHA(attnMask), keyMask: maskFromTorchMHA(keyPaddingMask) });
  */
-export function maskFromTorchMHA(mask: Mask): Uint8Array {
+export function maskFromTorchMHA(mask: Mask): OwnBytes {
   const where = 'maskFromTorchMHA';
   if (!Array.isArray(mask) && Object.prototype.toString.call(mask) !== '[object Uint8Array]') {
     const hint = /^\[object Float/.test(Object.prototype.toString.call(mask))
@@ -37,7 +38,7 @@ export function maskFromTorchMHA(mask: Mask): Uint8Array {
   return out;
 }
 
-function inverted(where: string, name: string, flags: unknown): Uint8Array {
+function inverted(where: string, name: string, flags: unknown): OwnBytes {
   requireArrayLike(where, name, flags);
   const out = new Uint8Array(flags.length);
   for (let i = 0; i < out.length; i++) {

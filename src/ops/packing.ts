@@ -1,3 +1,4 @@
+import type { OwnIntegers } from '../core/array-types.js';
 import { requireCount } from '../core/errors.js';
 import { checkCuSeqlens, cuSeqlensFromLengths } from '../core/sequences.js';
 import { Matrix, requireMatrices, requireMatrix } from '../matrix.js';
@@ -11,7 +12,7 @@ import { equalSize } from '../matrix-checks.js';
  * @throws ShapeError  if they differ in columns or there is none; TypeError for wrong kinds
  * @example const { packed, cuSeqlens } = pack([a, b]); const out = attention.forward(packed, { cuSeqlens });
  */
-export function pack(sequences: readonly Matrix[]): { packed: Matrix; cuSeqlens: Int32Array } {
+export function pack(sequences: readonly Matrix[]): { packed: Matrix; cuSeqlens: OwnIntegers } {
   requireMatrices('pack', 'sequences', sequences);
   equalSize('pack', 'sequences', 'cols', sequences);
   const cuSeqlens = cuSeqlensFromLengths(sequences.map((sequence) => sequence.rows));
