@@ -22,7 +22,12 @@ export interface Computed extends Shaped {
 export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: boolean): Computed {
   const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
   const n = transposeB ? b.rows : b.cols;
-  const { gemm, transpose } = kernels();
+  const { gemm } = kernels();
+  // C = op(A)·op(B): ∂op(A) = dC·op(B)ᵀ, ∂op(B) = op(A)ᵀ·dC; where op transposes, the factors change places.
+  const dLeft = (right: Floats, dC: Floats) =>
+    transposeA
+      ? gemm({ m: k, n: m, k: n, a: right, b: dC, transposeA: transposeB, transposeB: true })
+      : gemm({ m, n: k, k: n, a: dC, b: right, transposeB: !transposeB });
   const dRight = (left: Floats, dC: Floats) =>
     transposeB
       ? gemm({ m: n, n: k, k: m, a: dC, b: left, transposeA: true, transposeB: transposeA })
@@ -31,20 +36,25 @@ export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: b
     rows: m,
     cols: n,
     data: gemm({ m, n, k, a: a.data, b: b.data, transposeA, transposeB }),
-    // C = op(A)·op(B): ∂op(A) = dC·op(B)ᵀ, ∂op(B) = op(A)ᵀ·dC; where op transposes, the factors change places.
     backward: (dC) => {
-      const dA = transposeA
-        ? gemm({ m: k, n: m, k: n, a: b.data, b: dC, transposeA: transposeB, transposeB: true })
-        : gemm({ m, n: k, k: n, a: dC, b: b.data, transposeB: !transposeB });
-      const dB = dRight(a.data, dC);
-      // A NaN in row i of op(A) is in a whole row of ∂op(B), also where row i of dC is 0: see quiet-rows.ts.
-      const quiet = hasNaN(dB, transposeB ? 1 : n, k) ? quietRows(dC, m, n) : [];
-      if (quiet.length === 0) return [dA, dB];
-      if (!transposeA) return [dA, dRight(withoutRows(a.data, quiet, k), dC)];
-      const left = withoutRows(transpose(a.data, k, m), quiet, k);
-      return [dA, dRight(transpose(left, m, k), dC)];
+      const [dA, dB] = [dLeft(b.data, dC), dRight(a.data, dC)];
+      // A NaN in row i of op(A) is in a whole row of ∂op(B), also where row i of dC is 0; one in column j of op(B) in a
+      // whole column of ∂op(A), also where column j of dC is 0: see quiet-rows.ts.
+      const rows = hasNaN(dB, transposeB ? 1 : n, k) ? quietRows(dC, m, n) : [];
+      const columns = hasNaN(dA, transposeA ? m : 1, k) ? quietRows(kernels().transpose(dC, m, n), n, m) : [];
+      return [
+        columns.length === 0 ? dA : dLeft(without(b.data, columns, n, k, transposeB), dC),
+        rows.length === 0 ? dB : dRight(without(a.data, rows, m, k, !transposeA), dC),
+      ];
     },
   };
+}
+
+/** A copy of x with 0 in these of its `count` vectors of so many entries: its rows or its columns. */
+function without(x: Floats, quiet: readonly number[], count: number, width: number, areRows: boolean): Floats {
+  if (areRows) return withoutRows(x, quiet, width);
+  const { transpose } = kernels();
+  return transpose(withoutRows(transpose(x, width, count), quiet, width), count, width);
 }
 
 /** C = A ∘ B for one of + − × /; a B of one row stands for that row repeated. */

@@ -1,8 +1,8 @@
 import type { Floats } from './kernels/contract.js';
 
-// A row whose gradient is exactly 0 adds nothing to any gradient, whatever it holds: padding that no query attends to and
-// no loss counts may be NaN. The kernels multiply without looking, and 0 · NaN is NaN; where that came out, the backwards
-// look again, without those rows. Finite data pay for a look at one entry a row.
+// A row (of a product: a column, too) whose gradient is exactly 0 adds nothing to any gradient, whatever it holds: padding
+// that no query attends to and no loss counts may be NaN. The kernels multiply without looking, and 0 · NaN is NaN; where
+// that came out, the backwards look again, without those rows. Finite data pay for a look at one entry a row.
 
 /** Whether one of the entries 0, stride, 2·stride … is NaN: a row that was multiplied by a NaN or by 0 · ∞ is NaN in all. */
 export function hasNaN(x: Floats, stride: number, count = x.length / stride): boolean {

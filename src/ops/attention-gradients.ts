@@ -9,8 +9,10 @@ import { hasNaN, quietRows, withoutRows } from '../quiet-rows.js';
 export function attentionGradients(problem: AttentionBackwardProblem): AttentionGradients {
   const { attentionBackward } = kernels();
   const found = attentionBackward(problem);
-  // A NaN among the logits of a query is in its dQ, an infinity in a query in dK.
-  if (!hasNaN(found.dQ, problem.dK) && !hasNaN(found.dK, problem.dK)) return found;
+  // A NaN among the logits of a query is in its whole dQ. A softcap makes them finite, and an infinity in q or k shows only
+  // in its column: as 0 · ∞ in dK or dQ.
+  const stride = problem.softcap === 0 ? problem.dK : 1;
+  if (!hasNaN(found.dQ, stride) && !hasNaN(found.dK, stride)) return found;
   const { q, dK, dV, cuSeqlens, columns, numHeads, mask, sum, dOut, dLogSumExp } = problem;
   const rows = cuSeqlens[cuSeqlens.length - 1];
   const quiet = quietRows(dOut, rows, numHeads * dV).filter((row) => {

@@ -34,16 +34,21 @@ const normal = (rows: number, cols: number, seed: number) => Matrix.randomNormal
 const weighted = (m: Matrix) => m.multiply(normal(m.rows, m.cols, 99)).sum();
 
 interface Case {
-  /** Fresh matrices whose rows `hidden` are filled with the poison. */
+  /** Fresh matrices in whose rows `hidden` there is poison. */
   inputs: () => Matrix[];
   hidden: readonly number[];
   modules?: { parameters(): Matrix[] }[];
   loss: (...inputs: Matrix[]) => Matrix;
 }
 
-function gradientsOf({ inputs, hidden, modules = [], loss }: Case, poison: number): [Matrix[], Matrix[]] {
+/** Where in a hidden row the poison is. */
+type Place = 'everywhere' | 'in one entry';
+
+function gradientsOf({ inputs, hidden, modules = [], loss }: Case, poison: number, place: Place): [Matrix[], Matrix[]] {
   const given = inputs();
-  for (const x of given) for (const r of hidden) x.row(r).fill(poison);
+  for (const x of given) {
+    for (const r of hidden) x.row(r).fill(poison, place === 'everywhere' ? 0 : x.cols - 1); // the last: not the first
+  }
   const { value, gradients } = valueAndGrad(() => loss(...given));
   expect(Number.isFinite(value), `the loss is ${value}`).toBe(true);
   const dense = (x: Matrix) => {
@@ -55,10 +60,10 @@ function gradientsOf({ inputs, hidden, modules = [], loss }: Case, poison: numbe
 }
 
 /** Built anew for each run: the calls of a layer with dropout drop other weights. */
-function check(build: () => Case, poison: number): void {
+function check(build: () => Case, poison: number, place: Place): void {
   const one = build();
-  const [cleanX, cleanW] = gradientsOf(build(), 0.5);
-  const [gotX, gotW] = gradientsOf(one, poison);
+  const [cleanX, cleanW] = gradientsOf(build(), 0.5, place);
+  const [gotX, gotW] = gradientsOf(one, poison, place);
   gotX.forEach((found, i) => {
     expectClose(found.data, cleanX[i].data, 0, `input ${i}`);
     for (const r of one.hidden) expectClose(found.row(r), new Float32Array(found.cols), 0, `row ${r} of input ${i}`);
@@ -209,6 +214,15 @@ const CASES: Record<string, () => Case> = {
   'matmul, both': withOthers([normal(3, 4, 1)], (z, w) =>
     z.transpose().matmul(w, { transposeA: true, transposeB: true }),
   ),
+  // z as the columns of the product, of which the last two do not count.
+  'matmul, columns': withOthers([normal(3, 4, 1)], (z, w) => w.matmul(z.transpose()).transpose()),
+  'matmul, columns, transposeA': withOthers([normal(4, 3, 1)], (z, w) =>
+    w.matmul(z.transpose(), { transposeA: true }).transpose(),
+  ),
+  'matmul, columns, transposeB': withOthers([normal(3, 4, 1)], (z, w) => w.matmul(z, { transposeB: true }).transpose()),
+  'matmul, columns, both': withOthers([normal(4, 3, 1)], (z, w) =>
+    w.matmul(z, { transposeA: true, transposeB: true }).transpose(),
+  ),
   softmax: ofRows((z) => z.softmax()),
   logSoftmax: ofRows((z) => logSoftmax(z)),
   layerNorm: ofRows((z) => layerNorm(z)),
@@ -233,6 +247,15 @@ const CASES: Record<string, () => Case> = {
     const mask = Uint8Array.from({ length: 50 }, (_, at) => Number(at % 5 < 3 || at % 25 >= 15));
     return scaledDotProductAttention(z, z, z, { numHeads: 2, mask, bias, sinks });
   }),
+  // Scores that are finite whatever q and k hold.
+  'attention, softcap': ofRows((z) => scaledDotProductAttention(z, z, z, { numHeads: 2, causal: true, softcap: 2 })),
+  'attention, softcap, queries': withOthers([normal(5, 4, 1)], (z, k) =>
+    scaledDotProductAttention(z, k, k, { softcap: 2 }),
+  ),
+  'attention, softcap, keys': withOthers([normal(5, 4, 1)], (z, q) =>
+    scaledDotProductAttention(q, z, z, { causal: true, softcap: 2 }),
+  ),
+  'attentionLogSumExp, softcap': ofRows((z) => attentionLogSumExp(z, z, { numHeads: 2, causal: true, softcap: 2 })),
   attentionLogSumExp: ofRows((z) => attentionLogSumExp(z, z, { numHeads: 2, causal: true })),
 };
 
@@ -240,7 +263,10 @@ forEachTwin(() => {
   describe('gradients do not see what hidden rows hold:', () => {
     test.each(Object.keys(CASES).flatMap((title) => POISONS.map((poison) => [title, poison] as const)))(
       '%s, %s',
-      (title, poison) => check(CASES[title], poison),
+      (title, poison) => {
+        check(CASES[title], poison, 'everywhere');
+        check(CASES[title], poison, 'in one entry');
+      },
     );
 
     test.each([false, true])('nor what one entry of a hidden row holds, transposeB %s', (transposeB) => {
