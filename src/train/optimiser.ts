@@ -80,7 +80,7 @@ export class Optimiser {
    * Moves every parameter that has a gradient, in place; the others, and what is kept of them, stay as they are. Gradients
    * that are not finite are applied all the same.
    *
-   * @throws TypeError  if gradients are none
+   * @throws TypeError  if gradients are none, or a parameter was released: nothing has moved then
    * @example optimiser.step(valueAndGrad(() => crossEntropy(model.forward(ids), targets)).gradients);
    */
   step(gradients: Gradients): void {

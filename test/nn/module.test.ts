@@ -70,6 +70,12 @@ describe('Module', () => {
     state.set('extra', { dtype: 'F32', shape: [1, 1], data: new Float32Array(1) });
     expect(() => model.loadStateDict(state)).toThrow('missing own; unknown extra');
     expect(model.stateDict()).toEqual(before);
+    const last = [...model.namedParameters().values()].at(-1);
+    const whole = new Model().stateDict();
+    for (const { data } of whole.values()) (data as Float32Array).fill(9);
+    last?.release();
+    expect(() => model.loadStateDict(whole)).toThrow('Parameter.data: the parameter must not be released');
+    expect(model.first.W.clone().data).toEqual(before.get('first.W')?.data);
   });
 
   it('trains and evaluates all the way down', () => {

@@ -126,6 +126,17 @@ forEachTwin(({ tolerance }) => {
       expect(optimiser.learningRate).toBe(0.3);
     });
 
+    test('a step in which a parameter is released moves no other, nor what is kept of it', () => {
+      const [p, q] = [table(1), table(2)];
+      const optimiser = make([p, q]);
+      const gradients = gradientsLike([p, noise(6, 1)], [q, noise(6, 2)]);
+      optimiser.step(gradients);
+      const before = everything(optimiser, p);
+      q.release();
+      expect(() => optimiser.step(gradients)).toThrow('Parameter.data: the parameter must not be released');
+      expect(everything(optimiser, p)).toEqual(before);
+    });
+
     test('a NaN in a gradient reaches its entry, and no other', () => {
       const p = table();
       const gradient = noise(6, 1);
