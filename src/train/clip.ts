@@ -39,13 +39,8 @@ export function clipGradNorm(
   const { parameters } = options;
   if (parameters !== undefined) requireMatrices(where, 'parameters', parameters);
   const norm = normOf(where, gradients, new Set(parameters ?? counted(gradients)));
-  return { gradients: shortened(gradients, max === Number.POSITIVE_INFINITY ? 1 : max / (norm + 1e-6)), norm };
-}
-
-/** All of them times min(1, factor). The kernels take factors as float32: one that is too small for it goes in two steps. */
-function shortened(gradients: Gradients, factor: number): Gradients {
-  if (!(factor > 0 && factor < 2 ** -126)) return gradients.scale(Math.min(1, factor));
-  return gradients.scale(Math.sqrt(factor)).scale(Math.sqrt(factor));
+  const factor = max === Number.POSITIVE_INFINITY ? 1 : Math.min(1, max / (norm + 1e-6));
+  return { gradients: gradients.scale(factor), norm };
 }
 
 function counted(gradients: Gradients): Matrix[] {

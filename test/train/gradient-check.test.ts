@@ -92,13 +92,15 @@ describe('wrong gradients fail:', () => {
     expect(others.inputs.map(({ ok }) => ok)).toEqual([true, false]);
   });
 
-  test('the error is what the formula says', () => {
-    const report = check(at(2, 1, (value) => value + 0.01));
+  test.each([1, 1000])('the error is what the formula says, of an input of size %d', (size) => {
+    const big = x.scale(size);
+    const wrong = at(2, 1, (value) => value + 0.01 * size);
+    const report = gradCheck((m) => wrong(m).multiply(weights).sum(), [big]);
     const [{ worst }] = report.inputs;
-    const loss = right(x).multiply(weights).sum().data[0];
-    const largest = Math.max(...Array.from(x.data, (value, i) => Math.abs(2 * value * weights.data[i])));
+    const loss = right(big).multiply(weights).sum().data[0];
+    const largest = Math.max(...Array.from(big.data, (value, i) => Math.abs(2 * value * weights.data[i])));
     const { analytic = 0, numeric = 0, error = 0 } = worst ?? {};
-    const floor = 1e-3 * largest + (1e-4 * Math.abs(loss)) / Math.max(1, Math.abs(x.get(2, 1)));
+    const floor = 1e-3 * largest + (1e-4 * Math.abs(loss)) / Math.max(1, Math.abs(big.get(2, 1)));
     expectClose(
       [error],
       [Math.abs(analytic - numeric) / (Math.max(Math.abs(analytic), Math.abs(numeric)) + floor)],
@@ -123,6 +125,22 @@ describe('wrong gradients fail:', () => {
     expect(gradCheck((m) => m.log().sum(), [Matrix.from([[0, 1]])]).ok).toBe(false);
   });
 
+  test('a loss that is infinite in a point alone, whatever its derivative is said to be', () => {
+    const f = customGradient(
+      (x: Matrix) => new Matrix(1, 1, Float32Array.of(1)).divide(x.multiply(x)),
+      () => [new Matrix(1, 1)],
+    );
+    const report = gradCheck(f, [new Matrix(1, 1)]);
+    expect(report).toMatchObject({ ok: false, inputs: [{ worst: { analytic: 0, numeric: 0, error: Number.NaN } }] });
+  });
+
+  test('of equal errors the first is named', () => {
+    const ones = new Matrix(2, 3, new Float32Array(6).fill(1));
+    for (const f of [right, square(() => undefined)]) {
+      expect(gradCheck((m) => f(m).sum(), [ones]).inputs[0].worst).toMatchObject({ row: 0, col: 0 });
+    }
+  });
+
   test('of rows of a table that were not read', () => {
     const table = sample(4, 2, 3);
     const f = customGradient(
@@ -142,6 +160,17 @@ test('stored differences: parameters far from 1 pass too', () => {
     const cube = gradCheck((m) => m.multiply(m).multiply(m).sum(), [p]);
     expect(cube.ok, `scale ${scale}: error ${cube.inputs[0].worst?.error}`).toBe(scale > 0.1);
     expect(gradCheck((m) => m.multiply(m).multiply(m).sum(), [p], { step: 1e-5 * Math.min(1, scale) }).ok).toBe(true);
+  }
+});
+
+test('an entry is moved equally far to either side, also where the numbers above lie less close', () => {
+  for (let k = 1; k <= 8; k++) {
+    const x = 1024 - k * 2 ** -14; // 2^-14 apart below 1024, 2^-13 above
+    const { ok, inputs } = gradCheck(
+      (m, a) => m.subtract(a).multiply(m.subtract(a)).sum(),
+      [Matrix.from([[x]]), Matrix.from([[x - 1]])],
+    );
+    expect(ok, `${x}: error ${inputs[0].worst?.error}`).toBe(true);
   }
 });
 
