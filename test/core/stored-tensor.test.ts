@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { requireState, type StateEntry } from '../../src/core/stored-tensor.js';
+import { isSameShape, isShape, requireState, type StateEntry } from '../../src/core/stored-tensor.js';
 import { ShapeError } from '../../src/index.js';
 
 const ENTRIES = new Map<string, StateEntry>([
@@ -34,6 +34,12 @@ test.each([
     TypeError,
     'load: step must be { dtype: \'I32\', shape, data: Int32Array }: got dtype "F32", shape [], data [0]',
   ],
+  [
+    'another dtype than its data',
+    good().set('step', { dtype: 'U32', shape: [], data: Int32Array.of(4) }),
+    TypeError,
+    'load: step must be { dtype: \'I32\', shape, data: Int32Array }: got dtype "U32", shape [], data [4]',
+  ],
   ['nothing', good().set('W', undefined), TypeError, /W must be .*: got dtype undefined/],
   [
     'another rank',
@@ -56,4 +62,34 @@ test.each([
 ] as const)('%s', (_, state, kind, message) => {
   expect(check(state)).toThrow(kind);
   expect(check(state)).toThrow(message);
+});
+
+test('a shape is a list of integers of at least 0, without a hole', () => {
+  for (const shape of [[], [0], [2, 3], [Number.MAX_SAFE_INTEGER]]) expect(isShape(shape)).toBe(true);
+  const holes: number[] = [2];
+  holes[2] = 3;
+  for (const shape of [
+    [-1],
+    [2, -1],
+    [1.5],
+    [2 ** 53],
+    [Number.NaN],
+    ['2'],
+    [2n],
+    holes,
+    2,
+    undefined,
+    { length: 0 },
+  ]) {
+    expect(isShape(shape), String(shape)).toBe(false);
+  }
+});
+
+test('the same shape has the same extents and no more', () => {
+  expect(isSameShape([2, 3], [2, 3])).toBe(true);
+  const holes = new Array(2);
+  for (const other of [[2], [2, 3, 4], [3, 2], holes]) {
+    expect(isSameShape(other, [2, 3])).toBe(false);
+    expect(isSameShape([2, 3], [...other])).toBe(false);
+  }
 });

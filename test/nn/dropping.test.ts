@@ -72,9 +72,17 @@ describe('the dropout state of a module', () => {
     const state = model.dropoutState();
     expect([...state.keys()]).toEqual(['attention.dropout', 'drops.0.dropout', 'drops.1.dropout']);
     expect(state.get('drops.1.dropout')).toEqual({ dtype: 'F64', shape: [2], data: Float64Array.of(8, 5) });
-    expect([...new Dropout(0, 3).dropoutState().values()]).toEqual([
-      { dtype: 'F64', shape: [2], data: Float64Array.of(3, 0) },
+    expect([...new Dropout(0, 3).dropoutState()]).toEqual([
+      ['dropout', { dtype: 'F64', shape: [2], data: Float64Array.of(3, 0) }],
     ]);
+  });
+
+  it('has nothing of a module that counts no calls, whatever its seed is called', () => {
+    class Own extends Module {
+      dropoutSeed = 7;
+      readonly drop = new Dropout(0.5, 8);
+    }
+    expect([...new Own().dropoutState().keys()]).toEqual(['drop.dropout']);
   });
 
   it('holds the largest seed and count', () => {

@@ -143,6 +143,26 @@ describe('names and ties of Hugging Face', () => {
     );
   });
 
+  it('to the bit: −0 is not 0, a NaN is itself, and the shape is that of the table', () => {
+    const table = state.get('transformer.wte.weight') as StoredTensor;
+    const data = Float32Array.from(table.data as Float32Array);
+    [data[0], data[1]] = [0, Number.NaN];
+    const load = (head: StoredTensor) => {
+      const own = new Map([
+        ...state,
+        ['transformer.wte.weight', { ...table, data }],
+        ['lm_head.weight', head],
+      ] as const);
+      return CausalLM.fromTorch(own, { numHeads: 3 });
+    };
+    expect(load({ ...table, data: data.slice() }).head).toBeUndefined();
+    const negative = data.slice();
+    negative[0] = -0;
+    expect(load({ ...table, data: negative }).head).toBeDefined();
+    const turned = { ...table, shape: [12, 9], data: data.slice() };
+    expect(() => load(turned)).toThrow('lm_head.weight must have shape [9, 12]: got [12, 9]');
+  });
+
   it('capacity and rope are those of the layout', () => {
     const load = (more: object) => () => CausalLM.fromTorch(state, { numHeads: 3, ...more });
     expect(load({ capacity: 7 })().capacity).toBe(7);
