@@ -170,6 +170,26 @@ describe('what layouts leave out', () => {
     expect(() => MultiHeadAttention.fromTorch(state, { numHeads: 2 })).toThrow('missing bias_v; unknown none');
   });
 
+  it('heads are whole: of K, of V, and as many inputs of O', () => {
+    const zeros = (rows: number, cols: number) => storedLinear(new Matrix(cols, rows));
+    const load = (k: number, v: number, z: number) => {
+      const state = { q_proj: zeros(12, 12), k_proj: zeros(k, 12), v_proj: zeros(v, 12), o_proj: zeros(12, z) };
+      const named = Object.entries(state).map(([name, tensor]) => [`${name}.weight`, tensor] as const);
+      return () => MultiHeadAttention.fromTorch(new Map(named), { numHeads: 2 });
+    };
+    expect(load(12, 8, 8)().heads).toMatchObject({ numHeads: 2, numKvHeads: 2, dK: 6, dV: 4 });
+    // one and a half heads of K; heads of V of 2.5; inputs of O of one head more
+    for (const [k, v, z] of [
+      [9, 6, 8],
+      [12, 5, 5],
+      [12, 8, 12],
+    ]) {
+      expect(load(k, v, z)).toThrow(
+        `Q, K, V and the inputs of O must have whole heads of 6 columns of Q and K: they have 12, ${k}, ${v} and ${z} in layout 'llama'`,
+      );
+    }
+  });
+
   it('causal and rope are those of the layout unless told otherwise', () => {
     const state = new MultiHeadAttention({ dModel: 12, numHeads: 3, rope: true, seed: 1 }).toTorch({ layout: 'llama' });
     const at = (options: object) => MultiHeadAttention.fromTorch(state, { numHeads: 3, ...options });
