@@ -54,6 +54,23 @@ const matrices = (value: fc.Arbitrary<number>): fc.Arbitrary<Case> =>
   );
 
 describe('row_statistics', () => {
+  test('a row in blocks of 256 turns of four columns, each from 0: to the bit', () => {
+    for (const turns of [255, 256, 257, 512, 513, 1100]) {
+      // Columns 4, 8, … hold −d and all others the maximum, 0: the gap is the sum of d in one lane.
+      const d = Float32Array.from(grid(0.1, 3, turns), (value) => value ** 5);
+      const x = new Float32Array(4 * turns);
+      d.forEach((value, turn) => {
+        x[4 * turn] = -value;
+      });
+      const expected = new Float32Array(1);
+      for (let first = 0; first < turns; first += 256) {
+        const block = new Float32Array(1);
+        for (const value of d.subarray(first, first + 256)) block[0] += value;
+        expected[0] += block[0];
+      }
+      expect(statistics(x, 1, 4 * turns, 0).gap, `${turns} turns`).toEqual(expected);
+    }
+  });
   test('rows of 0 … 70 columns, between NaNs', () => {
     fc.assert(fc.property(matrices(ordinary), expectLaw));
   });
