@@ -5,8 +5,8 @@ import type { StoredTensor } from './stored-tensor.js';
 const READERS: Record<string, [array: string, read: (data: StoredTensor['data']) => Float32Array]> = {
   F32: ['Float32Array', (data) => data as Float32Array],
   F64: ['Float64Array', (data) => Float32Array.from(data as Float64Array)],
-  F16: ['Uint16Array', (data) => Float32Array.from(data as Uint16Array, halfToFloat)],
-  BF16: ['Uint16Array', (data) => new Float32Array(Uint32Array.from(data as Uint16Array, (bits) => bits << 16).buffer)],
+  F16: ['Uint16Array', (data) => halvesToFloats(data as Uint16Array)],
+  BF16: ['Uint16Array', (data) => upperHalves(data as Uint16Array)],
 };
 
 /**
@@ -26,11 +26,24 @@ export function storedFloats(where: string, name: string, tensor: unknown): Floa
   throw shapeError(where, `${name} must hold ${length} number${length === 1 ? '' : 's'}`, `got ${data?.length}`);
 }
 
-/** IEEE 754 binary16: sign, 5 bits of exponent with bias 15, 10 of fraction. */
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+// Loops: `Float32Array.from(data, f)` takes 104 ns an entry of BF16 and 217 of F16, these 1 and 5 (Node 20).
+
+function upperHalves(data: Uint16Array): Float32Array {
+  const floats = new Float32Array(data.length);
+  const bits = new Int32Array(floats.buffer);
+  for (let i = 0; i < data.length; i++) bits[i] = data[i] << 16;
+  return floats;
+}
+
+/** IEEE 754 binary16: sign, 5 bits of exponent with bias 15, 10 of fraction; those of a NaN stay what they are. */
+function halvesToFloats(data: Uint16Array): Float32Array {
+  const floats = new Float32Array(data.length);
+  const bits = new Int32Array(floats.buffer);
+  for (let i = 0; i < data.length; i++) {
+    const half = data[i];
+    const isNumber = (half & 0x7c00) !== 0x7c00;
+    bits[i] = ((half & 0x8000) << 16) | ((half & 0x7fff) << 13) | (isNumber ? 0 : 0x7f800000);
+    if (isNumber) floats[i] *= 2 ** 112; // the biases differ by so much, of subnormal numbers too
+  }
+  return floats;
 }

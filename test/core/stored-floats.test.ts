@@ -24,6 +24,12 @@ describe('storedFloats', () => {
     expectSame(floats('F16', known), [1, -2, 65504, 2 ** -24, -0, Number.POSITIVE_INFINITY]);
   });
 
+  it('keeps the bits of every NaN of F16', () => {
+    const nans = Uint16Array.from([0x7c01, 0x7e00, 0xfc01, 0xffff]);
+    const bits = new Uint32Array(floats('F16', nans).slice().buffer);
+    expect([...bits]).toEqual([0x7f802000, 0x7fc00000, 0xff802000, 0xffffe000]);
+  });
+
   it('reads BF16 as the upper half of a float32', () => {
     const known = Uint16Array.of(0x3f80, 0xc000, 0x0001, 0x8000, 0xff80, 0x7fc0);
     expectSame(floats('BF16', known), [1, -2, 2 ** -133, -0, Number.NEGATIVE_INFINITY, Number.NaN]);
