@@ -23,7 +23,7 @@ export function allOrNone<Result>(f: () => Result): Result {
   }
 }
 
-/** To be called before `owner` counts. */
-export function willCount(owner: object, putBack: () => void): void {
+/** To be called beside every count of `owner`. */
+export function hasCounted(owner: object, putBack: () => void): void {
   if (counted !== undefined && !counted.has(owner)) counted.set(owner, putBack);
 }

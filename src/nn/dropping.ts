@@ -1,4 +1,4 @@
-import { allOrNone, willCount } from '../core/all-or-none.js';
+import { allOrNone, hasCounted } from '../core/all-or-none.js';
 import { seedOfCall } from '../core/random.js';
 import type { Matrix } from '../matrix.js';
 import { checkDropout } from '../ops/attention-options.js';
@@ -41,10 +41,10 @@ export abstract class DroppingModule extends Module {
       if (options.seed !== undefined) return forward({ dropout, seed }, 0);
       const calls = this.dropoutCalls;
       const out = forward({ dropout, seed }, calls);
-      willCount(this, () => {
+      this.dropoutCalls = calls + 1;
+      hasCounted(this, () => {
         this.dropoutCalls = calls;
       });
-      this.dropoutCalls = calls + 1;
       return out;
     });
   }

@@ -1,5 +1,5 @@
 import { brandOf, putBrand } from '../core/brands.js';
-import { describe, requireBoolean, requireInteger, shapeError } from '../core/errors.js';
+import { describe, kindError, requireBoolean, requireInteger, shapeError } from '../core/errors.js';
 import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
 import { requireWhole } from '../matrix-checks.js';
 import { isParameter, type Parameter } from '../parameter.js';
@@ -108,13 +108,19 @@ export class Module {
       requireInteger(where, `the calls of ${path}`, dropoutCalls, 0);
       return { module, dropoutSeed, dropoutCalls };
     });
+    requireOpen(where, modules);
     for (const { module, ...numbers } of loaded) Object.assign(module, numbers);
   }
 
   /** Training mode for this module and all below it; train(false) is eval(). Returns this. */
   train(on = true): this {
-    requireBoolean(`${className(this)}.train`, 'on', on);
-    for (const [, value] of partsOf(this)) if (isModule(value)) value.training = on;
+    const where = `${className(this)}.train`;
+    requireBoolean(where, 'on', on);
+    const others = partsOf(this).filter((part): part is [string, Module] => {
+      return isModule(part[1]) && part[1].training !== on;
+    });
+    requireOpen(where, others);
+    for (const [, module] of others) module.training = on;
     return this;
   }
 
@@ -155,6 +161,14 @@ function partsOf(root: Module): [path: string, part: Parameter | Module][] {
     for (const [name, part] of inner.reverse()) waiting.push([path === '' ? name : `${path}.${name}`, part]);
   }
   return found;
+}
+
+/** Modules that a call will write to, under their paths. */
+function requireOpen(where: string, modules: Iterable<readonly [path: string, module: object]>): void {
+  for (const [path, module] of modules) {
+    if (!Object.isFrozen(module)) continue;
+    throw kindError(where, 'no module may be frozen', `${path === '' ? 'this one' : describe(path)} is`);
+  }
 }
 
 /** The parts by their names; what two of them share would lose one. */

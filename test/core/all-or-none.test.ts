@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { allOrNone, willCount } from '../../src/core/all-or-none.js';
+import { allOrNone, hasCounted } from '../../src/core/all-or-none.js';
 
 class Counter {
   calls = 0;
 
   count(): number {
     const { calls } = this;
-    willCount(this, () => {
+    hasCounted(this, () => {
       this.calls = calls;
     });
     return ++this.calls;

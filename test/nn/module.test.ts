@@ -222,6 +222,47 @@ describe('parts in plain objects, Maps, Sets and arrays', () => {
   });
 });
 
+describe('frozen objects', () => {
+  const x = new Matrix(1, 2);
+  const dropping = () => new FeedForward({ dModel: 2, dHidden: 2, dropout: 0.5, seed: 1 });
+  class Net extends Module {
+    readonly first = dropping();
+    readonly parts = Object.freeze({ list: Object.freeze([dropping()]) });
+    readonly last = Object.freeze(dropping());
+  }
+
+  it('may hold modules', () => {
+    class Held extends Module {
+      readonly parts = Object.freeze({ list: Object.freeze([dropping()]) });
+    }
+    const held = new Held();
+    expect(held.eval().parts.list[0].training).toBe(false);
+    expect([...held.dropoutState().keys()]).toEqual(['parts.list.0.dropout']);
+  });
+
+  it('that are modules are refused before another is changed', () => {
+    const net = new Net();
+    const text = (method: string, name: string) => `Module.${method}: no module may be frozen: ${name} is`;
+    expect(() => net.eval()).toThrow(new TypeError(text('train', '"last"')));
+    expect(() => net.last.eval()).toThrow('FeedForward.train: no module may be frozen: this one is');
+    expect([net, net.first, net.parts.list[0]].map(({ training }) => training)).toEqual([true, true, true]);
+    expect(net.train()).toBe(net); // changes nothing
+    const state = new Net().dropoutState();
+    net.first.forward(x);
+    expect(() => net.loadDropoutState(state)).toThrow(new TypeError(text('loadDropoutState', '"last.dropout"')));
+    expect(net.first.dropoutCalls).toBe(1);
+  });
+
+  it('that drop put back what others counted', () => {
+    const net = new Net();
+    expect(() => valueAndGrad(() => net.last.forward(net.first.forward(x)).sum())).toThrow(TypeError);
+    expect(() => valueAndGrad(() => net.first.forward(net.last.forward(net.first.forward(x))).sum())).toThrow(
+      TypeError,
+    );
+    expect([net.first.dropoutCalls, net.last.dropoutCalls]).toEqual([0, 0]);
+  });
+});
+
 describe('the name that messages say', () => {
   it('is that of the nearest class that names itself', () => {
     const load = (module: Module) => () => module.loadStateDict(new Map([['x', undefined as never]]));
