@@ -8,5 +8,5 @@ export function nameList(names: readonly unknown[]): string {
 
 /** A key of a user's Map need not be a name, nor a string, whatever its type says. */
 function isPlain(name: unknown): boolean {
-  return typeof name === 'string' && name.length <= 100 && /^[\w.]+$/.test(name);
+  return typeof name === 'string' && name.length <= 100 && /^[\w./:-]+$/.test(name);
 }

@@ -1,6 +1,5 @@
 import { describe, kindError, requireBoolean, requireInteger, requireOptions, shapeError } from '../core/errors.js';
-import { storedFloats } from '../core/stored-floats.js';
-import type { StoredTensor } from '../core/stored-tensor.js';
+import { isSameShape, type StoredTensor } from '../core/stored-tensor.js';
 import type { Matrix } from '../matrix.js';
 import type { RopeOptions } from '../ops/rotary.js';
 import type { Activation } from './feed-forward.js';
@@ -147,17 +146,22 @@ export function modelFromTorch(
 
 /** What lies under a prefix, without what Hugging Face's models put before most names. Nothing may lie elsewhere. */
 function namesUnder(where: string, stored: ReadonlyMap<string, StoredTensor>, prefix = '') {
-  const read = (under: string, hint?: () => string) => {
+  const read = (under: string, hint?: (otherwise?: string) => string) => {
     if (hint === undefined) requireAllUnder(where, stored, under); // of a trial: before anything is copied
     const given = withoutBase(where, tensorsUnder(where, stored, under));
     const layout = layoutOf(where, SIGNS, given, hint);
-    requireAllUnder(where, stored, under, hint);
+    requireAllUnder(where, stored, under, () => hint?.(ASTRAY));
     const numLayers = countLayers(where, layout, given);
     return { given, layout, numLayers, tensors: requireTensors(where, modelTensors(layout, numLayers), given) };
   };
   const bases = Object.values(NAMES).map(({ base }) => base);
-  return read(prefix, () => prefixHint(where, stored, prefix, Object.values(SIGNS), read, bases));
+  return read(prefix, (otherwise) =>
+    prefixHint(where, stored, prefix, Object.values(SIGNS), read, { bases, otherwise }),
+  );
 }
+
+/** What to do with names outside a prefix where no other prefix holds them all. */
+const ASTRAY = 'give what belongs to the model a name under the prefix, and leave the rest out of the Map';
 
 /** What modelToTorch has to know of a model. */
 export interface StoredModel {
@@ -200,7 +204,7 @@ function isTiedState(
     throw shapeError(where, `the state must hold ${head} where tieEmbeddings is false`, 'it does not');
   }
   if (own === undefined || asked === false) return own === undefined;
-  const isTable = isSameTensor(where, given.get(table), own);
+  const isTable = isSameTensor(given.get(table), own);
   if (isTable || asked === undefined) return isTable;
   throw shapeError(where, `${head} must be absent or ${table} to the bit where tieEmbeddings is true`, 'it is another');
 }
@@ -240,8 +244,13 @@ function countLayers(where: string, layout: CausalLMLayout, given: ReadonlyMap<s
   return Math.min(found.size, Math.max(MANY_LAYERS, whole));
 }
 
-function isSameTensor(where: string, a: StoredTensor | undefined, b: StoredTensor | undefined): boolean {
-  if (a === undefined || b === undefined || String(a.shape) !== String(b.shape)) return false;
-  const [left, right] = [storedFloats(where, 'the table', a), storedFloats(where, 'the matrix to the logits', b)];
-  return left.every((value, i) => Object.is(value, right[i]));
+/** To the bit, as they are stored: tables have 1e9 entries. */
+function isSameTensor(a: StoredTensor | undefined, b: StoredTensor): boolean {
+  if (a === undefined || a.dtype !== b.dtype || !isSameShape(a.shape, b.shape)) return false;
+  const bytes = ({ data: { buffer, byteOffset, byteLength } }: StoredTensor) =>
+    new Uint8Array(buffer, byteOffset, byteLength);
+  const [left, right] = [bytes(a), bytes(b)];
+  let i = 0;
+  while (i < left.length && left[i] === right[i]) i++;
+  return i === left.length && i === right.length;
 }

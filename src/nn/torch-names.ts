@@ -32,16 +32,20 @@ function requirePrefix(where: string, prefix: unknown): asserts prefix is string
   if (typeof prefix !== 'string') throw kindError(where, 'prefix must be a string', `got ${describe(prefix)}`);
 }
 
-/** Nothing of a model may lie outside its prefix: a matrix to the logits that is left aside makes another model. */
+/**
+ * Nothing of a model may lie outside its prefix: a matrix to the logits that is left aside makes another model.
+ *
+ * @param hint  absent of a trial, whose message names the prefix already
+ */
 export function requireAllUnder(
   where: string,
   state: ReadonlyMap<string, unknown>,
   prefix: string,
-  hint?: () => string,
+  hint?: () => string | undefined,
 ) {
   const outside = [...state.keys()].filter((name) => !name.startsWith(prefix));
   if (outside.length === 0) return;
-  const rule = `every name of the state must begin with prefix '${short(prefix)}'`;
+  const rule = `every name of the state must begin with ${hint === undefined ? 'it' : `prefix '${short(prefix)}'`}`;
   throw shapeError(where, rule, `${outside.length} of ${state.size} do not: ${nameList(outside)}`, hint?.());
 }
 
@@ -87,7 +91,8 @@ const MAX_TRIES = 8;
  * Which prefix a state needs where `prefix` is wrong: one under which `read` finds all that it needs.
  *
  * @param read  throws a ShapeError where the names under a prefix do not fit
- * @param bases  what may stand between the prefix and a sign
+ * @param more  bases: what may stand between the prefix and a sign; otherwise: what to say where no prefix does, default
+ *   what is wrong with the likeliest
  */
 export function prefixHint(
   where: string,
@@ -95,7 +100,7 @@ export function prefixHint(
   prefix: string,
   signs: readonly string[],
   read: (prefix: string) => unknown,
-  bases: readonly string[] = [],
+  { bases = [], otherwise }: { bases?: readonly string[]; otherwise?: string } = {},
 ): string {
   const longestFirst = [...signs].sort((a, b) => b.length - a.length);
   const candidates = new Set<string>();
@@ -124,7 +129,7 @@ export function prefixHint(
       failure ??= `with prefix '${short(candidate)}', ${error.message.slice(where.length + 2)}`;
     }
   }
-  return failure ?? 'is prefix right?';
+  return otherwise ?? failure ?? 'is prefix right?';
 }
 
 /** The layout to write, and the prefix of its names. */

@@ -163,6 +163,32 @@ describe('names and ties of Hugging Face', () => {
     expect(() => load(turned)).toThrow('lm_head.weight must have shape [9, 12]: got [12, 9]');
   });
 
+  it('tables are compared as they are stored, to the bit', () => {
+    const table = state.get('transformer.wte.weight') as StoredTensor;
+    const loads = (own: StoredTensor, of = table) => {
+      const both = new Map([...state, ['transformer.wte.weight', of] as const, ['lm_head.weight', own] as const]);
+      return CausalLM.fromTorch(both, { numHeads: 3 }).head;
+    };
+    const withBits = (bits: number): StoredTensor => {
+      const data = Float32Array.from(table.data as Float32Array);
+      new Uint32Array(data.buffer)[data.length - 1] = bits;
+      return { ...table, data };
+    };
+    expect(loads(withBits(0x7fc00001), withBits(0x7fc00001))).toBeUndefined();
+    expect(loads(withBits(0x7fc00001), withBits(0x7fc00002))).toBeDefined();
+    expect(loads(withBits(0x80000000), withBits(0))).toBeDefined();
+    const halves = (): StoredTensor => ({
+      ...table,
+      dtype: 'BF16',
+      data: new Uint16Array(table.data.length).fill(16256),
+    });
+    expect(loads(halves(), halves())).toBeUndefined();
+    expect(loads({ ...halves(), dtype: 'F16' }, halves())).toBeDefined();
+    expect(() => loads({ ...table, data: (table.data as Float32Array).subarray(1) })).toThrow(
+      'CausalLM.fromTorch: lm_head.weight must hold 108 numbers: got 107',
+    );
+  });
+
   it('capacity and rope are those of the layout', () => {
     const load = (more: object) => () => CausalLM.fromTorch(state, { numHeads: 3, ...more });
     expect(load({ capacity: 7 })().capacity).toBe(7);
