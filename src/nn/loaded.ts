@@ -17,6 +17,8 @@ export function loaded<Options, Layer extends Module>(
 ): Layer {
   const isOwn = typeof asked === 'function' && asked !== Base;
   const layer = isOwn ? new asked(options) : undrawn(() => new Base(options));
-  layer.loadStateDict(isOwn ? new Map([...layer.stateDict(), ...state]) : state);
+  const added = isOwn ? [...layer.namedParameters()].filter(([path]) => !state.has(path)) : [];
+  const own = added.map(([path, { rows, cols, data }]) => [path, { dtype: 'F32', shape: [rows, cols], data }] as const);
+  layer.loadStateDict(new Map([...state, ...own]));
   return layer as Layer;
 }
