@@ -76,7 +76,13 @@ export class Module {
     const parameters = this.namedParameters();
     for (const [path, parameter] of parameters) requireWhole(where, path, parameter);
     requireState(where, state, new Map([...parameters].map(([path, parameter]) => [path, stored(parameter)])));
-    for (const [path, parameter] of parameters) parameter.data.set(state.get(path)?.data as Float32Array);
+    // What lies in a parameter, as where two layers change places, is copied before any is written.
+    const own = new Set([...parameters.values()].map(({ data }) => data.buffer));
+    const given = [...parameters].map(([path, parameter]) => {
+      const data = state.get(path)?.data as Float32Array;
+      return { parameter, data: own.has(data.buffer) ? data.slice() : data };
+    });
+    for (const { parameter, data } of given) parameter.data.set(data);
   }
 
   /**

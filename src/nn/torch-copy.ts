@@ -123,6 +123,7 @@ function move(
   p: number,
   direction: 'in' | 'out',
 ): void {
+  if (ours.length === 0) return; // of no rows and 2^50 columns, say
   const [a, b] = [ours, theirs].map(({ buffer, byteOffset, length }) => new Int32Array(buffer, byteOffset, length));
   const [rowStep, columnStep] = form === 'linear' ? [1, rows] : [parts.length * cols, 1];
   const start = p * cols * columnStep;

@@ -59,6 +59,18 @@ describe('Module', () => {
     expect(model.first.W.get(0, 0)).toBe(7);
   });
 
+  it('loads what lies in its own parameters: two layers may change places', () => {
+    class Pair extends Module {
+      readonly a = new Linear(2, 2, { seed: 1 });
+      readonly b = new Linear(2, 2, { seed: 2 });
+    }
+    const pair = new Pair();
+    const [a, b] = [pair.a.W.clone(), pair.b.W.clone()];
+    const live = ({ W }: Linear) => ({ dtype: 'F32' as const, shape: [2, 2], data: W.data });
+    pair.loadStateDict(new Map([...Object.entries({ 'a.W': live(pair.b), 'b.W': live(pair.a) })]));
+    expect([pair.a.W.toArray(), pair.b.W.toArray()]).toEqual([b.toArray(), a.toArray()]);
+  });
+
   it('changes nothing when a state does not fit, however late that shows', () => {
     const model = new Model();
     const before = model.stateDict();

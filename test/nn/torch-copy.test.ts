@@ -50,6 +50,19 @@ describe('readTensors and writeTensors', () => {
     expect(pictures(writeTensors('f', 'torch', LAYOUT, parameters()))).toEqual(pictures(stored()));
   });
 
+  it('nothing is moved for an axis of 2^50 beside one of 0', () => {
+    const empty = new Map([
+      ['ab.weight', f32([2 ** 51, 0])],
+      ['c.weight', f32([2 ** 50, 0])],
+    ]);
+    expect(read(empty).sizes).toEqual(
+      new Map([
+        ['in', 0],
+        ['out', 2 ** 50],
+      ]),
+    );
+  });
+
   it('what is not there is no parameter, and a buffer is none', () => {
     expect([...read(without('ab.bias', 'c.bias')).state.keys()]).toEqual(['A', 'B', 'C']);
     expect([...read(without('ab.bias')).state.keys()]).toEqual(['A', 'B', 'C', 'c']);
