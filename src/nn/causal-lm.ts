@@ -153,8 +153,9 @@ export class CausalLM extends Module {
     requireOptions(where, options, ['capacity', 'mode', 'sinkTokens']);
     const { capacity = Number.isFinite(this.capacity) ? this.capacity : DEFAULT_CAPACITY } = options;
     const { numKvHeads, dK, dV } = this.layers[0].attention.heads;
-    const floats = this.layers.length * capacity * numKvHeads * (dK + dV);
-    if (Number.isSafeInteger(capacity)) requireResident(where, 'all caches', floats);
+    if (Number.isSafeInteger(capacity)) {
+      requireResident(where, 'all caches', this.layers.length * capacity * numKvHeads * (dK + dV));
+    }
     const caches: KVCache[] = [];
     try {
       for (const layer of this.layers) caches.push(layer.createCache({ ...options, capacity }));
