@@ -247,7 +247,7 @@ function countLayers(where: string, layout: CausalLMLayout, given: ReadonlyMap<s
 /** To the bit, as they are stored: tables have 1e9 entries. */
 function isSameTensor(a: StoredTensor | undefined, b: StoredTensor): boolean {
   if (a === undefined || a.dtype !== b.dtype || !isSameShape(a.shape, b.shape)) return false;
-  if (b.data.length === 0) return false; // moved away, perhaps: for others to say
+  if (a.data.length === 0 || b.data.length === 0) return false; // moved away, perhaps: for others to say
   const bytes = ({ data: { buffer, byteOffset, byteLength } }: StoredTensor) =>
     new Uint8Array(buffer, byteOffset, byteLength);
   const [left, right] = [bytes(a), bytes(b)];
