@@ -145,6 +145,21 @@ describe('attention on WASM', () => {
     },
   );
 
+  it.each([1, 2, 3, 4, 5, 7, 8])('never shows a NaN in one column alone of a hidden value, of widths of %d', (dV) => {
+    const [keyMask, numHeads] = [new Uint8Array(lk).fill(1).fill(0, 3, 4), 2];
+    for (const rows of [2, 20]) {
+      const options = { keyMask, numHeads };
+      const problem = { ...attentionProblem('test', q.sliceRows(0, rows), k, options), ...dropoutOf({}, 0), dV };
+      const own = normal(lk, numHeads * dV);
+      const { out } = attention(runtime, { ...problem, v: own.data });
+      for (let c = 0; c < numHeads * dV; c++) {
+        const dirty = own.clone();
+        dirty.set(3, c, Number.NaN);
+        expectSame(attention(runtime, { ...problem, v: dirty.data }).out, out, `${rows} rows, column ${c}`);
+      }
+    }
+  });
+
   it('shows NaN where it may be attended, in that row alone', () => {
     const dirty = v.clone();
     dirty.row(100).fill(Number.NaN);
