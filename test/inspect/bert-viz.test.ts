@@ -72,3 +72,13 @@ describe('toBertViz', () => {
     expect(JSON.parse(json)).toEqual(data);
   });
 });
+
+it('reads rows of another length than their number, and refuses layers of other rows', () => {
+  const wide = Matrix.from([
+    [0.25, 0.5, 0.25],
+    [0, 0.125, 0.875],
+  ]);
+  expect(toBertViz(wide).attention[0].attn).toEqual([[wide.toArray()]]);
+  const tall = new Matrix(3, 3);
+  expect(() => toBertViz([[wide], [tall]])).toThrow('weights must have one shape: layer 0 has 2×3, layer 1 3×3');
+});
