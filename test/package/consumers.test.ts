@@ -80,15 +80,64 @@ const WRONG: [what: string, line: string][] = [
   ['an argument of the wrong kind', "Matrix.zeros('1', 1);"],
 ];
 
-/** Compiles one file as a strict user does, who also checks the declarations and has no types of Node or the DOM. */
-function compile(file: string, text: string, moduleResolution: 'bundler' | 'nodenext'): Finished {
-  const project = join(folder, `typed-${moduleResolution}`);
+/** Where numbers go out of a program: all of these ask for arrays whose buffer is not shared, from TypeScript 5.9 on. */
+const WEB = `
+import { attentionLogSumExp, cuSeqlensFromLengths, Linear, maskFromTorchMHA, Matrix, pack, Parameter } from 'qkv';
+import { readSafetensors, type StoredTensor, valueAndGrad, writeSafetensors } from 'qkv';
+
+const layer = new Linear(2, 3, { bias: true });
+const bytes = writeSafetensors(layer.stateDict(), { format: 'qkv' });
+const y: Matrix = layer.forward(Matrix.zeros(2, 2));
+export const blob = new Blob([bytes, y.data, y.row(0), y.argmax(), attentionLogSumExp(y, y).data]);
+export const file = new File([bytes], 'model.safetensors');
+export const sent = fetch('https://example.org/model', { method: 'PUT', body: bytes });
+export const digest = crypto.subtle.digest('SHA-256', bytes);
+export const digests = [...layer.stateDict().values()].map(({ data }) => crypto.subtle.digest('SHA-256', data));
+export const url: string = URL.createObjectURL(new Blob([bytes]));
+export const response = new Response(bytes);
+postMessage(bytes, { transfer: [bytes.buffer] });
+postMessage(y.data, { transfer: [y.data.buffer] });
+new WebSocket('wss://example.org').send(y.data);
+for (const { data } of readSafetensors(bytes).values()) new Blob([data]);
+new Blob([pack([y]).cuSeqlens, cuSeqlensFromLengths([1]), maskFromTorchMHA([[true]])]);
+const found = valueAndGrad(() => layer.forward(y.sliceColumns(0, 2)).sum()).gradients.get(layer.W);
+if (found) new Blob('values' in found ? [found.rows, found.values.data] : [found.data]);
+
+// What takes arrays takes any.
+export const wrapped = new Matrix(2, 3, new Float32Array(new SharedArrayBuffer(24)));
+const given: Float32Array = y.data;
+const tensor: StoredTensor = { dtype: 'F32', shape: [2, 3], data: given };
+export const again: Uint8Array = writeSafetensors(new Map([['y', tensor]]));
+let h: Matrix = y;
+h = layer.W;
+h = new Parameter(2, 3, h.data);
+export const matrices: Matrix[] = [h, ...layer.parameters()];
+export const numbers: Float32Array[] = [h.data, layer.W.data, y.row(1)];
+`;
+
+/** A parameter may lie in shared memory. */
+const SHARED = `${WEB}\nexport const blobs = [new Blob([layer.W.data.slice()]), new Blob([layer.W.data])];\n`;
+
+const WITH_DOM = ['es2022', 'dom', 'dom.iterable'];
+
+/** Of a test with two compilations: each takes 2 s of an idle core, and tests share theirs. */
+const TIMEOUT_MS = 120_000;
+
+const COMPILERS = ['typescript-5.0', 'typescript-5.4', 'typescript-5.9', 'typescript'] as const;
+
+/** Compiles files as a strict user does, who also checks the declarations and has no types of Node; nor of the web, unless asked. */
+function compile(
+  files: Record<string, string>,
+  moduleResolution: 'bundler' | 'nodenext' | 'node16',
+  { compiler = 'typescript', lib = ['es2022'] }: { compiler?: string; lib?: string[] } = {},
+): Finished {
+  const project = join(folder, `typed-${compiler}-${moduleResolution}-${lib.join('-')}`);
   mkdirSync(project, { recursive: true });
   const compilerOptions = {
-    module: moduleResolution === 'bundler' ? 'esnext' : 'nodenext',
+    module: moduleResolution === 'bundler' ? 'esnext' : moduleResolution,
     moduleResolution,
     target: 'es2022',
-    lib: ['es2022'],
+    lib,
     types: [],
     strict: true,
     exactOptionalPropertyTypes: true,
@@ -96,22 +145,44 @@ function compile(file: string, text: string, moduleResolution: 'bundler' | 'node
     skipLibCheck: false,
     noEmit: true,
   };
-  writeFileSync(join(project, file), text);
-  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }));
-  return node([join(projectRoot, 'node_modules/typescript/bin/tsc'), '-p', project], folder);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(project, name), text);
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: Object.keys(files) }));
+  return node([join(projectRoot, 'node_modules', compiler, 'bin/tsc'), '-p', project], folder);
 }
 
-describe('types for a user of TypeScript', () => {
+describe.each(COMPILERS)('types for a user of %s', (compiler) => {
+  // A file of each kind of module, with the types of the web and, for who has none, without.
   it.each([
-    ['use.ts', 'bundler'],
-    ['use.mts', 'nodenext'],
-    ['use.cts', 'nodenext'],
-  ] as const)('%s with moduleResolution %s', (file, moduleResolution) => {
-    expect(compile(file, TYPED, moduleResolution)).toMatchObject({ code: 0, output: '' });
-  });
+    ['bundler', ['.ts']],
+    ['nodenext', ['.mts', '.cts']],
+    ['node16', ['.mts', '.cts']],
+  ] as const)(
+    'with moduleResolution %s',
+    (moduleResolution, kinds) => {
+      const plain = Object.fromEntries(kinds.map((kind) => [`use${kind}`, TYPED]));
+      const web = Object.fromEntries(kinds.map((kind) => [`web${kind}`, WEB]));
+      expect(compile(plain, moduleResolution, { compiler })).toMatchObject({ code: 0, output: '' });
+      const files = { ...plain, ...web };
+      expect(compile(files, moduleResolution, { compiler, lib: WITH_DOM })).toMatchObject({ code: 0, output: '' });
+    },
+    TIMEOUT_MS,
+  );
 
+  it(
+    'say that the numbers of a parameter may be shared, where the compiler can',
+    () => {
+      const { output } = compile({ 'shared.mts': SHARED }, 'nodenext', { compiler, lib: WITH_DOM });
+      const line = SHARED.split('\n').length - 1;
+      const canTell = !['typescript-5.0', 'typescript-5.4'].includes(compiler);
+      expect(output.match(/shared\.mts\(\d+,\d+/g) ?? []).toEqual(canTell ? [`shared.mts(${line},67`] : []);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe('types for a user of TypeScript', () => {
   it.each(WRONG)('find %s', (_, line) => {
-    const { code, output } = compile('wrong.mts', `${TYPED}\n${line}\n`, 'nodenext');
+    const { code, output } = compile({ 'wrong.mts': `${TYPED}\n${line}\n` }, 'nodenext');
     expect(code).not.toBe(0);
     // One mistake, one message: all of them speak of the planted line.
     const wrongLine = TYPED.split('\n').length + 1;
