@@ -24,23 +24,25 @@ async function bundle(line: string): Promise<{ bytes: number; gzipBytes: number;
 describe('what a bundler keeps', () => {
   beforeAll(requireBuilt);
 
-  // The class itself is about 100 bytes. Anything at module level that a bundler must keep would show here.
+  // The class itself is about 100 bytes, the brand by which another copy of the library knows it and isQkvError 500. Anything
+  // at module level that a bundler must keep would show here.
   it('of one small class: that class', async () => {
     const { bytes, text } = await bundle("import { ShapeError } from 'qkv'; console.log(new ShapeError('x').name);");
-    expect(bytes, text.slice(0, 300)).toBeLessThan(400);
+    expect(bytes, text.slice(0, 300)).toBeLessThan(700);
   });
 
   it('of an import that is not used: nothing', async () => {
     expect((await bundle("import { Matrix } from 'qkv';")).text.trim()).toBe('');
   });
 
-  // The budgets, kernels included. The design asks for 40 KB for everything and 22 KB for one layer. Everything is 66: 14 KB
-  // of kernels, 52 KB of checks, messages, modules, optimisers and the JavaScript kernels. One layer is 40: 10 KB of kernels,
-  // which come as one module whatever is imported, and 30 KB beside them, 2 of them for decoding with a cache, 3 for fromTorch and toTorch, 2 for hooks. What only differentiation needs comes with it.
+  // The budgets, kernels included. The design asks for 62 KB for everything and 36 KB for one layer. Everything is 75: 14 KB
+  // of kernels, 61 KB of checks, messages, modules, converters, optimisers and the JavaScript kernels. One layer is 46: 10 KB
+  // of kernels, which come as one module whatever is imported, and 36 KB beside them. What only differentiation needs comes
+  // with it.
   it.each([
-    ['everything', "export * from 'qkv';", 66],
-    ['one layer', "export { MultiHeadAttention } from 'qkv';", 40],
-    ['one layer with gradients', "export { MultiHeadAttention, valueAndGrad } from 'qkv';", 47],
+    ['everything', "export * from 'qkv';", 75.5],
+    ['one layer', "export { MultiHeadAttention } from 'qkv';", 46],
+    ['one layer with gradients', "export { MultiHeadAttention, valueAndGrad } from 'qkv';", 54],
   ])('%s fits its budget', async (_, line, budgetKB) => {
     expect((await bundle(line)).gzipBytes).toBeLessThanOrEqual(budgetKB * 1000);
   });
