@@ -90,6 +90,62 @@ export const matrixMessages: readonly BadCall[] = [
     'Matrix: a matrix must have at most 2147483647 rows, columns and entries: got 100000×100000',
   ],
   ['Matrix.identity', () => Matrix.identity(anything([3])), TypeError, 'Matrix.identity: n must be a number: got [3]'],
+  // Parameters are made by what makes matrices, and refused in its words.
+  [
+    'Parameter.zeros',
+    () => Parameter.zeros(-1, 1),
+    ShapeError,
+    'Matrix: rows must be an integer of at least 0: got -1',
+  ],
+  ['Parameter.zeros', () => Parameter.zeros(anything(null), 1), TypeError, 'Matrix: rows must be a number: got null'],
+  [
+    'Parameter.from',
+    () => Parameter.from([[1, 2], [3]]),
+    ShapeError,
+    'Matrix.from: rows must have equal lengths: row 0 has 2, row 1 has 1',
+  ],
+  [
+    'Parameter.from',
+    () => Parameter.from([[1, anything('2')]]),
+    TypeError,
+    'Matrix.from: entry (0, 1) must be a number: got "2"',
+  ],
+  [
+    'Parameter.identity',
+    () => Parameter.identity(-3),
+    ShapeError,
+    'Matrix.identity: n must be an integer of at least 0: got -3',
+  ],
+  [
+    'Parameter.identity',
+    () => Parameter.identity(anything('3')),
+    TypeError,
+    'Matrix.identity: n must be a number: got "3"',
+  ],
+  [
+    'Parameter.randomNormal',
+    () => Parameter.randomNormal(2, 3, { std: -1 }),
+    ShapeError,
+    'Matrix.randomNormal: std must be a finite number of at least 0: got -1',
+  ],
+  [
+    'Parameter.randomNormal',
+    () => Parameter.randomNormal(2, anything('3')),
+    TypeError,
+    'Matrix: cols must be a number: got "3"',
+  ],
+  [
+    'Parameter.randomUniform',
+    () => Parameter.randomUniform(2, 3.5),
+    ShapeError,
+    'Matrix: cols must be an integer of at least 0: got 3.5',
+  ],
+  [
+    'Parameter.randomUniform',
+    () => Parameter.randomUniform(anything('2'), 3),
+    TypeError,
+    'Matrix: rows must be a number: got "2"',
+  ],
   // Rows.
   [
     'Matrix.from',
