@@ -47,16 +47,21 @@ export const matrixCases: OptionCase[] = [
     low: [{ value: -1, expected: () => changed(standardUniform, (u) => 2 * u - 1) }],
     high: [{ value: 2, expected: () => changed(standardUniform, (u) => 2 * u) }],
   }),
-  ...place<RandomNormalOptions>('Parameter.randomNormal', { seed: 1 }, (o) => Parameter.randomNormal(2, 3, o), {
+  ...place<RandomNormalOptions>('Parameter.randomNormal', { seed: 1 }, (o) => Parameter.randomNormal(2, 3, o).clone(), {
     seed: [{ value: 2 }],
     mean: [{ value: 3 }],
     std: [{ value: 2, expected: () => changed(standardNormal, (z) => 2 * z) }],
   }),
-  ...place<RandomUniformOptions>('Parameter.randomUniform', { seed: 1 }, (o) => Parameter.randomUniform(2, 3, o), {
-    seed: [{ value: 2 }],
-    low: [{ value: -1, expected: () => changed(standardUniform, (u) => 2 * u - 1) }],
-    high: [{ value: 2, expected: () => changed(standardUniform, (u) => 2 * u) }],
-  }),
+  ...place<RandomUniformOptions>(
+    'Parameter.randomUniform',
+    { seed: 1 },
+    (o) => Parameter.randomUniform(2, 3, o).clone(),
+    {
+      seed: [{ value: 2 }],
+      low: [{ value: -1, expected: () => changed(standardUniform, (u) => 2 * u - 1) }],
+      high: [{ value: 2, expected: () => changed(standardUniform, (u) => 2 * u) }],
+    },
+  ),
   ...place<MatmulOptions>('Matrix.matmul', {}, (o) => a.matmul(b, o), {
     transposeA: [{ value: true, expected: () => plainAffine(flipped(a), b) }],
     transposeB: [
