@@ -36,6 +36,8 @@ describe('checkCacheOptions', () => {
     const many = 2 ** 20;
     expect(() => check({ capacity: many, dK: 2048 })).toThrow('w: the keys must have at most 2147483647');
     expect(() => check({ capacity: many, dK: 1, dV: 1024, numKvHeads: 2 })).toThrow('w: the values must have at most');
-    expect(check({ capacity: many, dK: 2047 }).dK).toBe(2047);
+    // Both together: what kernel memory could ever hold, 2^29 floats.
+    expect(() => check({ capacity: many, dK: 257 })).toThrow('w: keys and values must have at most 536870912 entries');
+    expect(check({ capacity: many, dK: 256 }).dK).toBe(256);
   });
 });
