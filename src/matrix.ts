@@ -105,21 +105,16 @@ export class Matrix {
 
   /** Entry (r, c). @throws ShapeError  if it lies outside */
   get(r: number, c: number): number {
-    return this.data[this.#index('get', r, c)];
+    const value = checks.isEntry(this, r, c) ? this.data[r * this.cols + c] : undefined;
+    return value ?? this.data[checks.requireEntry('get', this, r, c)];
   }
 
   /** Writes entry (r, c). @throws ShapeError  if it lies outside; TypeError if value is no number */
   set(r: number, c: number, value: number): void {
-    const index = this.#index('set', r, c);
+    const index = checks.isEntry(this, r, c) ? r * this.cols + c : checks.requireEntry('set', this, r, c);
     requireNumber('set', 'value', value);
     this.data[index] = value;
-  }
-
-  #index(where: string, r: number, c: number): number {
-    checks.requireWhole(where, 'this', this);
-    checks.requireIndex(where, 'row', r, this.rows);
-    checks.requireIndex(where, 'column', c, this.cols);
-    return r * this.cols + c;
+    if (this.data[index] === undefined) checks.requireEntry('set', this, r, c);
   }
 
   /** Row r as a view: writing to it writes to the matrix. @throws ShapeError  if it lies outside */
