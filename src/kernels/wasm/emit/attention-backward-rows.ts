@@ -1,9 +1,10 @@
 import type binaryen from 'binaryen';
 import { type BackwardField, KEY_TILE } from '../attention-record.js';
 import { toBase2 } from './attention-softmax.js';
-import { define, type Int, range } from './builder.js';
+import { define, range } from './builder.js';
 import { exp2Vector, exp2Vectors } from './exp.js';
 import { sums } from './rows.js';
+import type { Int } from './values.js';
 
 // What the backward of an attention does to rows and tiles between its products (attention-backward.ts).
 

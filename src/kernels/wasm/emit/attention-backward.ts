@@ -4,8 +4,9 @@ import { KC } from '../summation.js';
 import { emitBackwardRows } from './attention-backward-rows.js';
 import { groupOf, outStrideOf, roundUp, sequenceOf } from './attention-fields.js';
 import { callLogits, changesScores, type ScoreRow } from './attention-logits.js';
-import { define, type Int } from './builder.js';
+import { define } from './builder.js';
 import { NR } from './gemm.js';
+import type { Int } from './values.js';
 
 // Fused attention, backward. For a tile of query rows, over tiles of keys in reach, from m and s of the forward:
 //   Z from S = (scale·Q)·Kᵀ as in the forward;  P = e^{Z−m} / s;  A = P ∘ keep / (1 − p)

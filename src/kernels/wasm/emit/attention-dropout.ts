@@ -1,6 +1,7 @@
 import type binaryen from 'binaryen';
 import { fieldsOf } from './attention-fields.js';
-import { define, range, type VectorVariable } from './builder.js';
+import { define, range } from './builder.js';
+import type { VectorVariable } from './variables.js';
 
 // Philox 4×32-10 (core/random.ts), four blocks at a time: lane l of the four counters is block l, so that a call decides
 // over 16 keys. Salmon, Moraes, Dror, Shaw 2011.

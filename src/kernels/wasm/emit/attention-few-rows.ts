@@ -3,7 +3,8 @@ import { type AttentionField, KEY_TILE } from '../attention-record.js';
 import { fieldsOf, groupOf, outStrideOf, roundUp, sequenceOf } from './attention-fields.js';
 import { callLogits, changesScores, type ScoreRow } from './attention-logits.js';
 import { callFinishRows, callStartRows, ifNotFinite } from './attention-row-ends.js';
-import { define, type Int } from './builder.js';
+import { define } from './builder.js';
+import type { Int } from './values.js';
 
 const SCORE_STRIDE = KEY_TILE * 4;
 

@@ -1,6 +1,8 @@
 import { ATTENTION_FIELDS, type AttentionField } from '../attention-record.js';
-import type { FunctionBuilder, Int, IntVariable } from './builder.js';
+import type { FunctionBuilder } from './builder.js';
 import { NR } from './gemm.js';
+import type { Int } from './values.js';
+import type { IntVariable } from './variables.js';
 
 // What the kernels of attention read of a call: the fields of its record and the extent of a sequence.
 

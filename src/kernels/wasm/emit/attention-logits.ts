@@ -2,7 +2,9 @@ import type binaryen from 'binaryen';
 import type { AttentionField } from '../attention-record.js';
 import { tanhVector } from './activations.js';
 import { type Field, fieldsOf } from './attention-fields.js';
-import { define, type FunctionBuilder, type Int, type IntVariable, type Vector } from './builder.js';
+import { define, type FunctionBuilder } from './builder.js';
+import type { Int, Vector } from './values.js';
+import type { IntVariable } from './variables.js';
 
 // What happens to one row of scores before the softmax, four at a time, in place: softcap → ALiBi → bias → masks → band.
 // Rows are padded to a multiple of 8; what lies past the last key is −∞ after the band. Every choice is made by selection,

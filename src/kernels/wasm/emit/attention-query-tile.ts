@@ -4,7 +4,8 @@ import { KC } from '../summation.js';
 import { fieldsOf, groupOf, outStrideOf, roundUp, sequenceOf } from './attention-fields.js';
 import { callLogits, changesScores, type ScoreRow } from './attention-logits.js';
 import { callFinishRows, callStartRows, ifNotFinite } from './attention-row-ends.js';
-import { define, type Int } from './builder.js';
+import { define } from './builder.js';
+import type { Int } from './values.js';
 
 type Module = binaryen.Module;
 

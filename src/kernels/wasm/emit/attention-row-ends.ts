@@ -1,6 +1,7 @@
 import type binaryen from 'binaryen';
 import { fieldsOf, outStrideOf } from './attention-fields.js';
-import { define, type FunctionBuilder, type Int } from './builder.js';
+import { define, type FunctionBuilder } from './builder.js';
+import type { Int } from './values.js';
 
 // What is done to rows of queries before their first tile of keys and after their last. Row `first` of the scratch is
 // that of the first query; the rows are those of one head.

@@ -1,8 +1,10 @@
 import type binaryen from 'binaryen';
 import { KEY_TILE } from '../attention-record.js';
 import { KC } from '../summation.js';
-import { define, type Int, type IntVariable, range, type VectorVariable } from './builder.js';
+import { define, range } from './builder.js';
 import { addRow } from './map.js';
+import type { Int } from './values.js';
+import type { IntVariable, VectorVariable } from './variables.js';
 
 /** Rows of Q that share one transposition of K in registers. */
 const ROWS = 4;

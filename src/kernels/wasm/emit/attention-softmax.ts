@@ -1,7 +1,9 @@
 import type binaryen from 'binaryen';
 import { KEY_TILE } from '../attention-record.js';
-import { define, type FunctionBuilder, type Int, range, type Vector, type VectorVariable } from './builder.js';
+import { define, type FunctionBuilder, range } from './builder.js';
 import { exp2Vector, exp2Vectors, horizontalMax, horizontalSum } from './exp.js';
+import type { Int, Vector } from './values.js';
+import type { VectorVariable } from './variables.js';
 
 // The online softmax of one tile of scores, in three sweeps over its rows, so that no row waits for the chain of another:
 //   1. t = max S of every row;

@@ -2,8 +2,9 @@ import type binaryen from 'binaryen';
 import { KEY_TILE } from '../attention-record.js';
 import { fieldsOf, groupOf, roundUp, sequenceOf } from './attention-fields.js';
 import { callLogits, callSoftcap, type ScoreRow } from './attention-logits.js';
-import { define, type Int } from './builder.js';
+import { define } from './builder.js';
 import { exp2Vector } from './exp.js';
+import type { Int } from './values.js';
 
 export const STAGE_SOFTCAPPED = 1;
 export const STAGE_MASKED = 2;

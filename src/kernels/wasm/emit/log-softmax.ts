@@ -1,7 +1,8 @@
 import type binaryen from 'binaryen';
-import { define, range, type Vector } from './builder.js';
+import { define, range } from './builder.js';
 import { boundedExpVector, horizontalMax } from './exp.js';
 import { forRows, forTurns, sums } from './rows.js';
+import type { Vector } from './values.js';
 
 /** Vectors of maxima: one that keeps NaN takes several instructions, each waiting for the one before. */
 const WIDTH = 4;

@@ -1,5 +1,7 @@
 import type binaryen from 'binaryen';
-import { define, type FunctionBuilder, type Int, type IntVariable, type Vector } from './builder.js';
+import { define, type FunctionBuilder } from './builder.js';
+import type { Int, Vector } from './values.js';
+import type { IntVariable } from './variables.js';
 
 /**
  * Floats [from, end), addresses: `vectors(offset, i)` for vector i of `count` at a time, then one at a time with i = 0,

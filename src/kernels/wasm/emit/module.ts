@@ -12,6 +12,7 @@ import { emitGemv } from './gemv.js';
 import { emitLogSoftmax } from './log-softmax.js';
 import { emitNormalization } from './normalization.js';
 import { emitNormalizationBackward } from './normalization-backward.js';
+import { emitPacking } from './packing.js';
 import { emitRotary } from './rotary.js';
 import { emitSoftmax } from './softmax.js';
 import { emitSoftmaxBackward } from './softmax-backward.js';
@@ -48,6 +49,7 @@ export function buildForward(): BuiltModule {
     emitElementwise(m);
     emitExp(m);
     emitGemm(m);
+    emitPacking(m);
     emitGemv(m);
     emitLogSoftmax(m);
     emitNormalization(m);

@@ -1,6 +1,7 @@
 import type binaryen from 'binaryen';
-import { define, type FunctionBuilder, type Int, type Vector } from './builder.js';
+import { define, type FunctionBuilder } from './builder.js';
 import { forRows, forTurns, type Row, sums } from './rows.js';
+import type { Int, Vector } from './values.js';
 
 /** Vectors of four partial sums each: an order that depends on cols alone, n/16 + 4 additions deep. */
 const PARTS = 4;

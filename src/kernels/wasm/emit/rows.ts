@@ -1,7 +1,9 @@
 import { KC } from '../summation.js';
-import { type FloatVariable, type FunctionBuilder, type Int, type IntVariable, range, type Vector } from './builder.js';
+import { type FunctionBuilder, range } from './builder.js';
 import { horizontalSum } from './exp.js';
 import { forFloats } from './map.js';
+import type { Int, Vector } from './values.js';
+import type { FloatVariable, IntVariable } from './variables.js';
 
 /** A row of floats [start, end) by address, and the variable that walks over it. */
 export interface Row {
