@@ -8,10 +8,12 @@ export type OwnBytes = ReturnType<Uint8Array['slice']>;
 export type OwnIntegers = ReturnType<Int32Array['slice']>;
 
 /**
- * What the type leaves open: whether the buffer is shared, which `new Blob`, `fetch` and the like refuse. It is not, unless
- * a user made it so; that of a Parameter may be.
+ * A buffer of which the type does not say whether it is shared. `data` of a Matrix is in an ordinary one, unless a user put it
+ * elsewhere, and must fit `new Blob`, `fetch` and the like, which refuse a shared one; that of a Parameter, which is a Matrix,
+ * may be shared. No other type lets both kinds in and serves as either: a union is refused by those functions, and with
+ * ArrayBuffer alone a Parameter would lie, or be no Matrix.
  */
 export interface AnyBuffer {
-  // biome-ignore lint/suspicious/noExplicitAny: both kinds of buffer fit, and both kinds of use
+  // biome-ignore lint/suspicious/noExplicitAny: as said above; the tests of consumers compile both uses
   readonly buffer: any;
 }

@@ -30,7 +30,7 @@ describe('ResidentArray', () => {
     [2, -2],
     [5, 3],
     [-100, 100],
-  ])('cuts from %s to %s as any Float32Array', (begin, end) => {
+  ])('cuts from %s to %s where a plain Float32Array does', (begin, end) => {
     const plain = new Float32Array(buffer, 16, 8);
     const [got, expected] = [make().subarray(begin, end), plain.subarray(begin, end)];
     expect([got.byteOffset, got.length]).toEqual([expected.byteOffset, expected.length]);
