@@ -11,9 +11,15 @@ import { putOrigin, requireForeign } from './matrix-origin.js';
 import type { RandomNormalOptions, RandomUniformOptions } from './matrix-random.js';
 import { filled, normalDraws, uniformDraws } from './matrix-random.js';
 
-/** What the constructor is to take as it is: an array that kernels made, and whether as the result of an operation. */
-let made: Floats | undefined;
-let madeAsResult = false;
+/** What the constructor takes as it is, in the place of data: an array that kernels made. */
+class Made {
+  constructor(
+    readonly data: Floats,
+    /** Of an operation. */
+    readonly isResult: boolean,
+  ) {}
+}
+
 let hasBrand = false;
 
 /**
@@ -40,18 +46,18 @@ export class Matrix {
    * @example new Matrix(2, 3, Float32Array.of(1, 2, 3, 4, 5, 6));
    */
   constructor(rows: number, cols: number, data?: Float32Array) {
-    const isMade = data !== undefined && data === made;
-    made = undefined;
-    if (!isMade) {
+    const given: unknown = data;
+    const made = given instanceof Made ? given : undefined;
+    if (made === undefined) {
       requireInteger('Matrix', 'rows', rows);
       requireInteger('Matrix', 'cols', cols);
     }
     requireSize('Matrix', 'a matrix', rows, cols);
-    if (data !== undefined && !isMade) checks.requireData('Matrix', data, rows, cols, isFloat64);
+    if (data !== undefined && made === undefined) checks.requireData('Matrix', data, rows, cols, isFloat64);
     this.rows = rows;
     this.cols = cols;
-    this.data = data ?? new Float32Array(rows * cols);
-    this.#isResult = isMade && madeAsResult;
+    this.data = (made?.data as Float32Array | undefined) ?? data ?? new Float32Array(rows * cols);
+    this.#isResult = made?.isResult ?? false;
     if (!hasBrand) hasBrand = putOrigin(Matrix.prototype, (m: Matrix) => m.#isResult);
   }
 
@@ -276,9 +282,7 @@ export class Matrix {
 
 /** A matrix around an array that a kernel made: 64-bit numbers when the oracle made it, whatever computes now. */
 export function wrap(rows: number, cols: number, data: Floats, isResult = false): Matrix {
-  made = data;
-  madeAsResult = isResult;
-  return new Matrix(rows, cols, data as Float32Array);
+  return new Matrix(rows, cols, new Made(data, isResult) as unknown as Float32Array);
 }
 
 /** The result of an operation on `inputs`, known to the tape that records now. */

@@ -11,15 +11,18 @@ import type { HeadShape } from './heads.js';
  * Where a hook stands, as in TransformerLens: Q, K and V of a head after their biases; Q and K after the rotation; the
  * masked scores; the weights before dropout; what a head gives, before W_O.
  */
-export type AttentionHookName =
-  | 'hook_q'
-  | 'hook_k'
-  | 'hook_v'
-  | 'hook_rot_q'
-  | 'hook_rot_k'
-  | 'hook_attn_scores'
-  | 'hook_pattern'
-  | 'hook_z';
+export type AttentionHookName = (typeof ATTENTION_HOOK_NAMES)[number];
+
+export const ATTENTION_HOOK_NAMES = [
+  'hook_q',
+  'hook_k',
+  'hook_v',
+  'hook_rot_q',
+  'hook_rot_k',
+  'hook_attn_scores',
+  'hook_pattern',
+  'hook_z',
+] as const;
 
 /** Of which value a hook is asked. */
 export interface AttentionHookPoint {
@@ -47,17 +50,6 @@ interface Entry {
   heads: ReadonlySet<number>;
 }
 
-const NAMES = [
-  'hook_q',
-  'hook_k',
-  'hook_v',
-  'hook_rot_q',
-  'hook_rot_k',
-  'hook_attn_scores',
-  'hook_pattern',
-  'hook_z',
-] as const satisfies readonly AttentionHookName[];
-
 /** The hooks of one layer, in the order in which they were added. */
 export class AttentionHooks {
   #entries: readonly Entry[] = [];
@@ -69,7 +61,7 @@ export class AttentionHooks {
     hook: unknown,
     options: AttentionHookOptions,
   ): () => void {
-    requireChoice(where, 'name', name, NAMES);
+    requireChoice(where, 'name', name, ATTENTION_HOOK_NAMES);
     if (typeof hook !== 'function') throw kindError(where, 'hook must be a function', `got ${describe(hook)}`);
     requireOptions(where, options, ['heads']);
     if (name.startsWith('hook_rot') && !isTurned) {

@@ -10,7 +10,7 @@ import {
 } from '../core/errors.js';
 import type { RopeOptions } from '../ops/rotary.js';
 import { requireResident } from '../parameter.js';
-import { checkTransformerBlock, type TransformerBlockOptions } from './transformer-block.js';
+import { BLOCK_OPTIONS, checkTransformerBlock, type TransformerBlockOptions } from './transformer-block.js';
 
 /** Whatever is not described here is as in TransformerBlockOptions, of every layer. */
 export interface CausalLMOptions
@@ -32,32 +32,19 @@ export interface CausalLMOptions
   dropout?: number;
 }
 
-const CAUSAL_LM_OPTIONS = [
+const OWN_OPTIONS = [
   'vocabularySize',
-  'dModel',
   'numLayers',
-  'numHeads',
-  'numKvHeads',
-  'dK',
-  'dV',
-  'dHidden',
   'positions',
-  'rope',
   'capacity',
   'tieEmbeddings',
-  'activation',
-  'norm',
-  'normPlacement',
-  'epsilon',
-  'bias',
-  'normBias',
-  'window',
-  'softcap',
-  'sinks',
-  'dropout',
-  'init',
-  'seed',
 ] as const satisfies readonly (keyof CausalLMOptions)[];
+
+/** Of a layer that is always causal and has no ALiBi. */
+const CAUSAL_LM_OPTIONS: readonly (keyof CausalLMOptions)[] = /* @__PURE__ */ (() => {
+  const ofLayer = BLOCK_OPTIONS.filter((name) => name !== 'causal' && name !== 'alibi');
+  return [...OWN_OPTIONS, ...ofLayer];
+})();
 
 /**
  * Sixteen times the deepest published model, https://arxiv.org/abs/2203.00555. A layer takes 6 KB of objects and 0.2 ms to

@@ -203,7 +203,7 @@ export class CausalLM extends Module {
     if (!cached) {
       const all: number[] = [];
       return generateTokens(generation, (next) => {
-        all.push(...next);
+        for (const id of next) all.push(id); // spread, a long prompt would not fit on the stack
         return allOrNone(() => last(this.#hidden(where, all, {})));
       });
     }

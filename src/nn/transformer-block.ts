@@ -65,7 +65,7 @@ export interface TransformerBlockOptions
 export interface TransformerBlockForwardOptions
   extends Omit<MultiHeadAttentionForwardOptions, 'context' | 'cuSeqlensK'> {}
 
-const BLOCK_OPTIONS = [
+export const BLOCK_OPTIONS = [
   'dModel',
   'numHeads',
   'numKvHeads',

@@ -60,7 +60,10 @@ function normOf(where: string, gradients: Gradients, matrices: ReadonlySet<Matri
   const inUnitsOf = (unit: number) => {
     let total = 0;
     for (const data of each) {
-      for (let i = 0; i < data.length; i++) total += (data[i] / unit) * (data[i] / unit);
+      for (let i = 0; i < data.length; i++) {
+        const x = data[i] / unit;
+        total += x * x;
+      }
     }
     return unit * Math.sqrt(total);
   };

@@ -236,7 +236,7 @@ export const modelMessages: readonly BadCall[] = [
     'new CausalLM',
     language({ causal: true }),
     TypeError,
-    'CausalLM: every option must be known: got "causal" (known: vocabularySize, dModel, numLayers, numHeads, numKvHeads, dK, dV, dHidden, positions, rope, capacity, tieEmbeddings, activation, norm, normPlacement, epsilon, bias, normBias, window, softcap, sinks, dropout, init, seed)',
+    'CausalLM: every option must be known: got "causal" (known: vocabularySize, numLayers, positions, capacity, tieEmbeddings, dModel, numHeads, numKvHeads, dK, dV, dHidden, activation, norm, normPlacement, epsilon, bias, normBias, window, rope, softcap, sinks, dropout, init, seed)',
   ],
   [
     'CausalLM.forward',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { valueAndGrad } from '../../src/gradient.js';
 import { Matrix } from '../../src/matrix.js';
-import type { AttentionHookName } from '../../src/nn/attention-hooks.js';
+import { ATTENTION_HOOK_NAMES } from '../../src/nn/attention-hooks.js';
 import { restoring } from '../../src/nn/cached-steps.js';
 import { CausalLM } from '../../src/nn/causal-lm.js';
 import { MultiHeadAttention } from '../../src/nn/multi-head-attention.js';
@@ -10,16 +10,6 @@ import { KVCache } from '../../src/ops/cache.js';
 import { expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 
-const HOOKS: readonly AttentionHookName[] = [
-  'hook_q',
-  'hook_k',
-  'hook_v',
-  'hook_rot_q',
-  'hook_rot_k',
-  'hook_attn_scores',
-  'hook_pattern',
-  'hook_z',
-];
 const MODES = {
   linear: { capacity: 40 },
   ring: { capacity: 5, mode: 'ring' },
@@ -48,7 +38,8 @@ function places(model: CausalLM): Record<string, () => () => void> {
     'model.embeddingDropout': () => breaking(model.embeddingDropout, 'forward'),
   };
   for (const [i, layer] of model.layers.entries()) {
-    for (const name of HOOKS) found[`layer ${i}, ${name}`] = () => layer.attention.addHook(name, fails, { heads: [1] });
+    for (const name of ATTENTION_HOOK_NAMES)
+      found[`layer ${i}, ${name}`] = () => layer.attention.addHook(name, fails, { heads: [1] });
     for (const part of ['norm1', 'norm2', 'feedForward', 'dropout1', 'dropout2'] as const) {
       found[`layer ${i}, ${part}`] = () => breaking(layer[part], 'forward');
     }
@@ -104,7 +95,7 @@ forEachTwin(() => {
       const [a, b] = [first, second].map((caches) => caches.map((cache) => cache.fork()));
       const step = (lists: KVCache[][]) => model.step(tokens(4, 2), lists, { cuSeqlens: [0, 3, 4] });
       const expected = [step([a, b]), model.step(tokens(2, 3), [a, b])];
-      for (const name of HOOKS) {
+      for (const name of ATTENTION_HOOK_NAMES) {
         const mend = model.layers[1].attention.addHook(name, (_value, { sequence }) =>
           sequence === 0 ? undefined : fails(),
         );

@@ -47,6 +47,13 @@ forEachTwin(() => {
 });
 
 describe('CausalLM.generate', () => {
+  it('goes on after a prompt that is longer than the stack, uncached too', async () => {
+    const sizes = { vocabularySize: 3, dModel: 2, numLayers: 1, numHeads: 1, dHidden: 2, window: 1, seed: 1 };
+    const prompt = new Int32Array(200_000).fill(1);
+    const generated = new CausalLM(sizes).generate(prompt, { maxTokens: 1, temperature: 0, cached: false });
+    expect(await all(generated)).toHaveLength(1);
+  });
+
   it('ends before a stop token, after maxTokens, and where the loop is left', async () => {
     const lm = model();
     const tokens = greedy(lm, 12);
