@@ -3,6 +3,7 @@ import { type BackwardField, KEY_TILE } from '../attention-record.js';
 import { toBase2 } from './attention-softmax.js';
 import { define, range } from './builder.js';
 import { exp2Vector, exp2Vectors } from './exp.js';
+import { addRow } from './map.js';
 import { sums } from './rows.js';
 import type { Int } from './values.js';
 
@@ -147,13 +148,9 @@ function scaleRows(m: Module): void {
 }
 
 /** to[i] += from[i]. */
-function addRow(m: Module): void {
+function addRows(m: Module): void {
   define(m, 'add_row', { from: 'int', to: 'int', count: 'int' }, (f, p) => {
-    const c = f.intVariable('c');
-    f.for(c, 0, p.count.and(-4).shl(2), 16, () =>
-      p.to.plus(c).store(p.to.plus(c).vector().plus(p.from.plus(c).vector())),
-    );
-    f.for(c, c, p.count.shl(2), 4, () => p.to.plus(c).store(p.to.plus(c).float().plus(p.from.plus(c).float())));
+    addRow(f, f.intVariable('c'), p.from, p.to, p.count.shl(2));
   });
 }
 
@@ -175,6 +172,6 @@ export function emitBackwardRows(m: Module, fieldsOf: (record: Int) => Field): v
   gradientRows(m, fieldsOf);
   keep(m);
   scaleRows(m);
-  addRow(m);
+  addRows(m);
   noteBad(m);
 }
