@@ -37,8 +37,8 @@ const BERT_VIZ_OPTIONS: readonly (keyof BertVizOptions)[] = ['rowLabels', 'colum
  *
  * @param weights  the heads of one layer, as attentionWeights gives them for one sequence, or a list of them for every
  *   layer: (Lq × Lk) each
- * @throws ShapeError  if shapes, heads a layer or labels differ in number, there are more than 2^24 entries, or an entry is no finite number of at least 0;
- *   TypeError for wrong kinds and unknown options
+ * @throws ShapeError  if shapes, heads a layer or labels differ in number, there are more than 2^24 entries, or an entry is
+ *   no finite number of at least 0; TypeError for wrong kinds and unknown options
  * @see Vig 2019, https://arxiv.org/abs/1906.05714; https://github.com/jessevig/bertviz
  * @example const json = JSON.stringify(toBertViz(attention.attentionWeights(x), { rowLabels: tokens }));
  */

@@ -32,11 +32,8 @@ export function sinusoidalPositions(length: number, dModel: number, options: Sin
   requireInteger(where, 'offset', offset, -0x7fffffff);
   requireChoice(where, 'layout', layout, ['interleaved', 'halves']);
   requireSize(where, 'the result', length, dModel);
-  return wrap(
-    length,
-    dModel,
-    encoding(length, (r) => offset + r, dModel, layout),
-  );
+  const data = encoding(length, (r) => offset + r, dModel, layout);
+  return wrap(length, dModel, data);
 }
 
 /** One row for every position. */
@@ -65,14 +62,7 @@ export function addSinusoidalPositions(x: Matrix, positions: Int32Array): Matrix
   const distinct = [...new Set(positions)]; // the sequences of a batch share most of theirs
   const row = new Map(distinct.map((position, r) => [position, r]));
   const rows = positions.map((position) => row.get(position) as number);
-  const data = binary(
-    'add',
-    x.data,
-    gatherRows(
-      encoding(distinct.length, (r) => distinct[r], x.cols, 'interleaved'),
-      x.cols,
-      rows,
-    ),
-  ); // Y = X + PE
+  const table = encoding(distinct.length, (r) => distinct[r], x.cols, 'interleaved');
+  const data = binary('add', x.data, gatherRows(table, x.cols, rows)); // Y = X + PE
   return result([x], { rows: x.rows, cols: x.cols, data, backward: (dY) => [dY] });
 }
