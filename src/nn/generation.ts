@@ -94,7 +94,7 @@ export async function* generateTokens(
   try {
     let ids = prompt;
     for (let made = 0; made < maxTokens; made++) {
-      if (isLongAtWork()) await new Promise<void>((resolve) => setTimeout(resolve, 0)).then(rest);
+      if (isLongAtWork()) await new Promise((resolve) => setTimeout(resolve, 0)); // `rest` has been due for longer
       const id = sample(next(ids));
       if (stop.includes(id)) return;
       yield id;

@@ -72,6 +72,11 @@ describe('heatmapAnsi', () => {
     expect(heatmapAnsi(many, { maxWidth: 200, color: false })).toContain('0 [');
   });
 
+  it('writes · for the lower end alone, and 0 for what lies just above it', () => {
+    const line = heatmapAnsi(Matrix.from([[0, 1e-6, 0.009, 0.015, 0.999, 1]]), { color: false, maxWidth: 8 });
+    expect(line).toMatch(/ · {2}0 {2}0 {2}1 99 99$/m);
+  });
+
   it('draws several maps below each other, on one scale', () => {
     const map = heatmapAnsi([weights, weights.scale(0.5)], { ...named, color: false, headLabels: ['first', 'second'] });
     expect(map).toMatch(/^first\n[\s\S]*\n\nsecond\n/);

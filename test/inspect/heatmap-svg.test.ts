@@ -44,6 +44,26 @@ describe('heatmapSvg', () => {
     for (const word of words) expect(texts.filter((text) => text === word)).toHaveLength(2);
   });
 
+  it('goes through a map that is not square row by row', () => {
+    const wide = Matrix.from([
+      [0.1, 0.2, 0.3],
+      [0.4, 0.5, 0.6],
+    ]);
+    const { cells, tips } = parts(heatmapSvg(wide, { rowLabels: ['a', 'b'], columnLabels: ['x', 'y', 'z'] }));
+    expect(tips).toEqual(['a → x: 0.1', 'a → y: 0.2', 'a → z: 0.3', 'b → x: 0.4', 'b → y: 0.5', 'b → z: 0.6']);
+    expect(parts(heatmapSvg(wide.transpose())).tips).toEqual([
+      '0 → 0: 0.1',
+      '0 → 1: 0.4',
+      '1 → 0: 0.2',
+      '1 → 1: 0.5',
+      '2 → 0: 0.3',
+      '2 → 1: 0.6',
+    ]);
+    const at = (i: number, axis: string) => Number(cells[i].attributes.get(axis));
+    expect([at(1, 'y'), at(3, 'x')]).toEqual([at(0, 'y'), at(0, 'x')]);
+    expect([at(1, 'x') > at(0, 'x'), at(3, 'y') > at(0, 'y')]).toEqual([true, true]);
+  });
+
   it('stands alone: no link, no script, no reference, no font to fetch', () => {
     const svg = heatmapSvg([weights, weights], named);
     expect(svg.replace('http://www.w3.org/2000/svg', '')).not.toMatch(

@@ -49,6 +49,12 @@ describe('the option bias', () => {
     expect(() => requireBiases('f', bias, ['b', 'c'])).toThrow(new TypeError(text));
   });
 
+  it('names that hold undefined are as if they were not given', () => {
+    expect(() => requireBiases('f', { b: undefined, c: true }, ['b', 'c'])).not.toThrow();
+    const some = new MultiHeadAttention({ ...SIZES, bias: { b_Q: undefined, b_V: true } });
+    expect(biasesIn(some)).toEqual(['b_V']);
+  });
+
   it('gives every layer exactly the biases that it names', () => {
     const subsets = (names: readonly string[]) =>
       Array.from({ length: 2 ** names.length }, (_, bits) => names.filter((_, i) => bits & (1 << i)));

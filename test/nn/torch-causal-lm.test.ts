@@ -207,6 +207,29 @@ describe('names and ties of Hugging Face', () => {
     expect(modelFromTorch('f', meta, { numHeads: 3 }).options.numLayers).toBe(2);
   });
 
+  it('a model of more layers than names are counted for is read whole', () => {
+    const state = new CausalLM({ ...SIZES, ...LLAMA, numLayers: 1 }).toTorch();
+    const numLayers = 1030; // more than MANY_LAYERS
+    const deep = new Map<string, StoredTensor>();
+    for (const [name, tensor] of state) {
+      const layers = name.startsWith('model.layers.0.') ? numLayers : 1;
+      for (let i = 0; i < layers; i++) deep.set(name.replace('.0.', `.${i}.`), tensor);
+    }
+    expect(modelFromTorch('f', deep, { numHeads: 3 }).options.numLayers).toBe(numLayers);
+  });
+
+  it('a layer that does not fit is found behind others that do', () => {
+    const [fits, other] = (['rms', 'layer'] as const).map((norm) => new CausalLM({ ...SIZES, ...LLAMA, norm }));
+    const { positions } = fits;
+    const model = {
+      positions,
+      layers: [fits.layers[0], other.layers[1]],
+      namedParameters: () => fits.namedParameters(),
+    };
+    const text = "f: norm must be 'rms' in layout 'llama': got 'layer'";
+    expect(() => modelToTorch('f', model, { layout: 'llama' })).toThrow(text);
+  });
+
   it.each([
     [{ ...LLAMA, positions: 'sinusoidal' }, 'llama', "f: positions must be 'rope' in layout 'llama': got 'sinusoidal'"],
     [

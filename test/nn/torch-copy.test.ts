@@ -50,6 +50,36 @@ describe('readTensors and writeTensors', () => {
     expect(pictures(writeTensors('f', 'torch', LAYOUT, parameters()))).toEqual(pictures(stored()));
   });
 
+  it('split what is stored beside one another in rows', () => {
+    const layout = [matrix('ab.weight', 'A B', 'in', 'out')];
+    const state = new Map([['ab.weight', f32([2, 6], 1, 2, 3, 7, 8, 9, 4, 5, 6, 10, 11, 12)]]);
+    const got = readTensors('f', requireTensors('f', layout, state), state).state;
+    const split = { A: f32([2, 3], 1, 2, 3, 4, 5, 6), B: f32([2, 3], 7, 8, 9, 10, 11, 12) };
+    expect(pictures(got)).toEqual(pictures(new Map(Object.entries(split))));
+    const both = new Map(
+      Object.entries(split).map(([name, { data }]) => [name, new Matrix(2, 3, data as Float32Array)]),
+    );
+    expect(pictures(writeTensors('f', 'torch', layout, both))).toEqual(pictures(state));
+  });
+
+  it('read and write views of larger arrays, bit for bit', () => {
+    const bits = Uint32Array.of(0, 0x7fa00001, 0xffc12345, 0x80000000, 1, 0x7f800001, 0);
+    const view = new Float32Array(bits.buffer, 4, 4); // two NaNs, one of them signaling, with what they carry; −0; 2^-149
+    const state = new Map([['c.weight', { dtype: 'F32', shape: [2, 2], data: view } as StoredTensor]]);
+    for (const [form, order] of [
+      [matrix, [1, 2, 3, 4]],
+      [linear, [1, 3, 2, 4]],
+    ] as const) {
+      const layout = [form('c.weight', 'C', 'in', 'out')];
+      const { data } = readTensors('f', requireTensors('f', layout, state), state).state.get('C') as StoredTensor;
+      expect([...new Uint32Array(data.buffer)]).toEqual(order.map((i) => bits[i]));
+      const written = writeTensors('f', 'torch', layout, new Map([['C', new Matrix(2, 2, view)]]));
+      expect([...new Uint32Array(written.get('c.weight')?.data.buffer as ArrayBuffer)]).toEqual(
+        order.map((i) => bits[i]),
+      );
+    }
+  });
+
   it('nothing is moved for an axis of 2^50 beside one of 0', () => {
     const empty = new Map([
       ['ab.weight', f32([2 ** 51, 0])],

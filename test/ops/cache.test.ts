@@ -133,6 +133,29 @@ it('a ring of the oracle keeps 64 bits, also of what it overwrites, after other 
 });
 
 describe('KVCache', () => {
+  it('gives the memory of its keys back where its values do not fit', () => {
+    const full = () => {
+      try {
+        new KVCache({ capacity: 1024, dK: 1, dV: 524_286 }); // the values alone fill a memory
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(full()).toMatch(/room for 2147475456 bytes/);
+    expect(full()).toBe(full()); // the message counts live caches and their bytes
+  });
+
+  it('after truncate the rows appended last are no more those that a query may be of', () => {
+    for (const mode of ['linear', 'ring'] as const) {
+      const cache = new KVCache({ ...sizes, mode });
+      cache.append(k.sliceRows(0, 3), v.sliceRows(0, 3));
+      cache.truncate(1);
+      expect(() => cache.attend(q.sliceRows(0, 2), { numHeads: 4 })).toThrow(
+        'KVCache.attend: q must have at most the rows held: q has 2, the cache holds 1',
+      );
+    }
+  });
+
   it('knows its size', () => {
     expect(new KVCache(sizes).byteLength).toBe(40 * (10 + 6) * 4);
     expect(new KVCache({ capacity: 1, dK: 4 })).toMatchObject({ numKvHeads: 1, dV: 4, length: 0 });
