@@ -1,3 +1,6 @@
+// core: what every layer needs and none owns: errors and their grammar, random numbers, offsets of packed sequences, stored
+// tensors. Imports nothing but itself; has not heard of a Matrix or of kernels.
+
 import { brandOf, putBrand } from './brands.js';
 import { fitsFloat32 } from './float32.js';
 

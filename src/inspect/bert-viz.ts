@@ -1,5 +1,5 @@
 import { requireOptions, shapeError } from '../core/errors.js';
-import { type Matrix, requireMatrix } from '../matrix.js';
+import { type Matrix, requireMatrix } from '../matrix/matrix.js';
 import { checkLabels, checkMaps, requireFew } from './heatmap-input.js';
 
 export interface BertVizOptions {

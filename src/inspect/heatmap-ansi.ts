@@ -1,5 +1,5 @@
 import { requireBoolean, requireInteger } from '../core/errors.js';
-import type { Matrix } from '../matrix.js';
+import type { Matrix } from '../matrix/matrix.js';
 import { HEATMAP_OPTIONS, type Heatmap, type HeatmapOptions, heatmapInput, longestValue } from './heatmap-input.js';
 import { blend, DARK, position, textIsBlack } from './heatmap-scale.js';
 import { displayWidth, graphemes, pad } from './labels.js';

@@ -1,5 +1,5 @@
 import { describe, kindError } from '../core/errors.js';
-import type { Matrix } from '../matrix.js';
+import type { Matrix } from '../matrix/matrix.js';
 import { HEATMAP_OPTIONS, type Heatmap, type HeatmapOptions, heatmapInput, longestValue } from './heatmap-input.js';
 import { blend, type Colour, DARK, LIGHT, position, type Theme, textIsBlack } from './heatmap-scale.js';
 import { displayWidth, truncate, visibleLabel } from './labels.js';

@@ -1,3 +1,5 @@
+// io: file formats, from bytes to named tensors and back. Knows no file system and no model.
+
 import type { OwnBytes } from '../core/array-types.js';
 import { describe, kindError, shapeError } from '../core/errors.js';
 import { isShape, type StoredDtype, type StoredTensor } from '../core/stored-tensor.js';

@@ -1,7 +1,7 @@
 import type { BackwardKernels, ForwardKernels } from './contract.js';
 import { referenceBackward } from './reference/backward.js';
 import { wasmBackward } from './wasm/backward.js';
-import { loadBackward, type Runtime } from './wasm/loader.js';
+import { loadBackward, type Runtime } from './wasm/module/loader.js';
 
 /** The backward kernels that belong to these forward ones; `runtime` where those are WASM. */
 export function backwardKernels({ allocate }: ForwardKernels, runtime: Runtime | undefined): BackwardKernels {

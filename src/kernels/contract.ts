@@ -1,3 +1,5 @@
+// kernels: arrays and integers in, new arrays out. Trusts its arguments, which were checked above; never sees a Matrix.
+
 /** Storage of numbers: Float32Array everywhere but in the oracle. */
 export type Floats = Float32Array | Float64Array;
 

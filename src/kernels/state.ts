@@ -4,9 +4,9 @@ import type { BackwardKernels, Floats, ForwardKernels, Kernels } from './contrac
 import { gemm } from './javascript/gemm.js';
 import { float64, reference } from './reference/kernels.js';
 import { wasmKernels } from './wasm/kernels.js';
-import { loadKernels, type Runtime, whyNoWasm } from './wasm/loader.js';
-import { KernelMemory, type Owner } from './wasm/memory.js';
-import { ResidentArray } from './wasm/resident-array.js';
+import { KernelMemory, type Owner } from './wasm/memory/memory.js';
+import { ResidentArray } from './wasm/memory/resident-array.js';
+import { loadKernels, type Runtime, whyNoWasm } from './wasm/module/loader.js';
 
 // The only mutable module state of the library: the chosen kernels, their memory, and the stream of seeds.
 // Nothing is compiled or reserved before the first use.

@@ -1,6 +1,6 @@
 import { requireChoice } from '../core/errors.js';
 import { type Random, xavierBound } from '../core/random.js';
-import { Parameter } from '../parameter.js';
+import { Parameter } from '../matrix/parameter.js';
 
 /** 'xavier': U(−b, b), b = √(6 / (rows + cols)) of each matrix, biases 0. 'torch': what PyTorch's layer of that name draws. */
 export type Init = 'xavier' | 'torch';

@@ -1,8 +1,10 @@
+// nn: layers and models. Computes by matrices and ops only, never by kernels; does not know who trains it.
+
 import { brandOf, putBrand } from '../core/brands.js';
 import { describe, kindError, requireBoolean, requireInteger, shapeError } from '../core/errors.js';
 import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
-import { requireWhole } from '../matrix-checks.js';
-import { isParameter, type Parameter } from '../parameter.js';
+import { requireWhole } from '../matrix/checks.js';
+import { isParameter, type Parameter } from '../matrix/parameter.js';
 import { objectsIn, objectsOf } from './containers.js';
 
 /**

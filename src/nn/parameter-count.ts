@@ -1,4 +1,4 @@
-import type { HeadShape } from './heads.js';
+import type { HeadShape } from './attention/heads.js';
 
 // Entries of the weights of a layer, known before any is made. Biases and gains are left out: rows beside matrices.
 

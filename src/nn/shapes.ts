@@ -1,5 +1,5 @@
 import { shapeError, shapeText } from '../core/errors.js';
-import { type Matrix, requireMatrix } from '../matrix.js';
+import { type Matrix, requireMatrix } from '../matrix/matrix.js';
 
 /** x must be a Matrix with as many columns as the layer was built for. */
 export function requireColumns(

@@ -1,6 +1,9 @@
+// ops: functions of matrices that are more than algebra, each beside its backward. Checks at the door, then kernels; knows
+// no layer.
+
 import { requireChoice, requireOptions } from '../core/errors.js';
-import { type Matrix, requireMatrix, result, unary } from '../matrix.js';
-import { logSoftmaxRows } from '../matrix-algebra.js';
+import { logSoftmaxRows } from '../matrix/algebra.js';
+import { type Matrix, requireMatrix, result, unary } from '../matrix/matrix.js';
 
 export interface GeluOptions {
   /** 'tanh' takes the cheaper form of the paper. Default: exact. */

@@ -1,7 +1,7 @@
 import { requireFinite, requireOptions } from '../core/errors.js';
 import { requireSeed, seedWords } from '../core/random.js';
 import { drawSeed, kernels } from '../kernels/state.js';
-import { type Matrix, requireMatrix, result } from '../matrix.js';
+import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 
 export interface DropoutOptions {
   /** The same seed drops the same entries. Default: the next of setSeed's stream. */

@@ -1,6 +1,6 @@
 import { describe, kindError, requireArrayLike, requireSize, shapeError } from '../core/errors.js';
 import { kernels } from '../kernels/state.js';
-import { type Matrix, requireMatrix, result } from '../matrix.js';
+import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 
 /**
  * Rows ids[0], ids[1] … of the table: (numEmbeddings × dModel) to (ids.length × dModel). The gradient of the table has

@@ -9,7 +9,7 @@ import {
   shapeText,
 } from '../core/errors.js';
 import { kernels } from '../kernels/state.js';
-import { type Matrix, requireMatrix, result } from '../matrix.js';
+import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 
 export interface CrossEntropyOptions {
   /** Rows with this target do not count. Default −100. */

@@ -1,8 +1,8 @@
 import { requireFinite, requireOptions, shapeError, shapeText } from '../core/errors.js';
 import type { Floats, Normalization } from '../kernels/contract.js';
 import { kernels } from '../kernels/state.js';
-import { type Matrix, requireMatrix, result } from '../matrix.js';
-import { hasNaN, quietRows, withoutRows } from '../quiet-rows.js';
+import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
+import { hasNaN, quietRows, withoutRows } from '../matrix/quiet-rows.js';
 
 export interface NormOptions {
   /** Added under the root. Default 1e-5. */

@@ -1,8 +1,8 @@
 import type { OwnIntegers } from '../core/array-types.js';
 import { requireCount } from '../core/errors.js';
 import { checkCuSeqlens, cuSeqlensFromLengths } from '../core/sequences.js';
-import { Matrix, requireMatrices, requireMatrix } from '../matrix.js';
-import { equalSize } from '../matrix-checks.js';
+import { equalSize } from '../matrix/checks.js';
+import { Matrix, requireMatrices, requireMatrix } from '../matrix/matrix.js';
 
 /**
  * Stacks sequences into one matrix, without padding: a batch for every function that takes `cuSeqlens`.

@@ -1,7 +1,7 @@
 import { requireChoice, requireInteger, requireOptions, requireSize } from '../core/errors.js';
 import type { Floats } from '../kernels/contract.js';
 import { kernels } from '../kernels/state.js';
-import { type Matrix, result, wrap } from '../matrix.js';
+import { type Matrix, result, wrap } from '../matrix/matrix.js';
 
 export interface SinusoidalOptions {
   /** The position of row 0. Default 0. */

@@ -8,8 +8,8 @@ import {
   shapeError,
 } from '../core/errors.js';
 import { kernels } from '../kernels/state.js';
-import { type Matrix, requireMatrix, result } from '../matrix.js';
-import { requireDivisible } from './attention-options.js';
+import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
+import { requireDivisible } from './attention/options.js';
 
 /** What RoPE needs beside x; also `rope` of MultiHeadAttention. */
 export interface RopeOptions {

@@ -6,9 +6,9 @@ import {
   requireOptions,
   shapeError,
 } from '../core/errors.js';
-import type { Matrix } from '../matrix.js';
-import { updateAdam } from '../ops/optimiser-updates.js';
-import { type Move, Optimiser, type OptimiserOptions } from './optimiser.js';
+import type { Matrix } from '../matrix/matrix.js';
+import { updateAdam } from '../ops/optimizer-updates.js';
+import { type Move, Optimiser, type OptimiserOptions } from './optimizer.js';
 
 export interface AdamOptions extends OptimiserOptions {
   /** Of the running means of the gradient and of its square, each at least 0 and below 1. Default [0.9, 0.999]. */

@@ -1,7 +1,7 @@
+import { type Gradients, requireGradient, requireGradients } from '../autograd/gradients.js';
 import { requireNumber, requireOptions, shapeError } from '../core/errors.js';
-import { type Gradients, requireGradient, requireGradients } from '../gradients.js';
-import { type Matrix, requireMatrices } from '../matrix.js';
-import { isParameter } from '../parameter.js';
+import { type Matrix, requireMatrices } from '../matrix/matrix.js';
+import { isParameter } from '../matrix/parameter.js';
 
 export interface ClipGradNormOptions {
   /**

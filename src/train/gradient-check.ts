@@ -1,19 +1,12 @@
+import { inFloat64 } from '../autograd/float64.js';
+import type { SparseGradient } from '../autograd/gradients.js';
+import { noGrad, valueAndGrad } from '../autograd/value-and-grad.js';
 import { allOrNone } from '../core/all-or-none.js';
-import {
-  describe,
-  kindError,
-  requireInteger,
-  requireNumber,
-  requireOptions,
-  shapeError,
-  shapeText,
-} from '../core/errors.js';
+import { requireInteger, requireNumber, requireOptions, shapeError, shapeText } from '../core/errors.js';
+import { requireFunction } from '../core/functions.js';
 import { Random, requireSeed } from '../core/random.js';
-import { inFloat64 } from '../float64.js';
-import { noGrad, valueAndGrad } from '../gradient.js';
-import type { SparseGradient } from '../gradients.js';
-import { type Matrix, requireMatrices, requireMatrix } from '../matrix.js';
-import { isParameter } from '../parameter.js';
+import { type Matrix, requireMatrices, requireMatrix } from '../matrix/matrix.js';
+import { isParameter } from '../matrix/parameter.js';
 
 export interface GradCheckOptions {
   /** Largest error that passes, above 0. Default 1e-6. */
@@ -89,7 +82,7 @@ export function gradCheck(
   options: GradCheckOptions = {},
 ): GradCheckReport {
   const where = 'gradCheck';
-  if (typeof f !== 'function') throw kindError(where, 'f must be a function', `got ${describe(f)}`);
+  requireFunction(where, 'f', f);
   requireMatrices(where, 'inputs', inputs);
   if (inputs.length === 0) throw shapeError(where, 'inputs must hold at least one matrix', 'got an empty list');
   requireOptions(where, options, GRAD_CHECK_OPTIONS);

@@ -1,7 +1,7 @@
 import { requireBoolean, requireFinite, requireOptions, shapeError } from '../core/errors.js';
-import type { Matrix } from '../matrix.js';
-import { updateSGD } from '../ops/optimiser-updates.js';
-import { Optimiser, type OptimiserOptions } from './optimiser.js';
+import type { Matrix } from '../matrix/matrix.js';
+import { updateSGD } from '../ops/optimizer-updates.js';
+import { Optimiser, type OptimiserOptions } from './optimizer.js';
 
 export interface SGDOptions extends OptimiserOptions {
   /** Share of the last direction that goes on, at least 0. Default 0. */

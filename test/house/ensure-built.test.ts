@@ -92,7 +92,7 @@ describe('examples/ensure-built.mjs', () => {
     write('bench/index.ts', '', 100);
     expect(start().stderr).toBe('build/bench/index.js is missing: npm run build …\n');
     expect(builds()).toBe(5);
-  });
+  }, 120_000); // ten processes of npm: 8 s alone, above 30 beside three other test runs
 
   it('installs again when the lock file is newer', () => {
     const { start, write } = project();

@@ -1,18 +1,24 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { IMPORT_RULES, missingTests } from '../support/house-rules.js';
+import { foldersOpen, IMPORT_RULES, missingTests } from '../support/house-rules.js';
 import { parseModule, projectRoot, readSource, type SourceModule } from '../support/source-modules.js';
 
 const source = readSource();
 
 describe('the source keeps the rules of the house', () => {
   it('is found', () => {
-    expect(source.map(({ file }) => file)).toEqual(expect.arrayContaining(['index.ts', 'matrix.ts', 'core/errors.ts']));
+    expect(source.map(({ file }) => file)).toEqual(
+      expect.arrayContaining(['index.ts', 'matrix/matrix.ts', 'core/errors.ts']),
+    );
     expect(source.flatMap(({ imports }) => imports).length).toBeGreaterThan(source.length);
   });
 
   it.each(Object.keys(IMPORT_RULES))('%s', (rule) => {
     expect(IMPORT_RULES[rule](source)).toEqual([]);
+  });
+
+  it('every folder opens with what it may know', () => {
+    expect(foldersOpen(source)).toEqual([]);
   });
 
   it('every file with something to run has a test of its name', () => {
@@ -35,10 +41,12 @@ describe('each rule finds a planted violation, and only that rule', () => {
     ['importsResolve', 'nn/linear.ts', "const load = () => import('left-pad');"],
     ['importsResolve', 'nn/linear.ts', 'const load = (name: string) => import(name);'],
     ['importsResolve', 'kernels/wasm/load.ts', "import binaryen from 'binaryen';"],
-    ['layersPointDown', 'core/random.ts', "import { Matrix } from '../matrix.js';"],
+    ['layersPointDown', 'core/random.ts', "import { Matrix } from '../matrix/matrix.js';"],
     ['layersPointDown', 'core/random.ts', "import type { Kernels } from '../kernels/contract.js';"],
-    ['layersPointDown', 'kernels/reference/gemm.ts', "import type { Matrix } from '../../matrix.js';"],
-    ['layersPointDown', 'matrix.ts', "let x: import('./ops/attention.js').AttentionOptions;"],
+    ['layersPointDown', 'kernels/reference/gemm.ts', "import type { Matrix } from '../../matrix/matrix.js';"],
+    ['layersPointDown', 'matrix/matrix.ts', "let x: import('../ops/attention.js').AttentionOptions;"],
+    ['layersPointDown', 'matrix/tape.ts', "import type { Gradients } from '../autograd/gradients.js';"],
+    ['layersPointDown', 'loose.ts', 'export const x = 1;'],
     ['layersPointDown', 'ops/attention.ts', "import { Linear } from '../nn/linear.js';"],
     ['layersPointDown', 'nn/linear.ts', "import { ShapeError } from '../index.js';"],
     ['layersPointDown', 'nn/linear.ts', "const later = () => import('../train/adam.js');"],
@@ -47,7 +55,7 @@ describe('each rule finds a planted violation, and only that rule', () => {
     ['siblingsDoNotMeet', 'inspect/heatmap.ts', "import type { Adam } from '../train/adam.js';"],
     ['noCycles', 'nn/a.ts', "import type { B } from './a.js';"],
     ['onlyOpsCallKernels', 'nn/linear.ts', "import { kernels } from '../kernels/state.js';"],
-    ['onlyOpsCallKernels', 'autograd/tape.ts', "import { kernels } from '../kernels/state.js';"],
+    ['onlyOpsCallKernels', 'inspect/heatmap.ts', "import { kernels } from '../kernels/state.js';"],
     ['onlyOpsCallKernels', 'train/adam.ts', "import { type Kernels, kernels } from '../kernels/state.js';"],
     ['onlyOpsCallKernels', 'train/adam.ts', "import '../kernels/state.js';"],
     ['onlyOpsCallKernels', 'index.ts', "export { reference } from './kernels/reference/kernels.js';"],
@@ -58,7 +66,7 @@ describe('each rule finds a planted violation, and only that rule', () => {
     ['noDefaultsNoBarrels', 'nn/linear.ts', 'class Linear {}\nexport default Linear;'],
     ['noDefaultsNoBarrels', 'nn/all.ts', "export { Linear } from './linear.js';"],
     ['noDefaultsNoBarrels', 'nn/all.ts', "export type { LinearOptions } from './linear.js';"],
-    ['noDefaultsNoBarrels', 'index.ts', "export * from './matrix.js';"],
+    ['noDefaultsNoBarrels', 'index.ts', "export * from './matrix/matrix.js';"],
     ['noDefaultsNoBarrels', 'index.ts', "export const version = '1';"],
     ['noConsole', 'nn/linear.ts', "console.warn('slow');"],
     ['noConsole', 'nn/linear.ts', 'const { log } = console;'],
@@ -91,7 +99,7 @@ describe('each rule finds a planted violation, and only that rule', () => {
     const modules = house({
       'nn/a.ts': "import { b } from './b.js';",
       'nn/b.ts': "import { c } from './c.js';",
-      'nn/c.ts': "import { b } from './b.js';\nimport { Matrix } from '../matrix.js';",
+      'nn/c.ts': "import { b } from './b.js';\nimport { Matrix } from '../matrix/matrix.js';",
     });
     expect(IMPORT_RULES.noCycles(modules)).toEqual(['nn/b.ts: imports itself: nn/b.ts → nn/c.ts → nn/b.ts']);
   });
@@ -99,7 +107,8 @@ describe('each rule finds a planted violation, and only that rule', () => {
 
 describe('what the rules allow', () => {
   it.each([
-    ['matrix.ts', "import { kernels } from './kernels/state.js';"],
+    ['matrix/matrix.ts', "import { kernels } from '../kernels/state.js';"],
+    ['autograd/value-and-grad.ts', "import { kernels } from '../kernels/state.js';"],
     ['ops/attention.ts', "import { kernels } from '../kernels/state.js';"],
     ['nn/linear.ts', "import type { Kernels } from '../kernels/contract.js';"],
     ['nn/linear.ts', "import { type Kernels } from '../kernels/contract.js';"],
@@ -112,6 +121,21 @@ describe('what the rules allow', () => {
   ])('%s: %s', (file, text) => {
     const modules = house({ [file]: text });
     expect(Object.values(IMPORT_RULES).flatMap((rule) => rule(modules))).toEqual([]);
+  });
+});
+
+describe('foldersOpen', () => {
+  it('names a folder that no file opens, and one that two do', () => {
+    const modules = house({
+      'nn/linear.ts': '// nn: layers.\n',
+      'nn/layers/norms.ts': '// nn: layers.\n',
+      'ops/a.ts': '// ops: one.\n',
+      'ops/b.ts': '// ops: another.\n',
+    });
+    expect(foldersOpen(modules)).toEqual([
+      'nn/layers: 0 files begin with `// nn/layers: …`, not one',
+      'ops: 2 files begin with `// ops: …`, not one',
+    ]);
   });
 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { backwardKernels } from '../../src/kernels/backward.js';
 import { float64, reference } from '../../src/kernels/reference/kernels.js';
-import { loadKernels } from '../../src/kernels/wasm/loader.js';
-import { KernelMemory } from '../../src/kernels/wasm/memory.js';
+import { KernelMemory } from '../../src/kernels/wasm/memory/memory.js';
+import { loadKernels } from '../../src/kernels/wasm/module/loader.js';
 
 describe('backwardKernels', () => {
   it('allocate as the forward kernels they belong to', () => {

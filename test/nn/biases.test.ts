@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
 import type { StoredTensor } from '../../src/core/stored-tensor.js';
-import { valueAndGrad } from '../../src/gradient.js';
-import { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix/matrix.js';
+import { MultiHeadAttention } from '../../src/nn/attention/multi-head-attention.js';
+import { SelfAttention } from '../../src/nn/attention/self-attention.js';
 import {
   ATTENTION_BIASES,
   type Biases,
@@ -12,12 +14,10 @@ import {
   PROJECTION_BIASES,
   requireBiases,
 } from '../../src/nn/biases.js';
-import { CausalLM } from '../../src/nn/causal-lm.js';
-import { FeedForward } from '../../src/nn/feed-forward.js';
-import { MultiHeadAttention } from '../../src/nn/multi-head-attention.js';
-import { SelfAttention } from '../../src/nn/self-attention.js';
-import type { TorchLayout } from '../../src/nn/torch-tensors.js';
-import { TransformerBlock } from '../../src/nn/transformer-block.js';
+import { FeedForward } from '../../src/nn/layers/feed-forward.js';
+import { CausalLM } from '../../src/nn/models/causal-lm.js';
+import { TransformerBlock } from '../../src/nn/models/transformer-block.js';
+import type { TorchLayout } from '../../src/nn/weights/tensors.js';
 import { crossEntropy } from '../../src/ops/losses.js';
 import { AdamW } from '../../src/train/adam.js';
 import { expectSame } from '../support/compare.js';

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { valueAndGrad } from '../../src/gradient.js';
-import { Matrix } from '../../src/matrix.js';
-import { ATTENTION_HOOK_NAMES } from '../../src/nn/attention-hooks.js';
-import { restoring } from '../../src/nn/cached-steps.js';
-import { CausalLM } from '../../src/nn/causal-lm.js';
-import { MultiHeadAttention } from '../../src/nn/multi-head-attention.js';
-import { TransformerBlock } from '../../src/nn/transformer-block.js';
-import { KVCache } from '../../src/ops/cache.js';
+import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
+import { Matrix } from '../../src/matrix/matrix.js';
+import { ATTENTION_HOOK_NAMES } from '../../src/nn/attention/attention-hooks.js';
+import { restoring } from '../../src/nn/attention/cached-steps.js';
+import { MultiHeadAttention } from '../../src/nn/attention/multi-head-attention.js';
+import { CausalLM } from '../../src/nn/models/causal-lm.js';
+import { TransformerBlock } from '../../src/nn/models/transformer-block.js';
+import { KVCache } from '../../src/ops/cache/kv-cache.js';
 import { expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 

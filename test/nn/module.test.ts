@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { valueAndGrad } from '../../src/gradient.js';
-import { Matrix } from '../../src/matrix.js';
-import { FeedForward } from '../../src/nn/feed-forward.js';
-import { Linear } from '../../src/nn/linear.js';
+import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
+import { Matrix } from '../../src/matrix/matrix.js';
+import { Parameter } from '../../src/matrix/parameter.js';
+import { SelfAttention } from '../../src/nn/attention/self-attention.js';
+import { FeedForward } from '../../src/nn/layers/feed-forward.js';
+import { Linear } from '../../src/nn/layers/linear.js';
+import { LayerNorm } from '../../src/nn/layers/norms.js';
 import { Module } from '../../src/nn/module.js';
-import { LayerNorm } from '../../src/nn/norms.js';
-import { SelfAttention } from '../../src/nn/self-attention.js';
-import { Parameter } from '../../src/parameter.js';
 import { SGD } from '../../src/train/sgd.js';
 
 class Model extends Module {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { requireColumns } from '../../src/nn/shapes.js';
 
 it('requireColumns names the layer, the argument and both widths', () => {

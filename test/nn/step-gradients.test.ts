@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { valueAndGrad } from '../../src/gradient.js';
+import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
 import { withKernels } from '../../src/kernels/state.js';
-import { Matrix } from '../../src/matrix.js';
-import { CausalLM } from '../../src/nn/causal-lm.js';
-import { MultiHeadAttention } from '../../src/nn/multi-head-attention.js';
-import type { MultiHeadAttentionOptions } from '../../src/nn/multi-head-options.js';
-import { KVCache } from '../../src/ops/cache.js';
+import { Matrix } from '../../src/matrix/matrix.js';
+import { MultiHeadAttention } from '../../src/nn/attention/multi-head-attention.js';
+import type { MultiHeadAttentionOptions } from '../../src/nn/attention/multi-head-options.js';
+import { CausalLM } from '../../src/nn/models/causal-lm.js';
+import { KVCache } from '../../src/ops/cache/kv-cache.js';
 import { crossEntropy } from '../../src/ops/losses.js';
 import { expectClose } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';

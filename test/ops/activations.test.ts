@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { valueAndGrad } from '../../src/gradient.js';
+import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
 import { erfc } from '../../src/kernels/reference/activations.js';
-import { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { gelu, relu, silu } from '../../src/ops/activations.js';
 import { expectClose } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';

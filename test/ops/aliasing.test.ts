@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { gelu, relu, silu } from '../../src/ops/activations.js';
-import { attentionLogSumExp, attentionWeights, scaledDotProductAttention } from '../../src/ops/attention.js';
+import { attentionLogSumExp, attentionWeights, scaledDotProductAttention } from '../../src/ops/attention/attention.js';
 import { gatherRows } from '../../src/ops/embedding.js';
 import { layerNorm, rmsNorm } from '../../src/ops/normalization.js';
 import { pack, unpack } from '../../src/ops/packing.js';

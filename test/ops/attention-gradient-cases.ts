@@ -1,7 +1,7 @@
-import { Matrix } from '../../src/matrix.js';
-import { attentionLogSumExp, scaledDotProductAttention } from '../../src/ops/attention.js';
-import { type AttentionOptions, attentionProblem, dropoutOf } from '../../src/ops/attention-options.js';
-import { maskedScores, weightsOfScores, weightsTimesValues } from '../../src/ops/attention-unfused.js';
+import { Matrix } from '../../src/matrix/matrix.js';
+import { attentionLogSumExp, scaledDotProductAttention } from '../../src/ops/attention/attention.js';
+import { type AttentionOptions, attentionProblem, dropoutOf } from '../../src/ops/attention/options.js';
+import { maskedScores, weightsOfScores, weightsTimesValues } from '../../src/ops/attention/unfused.js';
 import { gridded } from '../support/differences.js';
 import type { GradientCases } from './gradient-cases.js';
 

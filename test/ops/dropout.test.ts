@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { valueAndGrad } from '../../src/gradient.js';
+import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
 import { setSeed } from '../../src/kernels/state.js';
-import { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { dropout } from '../../src/ops/dropout.js';
 import { forEachTwin } from '../support/twins.js';
 

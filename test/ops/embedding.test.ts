@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { gatherRows } from '../../src/ops/embedding.js';
 import { forEachTwin } from '../support/twins.js';
 

@@ -1,6 +1,6 @@
-import { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { gelu, logSoftmax, relu, silu } from '../../src/ops/activations.js';
-import { KVCache } from '../../src/ops/cache.js';
+import { KVCache } from '../../src/ops/cache/kv-cache.js';
 import { dropout } from '../../src/ops/dropout.js';
 import { gatherRows } from '../../src/ops/embedding.js';
 import { crossEntropy, meanSquaredError } from '../../src/ops/losses.js';

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { customGradient, valueAndGrad } from '../../src/gradient.js';
-import { Matrix } from '../../src/matrix.js';
+import { customGradient } from '../../src/autograd/custom-gradient.js';
+import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { logSoftmax } from '../../src/ops/activations.js';
-import { attentionLogSumExp, scaledDotProductAttention } from '../../src/ops/attention.js';
-import type { AttentionOptions } from '../../src/ops/attention-options.js';
+import { attentionLogSumExp, scaledDotProductAttention } from '../../src/ops/attention/attention.js';
+import type { AttentionOptions } from '../../src/ops/attention/options.js';
 import { gatherRows } from '../../src/ops/embedding.js';
 import { crossEntropy } from '../../src/ops/losses.js';
 import { expectClose, expectSame, expectTable } from '../support/compare.js';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { valueAndGrad } from '../../src/gradient.js';
-import { Matrix } from '../../src/matrix.js';
-import { attentionLogSumExp, scaledDotProductAttention } from '../../src/ops/attention.js';
-import type { AttentionOptions } from '../../src/ops/attention-options.js';
+import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
+import { Matrix } from '../../src/matrix/matrix.js';
+import { attentionLogSumExp, scaledDotProductAttention } from '../../src/ops/attention/attention.js';
+import type { AttentionOptions } from '../../src/ops/attention/options.js';
 import { expectTable } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 

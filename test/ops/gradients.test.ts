@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Matrix } from '../../src/matrix.js';
-import { ATTENTION_OPTIONS } from '../../src/ops/attention-options.js';
+import { Matrix } from '../../src/matrix/matrix.js';
+import { ATTENTION_OPTIONS } from '../../src/ops/attention/options.js';
 import { differences, expectGradients } from '../support/differences.js';
 import { projectRoot } from '../support/source-modules.js';
 import type { Table } from '../support/tensor.js';
@@ -16,7 +16,7 @@ const NO_INPUT = 'makes a matrix of no other one';
 const UPDATES = 'moves parameters in place, between calls of valueAndGrad';
 const CHECKS = 'checks and reads arguments';
 
-/** What is called in matrix.ts and in ops, and has no gradient. */
+/** What is called in matrix/matrix.ts and in ops, and has no gradient. */
 const ROWS_OF_A_CACHE = 'arrays, which are constants to valueAndGrad';
 
 const NOT_DIFFERENTIABLE: Record<string, string> = {
@@ -80,8 +80,9 @@ const NOT_DIFFERENTIABLE: Record<string, string> = {
 
 /** Every method and static of Matrix; every function of ops, and every method of its classes. */
 async function operations(): Promise<string[]> {
-  const files = readdirSync(`${projectRoot}src/ops`).map((file) => file.replace(/\.ts$/, ''));
-  const exported = await Promise.all(files.map((file) => import(`../../src/ops/${file}.ts`) as Promise<object>));
+  const names = readdirSync(`${projectRoot}src/ops`, { recursive: true, encoding: 'utf8' });
+  const files = names.filter((name) => name.endsWith('.ts'));
+  const exported = await Promise.all(files.map((file) => import(`${projectRoot}src/ops/${file}`) as Promise<object>));
   return [Matrix, ...exported.flatMap((module) => Object.values(module))].flatMap((value: unknown) => {
     if (typeof value !== 'function') return [];
     return isClass(value) ? methodsOf(value) : [value.name];

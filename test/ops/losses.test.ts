@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { valueAndGrad } from '../../src/gradient.js';
-import { Matrix } from '../../src/matrix.js';
+import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { crossEntropy, meanSquaredError } from '../../src/ops/losses.js';
 import { forEachTwin } from '../support/twins.js';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { layerNorm, rmsNorm } from '../../src/ops/normalization.js';
 import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { pack, unpack } from '../../src/ops/packing.js';
 
 describe('pack and unpack', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Matrix } from '../../src/matrix.js';
+import { Matrix } from '../../src/matrix/matrix.js';
 import { checkPositions, checkRope, ropeOption, rotary } from '../../src/ops/rotary.js';
 import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';

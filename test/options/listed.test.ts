@@ -70,7 +70,7 @@ describe('the list of a surface', () => {
 
 test('a new option of the library appears in the list, once for every function that takes it', () => {
   cpSync(fileURLToPath(new URL('../../src', import.meta.url)), folder, { recursive: true });
-  const path = join(folder, 'ops', 'attention-options.ts');
+  const path = join(folder, 'ops', 'attention', 'options.ts');
   const interfaceStart = 'export interface AttentionOptions {';
   const text = readFileSync(path, 'utf8');
   expect(text).toContain(interfaceStart);

@@ -6,8 +6,8 @@ import type {
   Floats,
   Kernels,
 } from '../../src/kernels/contract.js';
-import { Matrix } from '../../src/matrix.js';
-import { type AttentionOptions, attentionProblem, dropoutOf } from '../../src/ops/attention-options.js';
+import { Matrix } from '../../src/matrix/matrix.js';
+import { type AttentionOptions, attentionProblem, dropoutOf } from '../../src/ops/attention/options.js';
 import { fc } from './property.js';
 
 type Rows = 'none' | 'shared' | 'per head';

@@ -7,15 +7,16 @@ type Rule = (modules: readonly SourceModule[]) => string[];
 const FOLDER_LAYERS: Readonly<Record<string, number>> = {
   core: 0,
   kernels: 1,
-  autograd: 2,
+  matrix: 2,
+  autograd: 3,
   ops: 4,
   nn: 5,
   train: 6,
   io: 6,
   inspect: 6,
 };
-const MATRIX_LAYER = 3; // the files directly under src: Matrix and what belongs to it
-const OPS_LAYER = 4;
+/** Those that may call kernels. */
+const CALLERS = { lowest: 2, highest: 4 };
 const INDEX_LAYER = 7;
 const MAX_LINES = 320;
 
@@ -26,8 +27,7 @@ const isGenerator = (file: string): boolean => file.startsWith('kernels/wasm/emi
 /** The layer a file stands in, or undefined for a room that the house does not have. */
 export function layerOf(file: string): number | undefined {
   if (file === 'index.ts') return INDEX_LAYER;
-  const folder = folderOf(file);
-  return folder === '' ? MATRIX_LAYER : FOLDER_LAYERS[folder];
+  return FOLDER_LAYERS[folderOf(file)];
 }
 
 /** Applies a check to every import of every module. */
@@ -88,11 +88,11 @@ export const noCycles: Rule = (modules) => {
   return cycles;
 };
 
-/** Layers 3 and 4 call kernels; below and above them only their types are known. index.ts hands on their settings. */
+/** Layers 2 to 4 call kernels; below and above them only their types are known. index.ts hands on their settings. */
 export const onlyOpsCallKernels: Rule = eachImport((file, { target, typeOnly, reExport }) => {
   if (target === undefined || typeOnly || !isKernelFile(target) || isKernelFile(file)) return undefined;
-  const layer = layerOf(file);
-  if (layer === MATRIX_LAYER || layer === OPS_LAYER) return undefined;
+  const layer = layerOf(file) ?? INDEX_LAYER;
+  if (layer >= CALLERS.lowest && layer <= CALLERS.highest) return undefined;
   if (layer === INDEX_LAYER && reExport && target === 'kernels/state.ts') return undefined;
   return `imports values of ${target}`;
 });
@@ -128,6 +128,18 @@ export const filesAreShort: Rule = (modules) =>
   modules
     .filter(({ file, lines }) => lines > MAX_LINES && !isGenerator(file))
     .map(({ file, lines }) => `${file}: has ${lines} lines, more than ${MAX_LINES}`);
+
+/** Every folder opens with what it may know and what it must not: one file of it begins `// folder: …`. */
+export const foldersOpen: Rule = (modules) => {
+  const folderOfFile = (file: string) => file.slice(0, Math.max(0, file.lastIndexOf('/')));
+  const folders = [...new Set(modules.map(({ file }) => folderOfFile(file)))].filter((folder) => folder !== '');
+  return folders.flatMap((folder) => {
+    const opening = modules.filter(
+      (one) => folderOfFile(one.file) === folder && one.firstLine.startsWith(`// ${folder}: `),
+    );
+    return opening.length === 1 ? [] : [`${folder}: ${opening.length} files begin with \`// ${folder}: …\`, not one`];
+  });
+};
 
 /**
  * Every file with something to run has its test under the mirrored name. The kernel twins share theirs: what

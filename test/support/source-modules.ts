@@ -28,6 +28,7 @@ export interface SourceModule {
   /** `export * from`. */
   readonly exportsStar: boolean;
   readonly usesConsole: boolean;
+  readonly firstLine: string;
   readonly lines: number;
 }
 
@@ -84,8 +85,19 @@ export function parseModule(file: string, text: string): SourceModule {
   };
   visit(source);
 
+  const firstLine = text.slice(0, text.indexOf('\n'));
   const lines = text.split('\n').length - (text.endsWith('\n') ? 1 : 0);
-  return { file, imports, hasDefaultExport, declaresValues, declaresExports, exportsStar, usesConsole, lines };
+  return {
+    file,
+    imports,
+    hasDefaultExport,
+    declaresValues,
+    declaresExports,
+    exportsStar,
+    usesConsole,
+    firstLine,
+    lines,
+  };
 }
 
 function isTypeImport(clause: ts.ImportClause | undefined): boolean {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { capabilities, clipGradNorm, Matrix, Parameter, setKernels, valueAndGrad } from '../../src/index.js';
-import { wrap } from '../../src/matrix.js';
+import { wrap } from '../../src/matrix/matrix.js';
 import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 import { gradientsLike, sparseLike } from './support.js';

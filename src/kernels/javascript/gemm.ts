@@ -1,3 +1,5 @@
+// kernels/javascript: what the plain loops do too slowly where there is no WebAssembly SIMD. Knows the contract, not WASM.
+
 import type { Allocate, Floats, Gemm } from '../contract.js';
 
 // C = alpha · op(A) · op(B) + beta · C for engines without WASM SIMD. A and B are copied into Float64Array panels, so that

@@ -1,3 +1,6 @@
+// kernels/reference: the specification, as plain loops that read like the formulas. Knows nothing of the twins that must
+// agree with it, and nothing of speed.
+
 import type { Allocate, ForwardKernels } from '../contract.js';
 import { attention, attentionStage, attentionStatistics } from './attention.js';
 import { crossEntropy } from './cross-entropy.js';

@@ -9,8 +9,8 @@ import type {
   RmsNormGradients,
   UnaryOperation,
 } from '../contract.js';
-import { attentionBackward } from './attention-backward.js';
-import type { BackwardRuntime } from './loader.js';
+import { attentionBackward } from './calls/attention-backward.js';
+import type { BackwardRuntime } from './module/loader.js';
 
 /** The operations whose slope is computed from y = f(x); that of the others from x. */
 const FROM_RESULT: readonly UnaryOperation[] = ['exp', 'sqrt', 'tanh'];

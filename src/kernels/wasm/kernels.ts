@@ -1,3 +1,6 @@
+// kernels/wasm: the contract by WebAssembly kernels. Never imports the reference (what it lacks is handed in), nor its own
+// generators.
+
 import { fitsFloat32 } from '../../core/float32.js';
 import type {
   BinaryOperation,
@@ -12,10 +15,10 @@ import type {
   Rotary,
   UnaryOperation,
 } from '../contract.js';
-import { attention, attentionStage, attentionStatistics, dropoutFields } from './attention.js';
-import { ATTENTION_FIELDS } from './attention-record.js';
-import { gemm } from './gemm.js';
-import type { KernelEntry, Runtime } from './loader.js';
+import { attention, attentionStage, attentionStatistics, dropoutFields } from './calls/attention.js';
+import { gemm } from './calls/gemm.js';
+import { ATTENTION_FIELDS } from './module/attention-record.js';
+import type { KernelEntry, Runtime } from './module/loader.js';
 
 /** The operations that run in WASM; the rest of a Kernels comes from elsewhere. */
 export type WasmKernels = Pick<

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { AttentionForwardProblem } from '../../../src/kernels/contract.js';
 import { referenceBackward } from '../../../src/kernels/reference/backward.js';
 import { float64 as forward } from '../../../src/kernels/reference/kernels.js';
-import { Matrix } from '../../../src/matrix.js';
-import type { AttentionOptions } from '../../../src/ops/attention-options.js';
+import { Matrix } from '../../../src/matrix/matrix.js';
+import type { AttentionOptions } from '../../../src/ops/attention/options.js';
 import {
   type AttentionCase,
   attentionCases,

@@ -5,7 +5,7 @@ import {
   softmaxBackward,
   softmax as softmaxRows,
 } from '../../../src/kernels/reference/softmax.js';
-import { Matrix } from '../../../src/matrix.js';
+import { Matrix } from '../../../src/matrix/matrix.js';
 import { expectClose, expectRelative, expectSame } from '../../support/compare.js';
 import { fc } from '../../support/property.js';
 import { forEachTwin } from '../../support/twins.js';

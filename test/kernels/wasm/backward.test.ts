@@ -4,8 +4,8 @@ import { referenceBackward } from '../../../src/kernels/reference/backward.js';
 import { float64, reference } from '../../../src/kernels/reference/kernels.js';
 import { wasmBackward } from '../../../src/kernels/wasm/backward.js';
 import { wasmKernels } from '../../../src/kernels/wasm/kernels.js';
-import { loadBackward, loadKernels } from '../../../src/kernels/wasm/loader.js';
-import { KernelMemory } from '../../../src/kernels/wasm/memory.js';
+import { KernelMemory } from '../../../src/kernels/wasm/memory/memory.js';
+import { loadBackward, loadKernels } from '../../../src/kernels/wasm/module/loader.js';
 import { expectClose, expectSame } from '../../support/compare.js';
 
 it('wasmBackward runs in the memory of the forward kernels', () => {

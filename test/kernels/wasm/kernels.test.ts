@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { UnaryOperation } from '../../../src/kernels/contract.js';
 import { float64, reference } from '../../../src/kernels/reference/kernels.js';
 import { wasmKernels } from '../../../src/kernels/wasm/kernels.js';
-import { loadKernels } from '../../../src/kernels/wasm/loader.js';
-import { KernelMemory } from '../../../src/kernels/wasm/memory.js';
+import { KernelMemory } from '../../../src/kernels/wasm/memory/memory.js';
+import { loadKernels } from '../../../src/kernels/wasm/module/loader.js';
 import { expectClose, expectSame } from '../../support/compare.js';
 
 const wasm = wasmKernels(loadKernels(new KernelMemory()), reference);

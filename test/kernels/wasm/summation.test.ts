@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { setKernels } from '../../../src/kernels/state.js';
 import { KC } from '../../../src/kernels/wasm/summation.js';
-import { Matrix } from '../../../src/matrix.js';
+import { Matrix } from '../../../src/matrix/matrix.js';
 
 beforeAll(() => setKernels('wasm-simd'));
 afterAll(() => setKernels('auto'));

@@ -1,10 +1,10 @@
 import type binaryen from 'binaryen';
 import type { UnaryOperation } from '../../contract.js';
 import { halfGaussian, tailRatio } from './activations.js';
-import { define, type FunctionBuilder } from './builder.js';
 import { boundedExpVector } from './exp.js';
-import { forTurns } from './rows.js';
-import type { Vector } from './values.js';
+import { define, type FunctionBuilder } from './language/builder.js';
+import { forTurns } from './language/rows.js';
+import type { Vector } from './language/values.js';
 
 // dX = f'(x)·dY. Where f' is a difference its error is bounded by the size of what is subtracted. The slope multiplies
 // also where it is 0: 0·∞ is NaN, as in the reference.

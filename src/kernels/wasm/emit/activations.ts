@@ -1,9 +1,9 @@
 import type binaryen from 'binaryen';
-import type { FunctionBuilder } from './builder.js';
 import { boundedExpVector, expMinusOneVector, expVector, polynomial } from './exp.js';
-import { defineMap } from './map.js';
-import type { Vector } from './values.js';
-import type { VectorVariable } from './variables.js';
+import type { FunctionBuilder } from './language/builder.js';
+import { defineMap } from './language/map.js';
+import type { Vector } from './language/values.js';
+import type { VectorVariable } from './language/variables.js';
 
 // The reference's functions in forms that float32 can hold: no 1 + tanh and no 1 − erf, which cancel for negative x.
 

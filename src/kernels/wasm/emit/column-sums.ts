@@ -1,10 +1,10 @@
 import type binaryen from 'binaryen';
 import { KC } from '../summation.js';
-import { define, type FunctionBuilder } from './builder.js';
-import { addRow } from './map.js';
-import { forTurns, type Turn } from './rows.js';
-import type { Int, Vector } from './values.js';
-import type { IntVariable } from './variables.js';
+import { define, type FunctionBuilder } from './language/builder.js';
+import { addRow } from './language/map.js';
+import { forTurns, type Turn } from './language/rows.js';
+import type { Int, Vector } from './language/values.js';
+import type { IntVariable } from './language/variables.js';
 
 // Sums over the rows of a matrix (rows × cols), rows ascending: KC rows summed in `out`, each further KC in `block`, a row
 // beside it, which is then added: the same order whatever columns a call takes. Error at most (KC + rows/KC + what a term

@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
-import { define } from './builder.js';
-import { forFloats } from './map.js';
-import type { Vector } from './values.js';
+import { define } from './language/builder.js';
+import { forFloats } from './language/map.js';
+import type { Vector } from './language/values.js';
 
 // Worth their place with all copies into and out of kernel memory: 64×64 … 512×768 against a plain loop over Float32Array,
 // Node 20: add 1.7–3 times as fast, a row added to every row 2.6–4, scale 2.3–3.

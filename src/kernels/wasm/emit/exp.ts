@@ -1,8 +1,8 @@
 import type binaryen from 'binaryen';
-import { type FunctionBuilder, range } from './builder.js';
-import { defineMap } from './map.js';
-import type { Float, Vector } from './values.js';
-import type { VectorVariable } from './variables.js';
+import { type FunctionBuilder, range } from './language/builder.js';
+import { defineMap } from './language/map.js';
+import type { Float, Vector } from './language/values.js';
+import type { VectorVariable } from './language/variables.js';
 
 // e^x and 2^x of four floats: x = n·ln 2 + r, n the nearest integer, |r| ≤ ½ ln 2; e^x = 2^n·p(r). (Cody and Waite 1980,
 // Software Manual for the Elementary Functions, chapter 6.)

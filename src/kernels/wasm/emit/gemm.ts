@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
 import { KC } from '../summation.js';
-import { define, type FunctionBuilder, range } from './builder.js';
-import type { Int } from './values.js';
+import { define, type FunctionBuilder, range } from './language/builder.js';
+import type { Int } from './language/values.js';
 
 // C (m × n) = A · B (+ C), every element summed over k in ascending order, one multiply and one add a term: the same
 // bits for every tile, edge and row count. A block of KC terms is summed in registers, from 0, and then added to C

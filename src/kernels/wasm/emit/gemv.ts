@@ -1,8 +1,8 @@
 import type binaryen from 'binaryen';
 import { KC } from '../summation.js';
-import { define, type FunctionBuilder, range } from './builder.js';
-import { addRow } from './map.js';
-import type { IntVariable, VectorVariable } from './variables.js';
+import { define, type FunctionBuilder, range } from './language/builder.js';
+import { addRow } from './language/map.js';
+import type { IntVariable, VectorVariable } from './language/variables.js';
 
 // One or two rows times B (k × n) as it lies: B is the only large operand, so it is read once, in the order of its
 // addresses, several rows a pass, while the row of sums stays in L1. The first block of KC terms is summed in C, each

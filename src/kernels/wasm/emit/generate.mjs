@@ -7,12 +7,13 @@ import { build } from 'esbuild';
 
 const emit = dirname(fileURLToPath(import.meta.url));
 const wasm = dirname(emit);
+const home = join(wasm, 'module');
 const scratch = join(wasm, '../../../build');
 /** Under which name each module lies, and what builds it. */
 const targets = { 'module.generated.ts': 'buildForward', 'backward-module.generated.ts': 'buildBackward' };
 const sources = [
-  ...readdirSync(emit).map((name) => join(emit, name)),
-  ...['attention-record.ts', 'printable.ts', 'summation.ts'].map((name) => join(wasm, name)),
+  ...readdirSync(emit, { recursive: true }).map((name) => join(emit, name)),
+  ...['module/attention-record.ts', 'module/printable.ts', 'summation.ts'].map((name) => join(wasm, name)),
 ];
 
 const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
@@ -23,7 +24,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const oldest = Math.min(...Object.keys(targets).map((name) => time(join(wasm, name))));
+const oldest = Math.min(...Object.keys(targets).map((name) => time(join(home, name))));
 if (wantsText || sources.some((path) => time(path) > oldest)) {
   // Inside the project, so that `binaryen` is found as the sources find it.
   mkdirSync(scratch, { recursive: true });
@@ -48,7 +49,7 @@ if (wantsText || sources.some((path) => time(path) > oldest)) {
         const written = join(folder, name);
         const line = `export const moduleText =\n  '${generators.printable(bytes)}';`;
         writeFileSync(written, `// Written by npm run kernels.\n${line}\n`);
-        renameSync(written, join(wasm, name));
+        renameSync(written, join(home, name));
       }
     }
   } finally {

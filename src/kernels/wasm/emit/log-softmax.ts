@@ -1,8 +1,8 @@
 import type binaryen from 'binaryen';
-import { define, range } from './builder.js';
 import { boundedExpVector, horizontalMax } from './exp.js';
-import { forRows, forTurns, sums } from './rows.js';
-import type { Vector } from './values.js';
+import { define, range } from './language/builder.js';
+import { forRows, forTurns, sums } from './language/rows.js';
+import type { Vector } from './language/values.js';
 
 /** Vectors of maxima: one that keeps NaN takes several instructions, each waiting for the one before. */
 const WIDTH = 4;

@@ -1,9 +1,12 @@
+// kernels/wasm/emit: writes the WASM kernels, at build time; one file a family. Nothing here is shipped, and nothing that is
+// shipped imports it.
+
 import binaryen from 'binaryen';
-import { printable } from '../printable.js';
+import { printable } from '../module/printable.js';
 import { emitActivations } from './activations.js';
 import { emitActivationsBackward } from './activations-backward.js';
-import { emitAttention } from './attention.js';
-import { emitAttentionBackward } from './attention-backward.js';
+import { emitAttention } from './attention/attention.js';
+import { emitAttentionBackward } from './attention/backward.js';
 import { emitColumnSums } from './column-sums.js';
 import { emitElementwise } from './elementwise.js';
 import { emitExp } from './exp.js';

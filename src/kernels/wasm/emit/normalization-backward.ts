@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
-import { define } from './builder.js';
 import { meanOfRow } from './column-sums.js';
-import { forRows, forTurns, sums } from './rows.js';
+import { define } from './language/builder.js';
+import { forRows, forTurns, sums } from './language/rows.js';
 
 /** Vectors of partial sums: two are no faster with the copies in and out, and 60 bytes more. */
 const PARTS = 1;

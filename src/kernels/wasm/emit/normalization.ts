@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
-import { define, type FunctionBuilder } from './builder.js';
-import { forRows, forTurns, type Row, sums } from './rows.js';
-import type { Int, Vector } from './values.js';
+import { define, type FunctionBuilder } from './language/builder.js';
+import { forRows, forTurns, type Row, sums } from './language/rows.js';
+import type { Int, Vector } from './language/values.js';
 
 /** Vectors of four partial sums each: an order that depends on cols alone, n/16 + 4 additions deep. */
 const PARTS = 4;
@@ -45,7 +45,7 @@ function writeRow(
  * (rows × cols), gain and bias (1 × cols) or 0. Two passes, the second corrects the first (Chan, Golub and LeVeque 1983,
  * The American Statistician 37, 242–247): m the rounded mean, d = x − m, μ = m + Σd/n, σ² = Σd²/n − (Σd/n)². So the error
  * does not grow with μ/σ: with z the normalized x it is at most (n/16 + 12)·2^−24·(|z| + 1)·|gain| + 2^−24·|out|. Rows
- * whose squares or sums leave float32 (1/√… is then 0 or NaN, or above 2^50) are done again elsewhere: wasm/kernels.ts.
+ * whose squares or sums leave float32 (1/√… is then 0 or NaN, or above 2^50) are done again elsewhere: wasm/calls/normalization.ts.
  */
 function layerNorm(m: binaryen.Module): void {
   const parameters = {

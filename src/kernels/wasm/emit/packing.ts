@@ -1,9 +1,9 @@
 import type binaryen from 'binaryen';
 import { KC } from '../summation.js';
-import { define, type FunctionBuilder, range } from './builder.js';
 import { NR, panelRowBytes } from './gemm.js';
-import type { Int } from './values.js';
-import type { IntVariable, VectorVariable } from './variables.js';
+import { define, type FunctionBuilder, range } from './language/builder.js';
+import type { Int } from './language/values.js';
+import type { IntVariable, VectorVariable } from './language/variables.js';
 
 // B in panels, as the register tile of gemm.ts reads it: one address after another.
 

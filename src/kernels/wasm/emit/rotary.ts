@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
-import { define, type FunctionBuilder } from './builder.js';
-import type { Int, Vector } from './values.js';
-import type { VectorVariable } from './variables.js';
+import { define, type FunctionBuilder } from './language/builder.js';
+import type { Int, Vector } from './language/values.js';
+import type { VectorVariable } from './language/variables.js';
 
 /**
  * Rows [from, to): (x₁, x₂) → (x₁·cos − x₂·sin, x₁·sin + x₂·cos) for pair p of every head, x₁ and x₂ at columns p and

@@ -1,8 +1,8 @@
 import type binaryen from 'binaryen';
-import { define, type FunctionBuilder } from './builder.js';
 import { boundedExpVector, expVector } from './exp.js';
-import { forRows, forTurns, sums } from './rows.js';
-import type { Vector } from './values.js';
+import { define, type FunctionBuilder } from './language/builder.js';
+import { forRows, forTurns, sums } from './language/rows.js';
+import type { Vector } from './language/values.js';
 
 /** Vectors of partial sums: two made softmax_backward 10 % faster with its copies (512×768), the module 150 bytes longer. */
 const PARTS = 1;

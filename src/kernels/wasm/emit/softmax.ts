@@ -1,10 +1,10 @@
 import type binaryen from 'binaryen';
-import { define, range } from './builder.js';
 import { boundedExpVector, boundedExpVectors, horizontalMax, horizontalSum } from './exp.js';
-import { forFloats } from './map.js';
-import { forBlocks } from './rows.js';
-import type { Vector } from './values.js';
-import type { VectorVariable } from './variables.js';
+import { define, range } from './language/builder.js';
+import { forFloats } from './language/map.js';
+import { forBlocks } from './language/rows.js';
+import type { Vector } from './language/values.js';
+import type { VectorVariable } from './language/variables.js';
 
 /** Vectors a turn. Exponentials four at a time share their constants: 512×512 took 289 µs with one a turn, 226 with four. */
 const WIDTH = 4;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { define } from '../../../../src/kernels/wasm/emit/builder.js';
 import { exp2Vector, expMinusOneVector, horizontalMax, horizontalSum } from '../../../../src/kernels/wasm/emit/exp.js';
-import { defineMap } from '../../../../src/kernels/wasm/emit/map.js';
+import { define } from '../../../../src/kernels/wasm/emit/language/builder.js';
+import { defineMap } from '../../../../src/kernels/wasm/emit/language/map.js';
 import { fc } from '../../../support/property.js';
 import { Arena, entries, entriesOf, expectOneHash, expectWithin, grid, mapped, ulps } from './support.js';
 

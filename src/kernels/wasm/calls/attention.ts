@@ -1,0 +1,210 @@
+import { longestSequence } from '../../../core/sequences.js';
+import type {
+  AttentionForwardProblem,
+  AttentionProblem,
+  AttentionResult,
+  AttentionStage,
+  AttentionStatistics,
+  Floats,
+} from '../../contract.js';
+import {
+  ATTENTION_FIELDS,
+  type AttentionField,
+  FEW_ROWS,
+  KEY_TILE,
+  REACH_OPEN,
+  ROWS_AT_ONCE,
+} from '../module/attention-record.js';
+import type { Runtime } from '../module/loader.js';
+
+// Writes the record of a call (emit/attention-record.ts), runs the kernels over its units, copies the results out.
+
+/**
+ * Query rows a tile; no result depends on it. Lower tiles compute less above the diagonal: 12×64 heads causal at L = 128
+ * ran at 24.8 GFLOP/s of useful work with 16 rows, 22.8 with 32, 19.6 with 64 (8: 25.8, but slower from L = 2048).
+ */
+const QUERY_TILE = 64;
+const CAUSAL_QUERY_TILE = 16;
+
+const TWO_32 = 4294967296;
+const STAGES: readonly AttentionStage[] = ['scaledScores', 'softcapped', 'masked', 'weights'];
+
+export const roundUp = (n: number, step: number) => Math.ceil(n / step) * step;
+
+export type Fields = Partial<Record<AttentionField, number>>;
+
+/** O, m and s of every query row and head. */
+export function attention(runtime: Runtime, problem: AttentionForwardProblem): AttentionResult {
+  const { memory } = runtime;
+  const { numHeads, numKvHeads, dV } = problem;
+  memory.enter();
+  const length = queriesOf(problem) * numHeads * dV;
+  const out = memory.reserve(length * 4);
+  const values = { v: memory.copyIn(problem.v), ldv: numKvHeads * dV * 4, out, ldo: numHeads * dV * 4, dV };
+  const fields = Object.assign(values, dropoutFields(problem));
+  const call = prepare(runtime, problem, fields, dV);
+  runtime.exports.attention(call.record, 0, call.units, call.scratch);
+  return { out: memory.copyOut(out, length), ...statisticsOf(runtime, call) };
+}
+
+/** m and s alone. */
+export function attentionStatistics(runtime: Runtime, problem: AttentionProblem): AttentionStatistics {
+  runtime.memory.enter();
+  const call = prepare(runtime, problem, {}, 0);
+  runtime.exports.attention(call.record, 0, call.units, call.scratch);
+  return statisticsOf(runtime, call);
+}
+
+/** One stage of one head of one sequence, (Lq × Lk). */
+export function attentionStage(
+  runtime: Runtime,
+  problem: AttentionProblem,
+  stage: AttentionStage,
+  sequence: number,
+  head: number,
+): Floats {
+  const { memory, exports } = runtime;
+  const { cuSeqlens, cuSeqlensK, numHeads, numKvHeads } = problem;
+  memory.enter();
+  const length = (cuSeqlens[sequence + 1] - cuSeqlens[sequence]) * (cuSeqlensK[sequence + 1] - cuSeqlensK[sequence]);
+  const out = memory.reserve(length * 4);
+  const call = prepare(runtime, problem, {}, 0);
+  // Leaves m and s of the heads that share these keys.
+  const unit = sequence * numKvHeads + Math.floor(head / (numHeads / numKvHeads));
+  exports.attention(call.record, unit, unit + 1, call.scratch);
+  exports.attention_stage(call.record, STAGES.indexOf(stage), sequence, head, out, call.scratch);
+  return memory.copyOut(out, length);
+}
+
+interface Call {
+  record: number;
+  scratch: number;
+  units: number;
+  max: number;
+  sum: number;
+  statistics: number;
+}
+
+/** Copies everything in and writes the record. */
+function prepare(runtime: Runtime, problem: AttentionProblem, more: Fields, dV: number): Call {
+  const { memory } = runtime;
+  const statistics = queriesOf(problem) * problem.numHeads;
+  const max = memory.reserve(statistics * 4);
+  const sum = memory.reserve(statistics * 4);
+  const layout = scratchLayout(problem, widthOf(problem.dK), dV);
+  // Not spread into a literal: that takes V8 of Node 20 3 µs.
+  const fields = Object.assign(problemFields(runtime, problem), { max, sum }, layout.fields, more);
+  const record = memory.copyRecord(ATTENTION_FIELDS, fields, floatFields(problem, more));
+  const scratch = memory.reserve(layout.bytes);
+  return { record, scratch, units: unitsOf(problem), max, sum, statistics };
+}
+
+/** Copies in what every attention call reads, and names where it lies. */
+export function problemFields({ memory }: Pick<Runtime, 'memory'>, problem: AttentionProblem): Fields {
+  const { numHeads, numKvHeads, cuSeqlens, cuSeqlensK } = problem;
+  const dK = widthOf(problem.dK);
+  return {
+    q: memory.copyIn(columnsOf(problem.q, problem.dK, queriesOf(problem) * numHeads)),
+    ldq: numHeads * dK * 4,
+    k: memory.copyIn(columnsOf(problem.k, problem.dK, cuSeqlensK[cuSeqlensK.length - 1] * numKvHeads)),
+    ldk: numKvHeads * dK * 4,
+    numHeads,
+    numKvHeads,
+    dK,
+    cuSeqlens: memory.copyIn(cuSeqlens),
+    cuSeqlensK: memory.copyIn(cuSeqlensK),
+    offsets: memory.copyIn(problem.offsets),
+    left: Math.min(problem.left, REACH_OPEN),
+    right: Math.min(problem.right, REACH_OPEN),
+    mask: problem.mask && memory.copyIn(problem.mask),
+    maskHeadStride: problem.maskRowsPerHead * problem.columns,
+    keyMask: problem.keyMask && memory.copyIn(problem.keyMask),
+    bias: problem.bias && memory.copyIn(problem.bias),
+    biasHeadStride: problem.biasRowsPerHead * problem.columns * 4,
+    columns: problem.columns,
+    alibi: problem.alibi && memory.copyIn(problem.alibi),
+    sinks: problem.sinks && memory.copyIn(problem.sinks),
+  };
+}
+
+/** The fields of the record that are floats. */
+export function floatFields({ scale, softcap }: AttentionProblem, { keepScale = 1 }: Fields): Fields {
+  return { scale, softcap, keepScale };
+}
+
+/** Without columns every product is 0: one column of zeros says the same. */
+export function widthOf(columns: number): number {
+  return Math.max(columns, 1);
+}
+
+/** x, or where it has no columns, that column. */
+export function columnsOf(x: Floats, columns: number, rows: number): Floats {
+  return columns === 0 ? new Float32Array(rows) : x;
+}
+
+export function unitsOf({ cuSeqlens, numKvHeads }: AttentionProblem): number {
+  return (cuSeqlens.length - 1) * numKvHeads;
+}
+
+/** Where everything lies in the scratch of one thread, in bytes, and how much that is. */
+function scratchLayout(problem: AttentionProblem, dK: number, dV: number): { fields: Fields; bytes: number } {
+  const { numHeads, numKvHeads } = problem;
+  const longest = longestSequence(problem.cuSeqlens);
+  const queryTile = Math.min(problem.right === 0 ? CAUSAL_QUERY_TILE : QUERY_TILE, longest);
+  const fewQueries = Math.min(longest, Math.floor(FEW_ROWS / (numHeads / numKvHeads)));
+  const fewRows = Math.min(fewQueries * numHeads, ROWS_AT_ONCE);
+  const rows = Math.max(queryTile, fewRows);
+  const keys = roundUp(longestSequence(problem.cuSeqlensK), KEY_TILE);
+  const valueWidth = roundUp(dV, 8);
+  const sizes: [AttentionField, number][] = [
+    ['atEdge', 32],
+    ['atMax', rows],
+    ['atSum', rows],
+    ['atFactors', rows],
+    ['atShifts', rows],
+    ['atQuery', rows * dK],
+    ['atScores', rows * KEY_TILE],
+    ['atAllowed', queryTile * KEY_TILE],
+    ['atOut', rows * valueWidth],
+    ['atPart', fewRows * valueWidth],
+    ['atKeys', keys * dK],
+    ['atValues', keys * valueWidth],
+  ];
+  return placed({ queryTile }, sizes);
+}
+
+/** Gives each of the arrays (in floats) its place, behind one another, in bytes. */
+export function placed<Name extends string>(
+  fields: Partial<Record<Name, number>>,
+  sizes: readonly (readonly [Name, number])[],
+): { fields: Partial<Record<Name, number>>; bytes: number } {
+  let bytes = 0;
+  for (const [field, floats] of sizes) {
+    fields[field] = bytes;
+    bytes += roundUp(floats * 4, 64);
+  }
+  return { fields, bytes };
+}
+
+type Dropping = Pick<AttentionForwardProblem, 'dropout' | 'seedLow' | 'seedHigh' | 'call'>;
+
+export function dropoutFields({ dropout, seedLow, seedHigh, call }: Dropping): Fields {
+  const threshold = Math.round(dropout * TWO_32);
+  const all = threshold >= TWO_32;
+  return {
+    dropThreshold: all ? 0 : threshold,
+    dropAll: all ? -1 : 0,
+    keepScale: all ? 1 : 1 / (1 - dropout),
+    seedLow,
+    seedHigh,
+    call,
+  };
+}
+
+export function queriesOf({ cuSeqlens }: AttentionProblem): number {
+  return cuSeqlens[cuSeqlens.length - 1];
+}
+
+function statisticsOf({ memory }: Runtime, { max, sum, statistics }: Call): AttentionStatistics {
+  return { max: memory.copyOut(max, statistics), sum: memory.copyOut(sum, statistics) };
+}

@@ -1,0 +1,84 @@
+import type binaryen from 'binaryen';
+import { define, range } from '../language/builder.js';
+import type { VectorVariable } from '../language/variables.js';
+import { fieldsOf } from './fields.js';
+
+// Philox 4×32-10 (core/random.ts), four blocks at a time: lane l of the four counters is block l, so that a call decides
+// over 16 keys. Salmon, Moraes, Dror, Shaw 2011.
+const MULTIPLIERS = [0xd2511f53 | 0, 0xcd9e8d57 | 0];
+const WEYL = [0x9e3779b9 | 0, 0xbb67ae85 | 0];
+
+/**
+ * Sets the weights of one row that dropout drops to 0. weights: `count` floats (multiple of 8) of keys firstKey …
+ * (multiple of 16) of the sequence; key j uses word j % 4 of block j / 4.
+ */
+export function emitDropout(m: binaryen.Module): void {
+  const parameters = {
+    record: 'int',
+    weights: 'int',
+    count: 'int',
+    firstKey: 'int',
+    query: 'int',
+    unit: 'int',
+  } as const;
+  define(m, 'attention_dropout', parameters, (f, p) => {
+    const field = fieldsOf(p.record);
+    const words = range(4).map((i) => f.vectorVariable(`word${i}`));
+    const keys = range(2).map((i) => f.intVariable(`key${i}`));
+    const [high0, low0, high1, low1, even, odd] = ['high0', 'low0', 'high1', 'low1', 'even', 'odd'].map((name) =>
+      f.vectorVariable(name),
+    );
+    const threshold = f.vectorVariable('threshold', field('dropThreshold').splat());
+    const dropAll = f.vectorVariable('dropAll', field('dropAll').splat());
+    const index = f.intVariable('index');
+    /** high and low words of the products of all lanes with a constant. */
+    const multiply = (x: VectorVariable, by: number, high: VectorVariable, low: VectorVariable) => {
+      even.set(x.multiplyLow(f.ints(by)));
+      odd.set(x.multiplyHigh(f.ints(by)));
+      low.set(even.shuffle(odd, [0, 2, 4, 6]));
+      high.set(even.shuffle(odd, [1, 3, 5, 7]));
+    };
+    f.for(index, 0, p.count, 16, () => {
+      words[0].set(
+        p.firstKey
+          .plus(index)
+          .shr(2)
+          .splat()
+          .intPlus(f.lanes(0, 1, 2, 3)),
+      );
+      words[1].set(p.query.splat());
+      words[2].set(p.unit.splat());
+      words[3].set(field('call').splat());
+      keys[0].set(field('seedLow'));
+      keys[1].set(field('seedHigh'));
+      const round = f.intVariable('round');
+      f.for(round, 0, 10, 1, () => {
+        multiply(words[0], MULTIPLIERS[0], high0, low0);
+        multiply(words[2], MULTIPLIERS[1], high1, low1);
+        words[0].set(high1.xor(words[1]).xor(keys[0].splat()));
+        words[1].set(low1);
+        words[2].set(high0.xor(words[3]).xor(keys[1].splat()));
+        words[3].set(low0);
+        keys.forEach((key, i) => key.add(WEYL[i]));
+      });
+      // words[w] lane b decides over key 4b + w: transpose to four keys a vector.
+      const [t0, t1, t2, t3] = range(4).map((i) => f.vectorVariable(`t${i}`));
+      t0.set(words[0].shuffle(words[1], [0, 4, 1, 5]));
+      t1.set(words[2].shuffle(words[3], [0, 4, 1, 5]));
+      t2.set(words[0].shuffle(words[1], [2, 6, 3, 7]));
+      t3.set(words[2].shuffle(words[3], [2, 6, 3, 7]));
+      const blocks = [
+        t0.shuffle(t1, [0, 1, 4, 5]),
+        t0.shuffle(t1, [2, 3, 6, 7]),
+        t2.shuffle(t3, [0, 1, 4, 5]),
+        t2.shuffle(t3, [2, 3, 6, 7]),
+      ];
+      blocks.forEach((block, b) => {
+        f.if(index.plus(4 * b).lt(p.count), () => {
+          const at = p.weights.plus(index.plus(4 * b).shl(2));
+          at.store(at.vector().and(block.unsignedGe(threshold)).andNot(dropAll));
+        });
+      });
+    });
+  });
+}

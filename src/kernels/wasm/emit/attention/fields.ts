@@ -1,0 +1,44 @@
+import { ATTENTION_FIELDS, type AttentionField } from '../../module/attention-record.js';
+import { NR } from '../gemm.js';
+import type { FunctionBuilder } from '../language/builder.js';
+import type { Int } from '../language/values.js';
+import type { IntVariable } from '../language/variables.js';
+
+// What the kernels of attention read of a call: the fields of its record and the extent of a sequence.
+
+export type Field = (name: AttentionField) => Int;
+
+export const fieldsOf =
+  (record: Int): Field =>
+  (name) =>
+    record.int(ATTENTION_FIELDS.indexOf(name) * 4);
+
+export const roundUp = (x: Int): Int => x.plus(NR - 1).and(-NR);
+
+/** Bytes from a row of O in the scratch to the next. */
+export const outStrideOf = (field: Field): Int => roundUp(field('dV')).shl(2);
+
+/** Query heads that read one key/value head. */
+export const groupOf = (field: Field): Int => field('numHeads').dividedBy(field('numKvHeads'));
+
+export interface Sequence {
+  /** First query row in the packed matrix. */
+  queryRow: IntVariable;
+  numQueries: IntVariable;
+  /** First key row in the packed matrix. */
+  keyRow: IntVariable;
+  numKeys: IntVariable;
+  /** Position of query 0 among the keys. */
+  offset: IntVariable;
+}
+
+/** Locals that describe one sequence, set here. */
+export function sequenceOf(f: FunctionBuilder, field: Field, sequence: Int): Sequence {
+  const entry = (name: AttentionField, next = 0) => field(name).plus(sequence.shl(2)).int(next);
+  const queryRow = f.intVariable('queryRow', entry('cuSeqlens'));
+  const numQueries = f.intVariable('numQueries', entry('cuSeqlens', 4).minus(queryRow));
+  const keyRow = f.intVariable('keyRow', entry('cuSeqlensK'));
+  const numKeys = f.intVariable('numKeys', entry('cuSeqlensK', 4).minus(keyRow));
+  const offset = f.intVariable('offset', entry('offsets'));
+  return { queryRow, numQueries, keyRow, numKeys, offset };
+}

@@ -1,0 +1,194 @@
+import type { OwnIntegers } from '../core/array-types.js';
+import type { BinaryOperation, Floats, UnaryOperation } from '../kernels/contract.js';
+import { copied, kernels } from '../kernels/state.js';
+import { hasNaN, quieted, quietRows, withoutRows } from './quiet-rows.js';
+import type { Backward } from './tape.js';
+
+// The algebra of matrices as pairs: each function computes a result and gives with it the backward of the very line that
+// computed it. Shapes were checked by the caller.
+
+/** (rows × cols), row-major. */
+export interface Shaped {
+  readonly rows: number;
+  readonly cols: number;
+  readonly data: Floats;
+}
+
+export interface Computed extends Shaped {
+  readonly backward: Backward;
+}
+
+/** C = op(A) · op(B), (m × n). */
+export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: boolean): Computed {
+  const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
+  const n = transposeB ? b.rows : b.cols;
+  const { gemm } = kernels();
+  // C = op(A)·op(B): ∂op(A) = dC·op(B)ᵀ, ∂op(B) = op(A)ᵀ·dC; where op transposes, the factors change places.
+  const dLeft = (right: Floats, dC: Floats) =>
+    transposeA
+      ? gemm({ m: k, n: m, k: n, a: right, b: dC, transposeA: transposeB, transposeB: true })
+      : gemm({ m, n: k, k: n, a: dC, b: right, transposeB: !transposeB });
+  const dRight = (left: Floats, dC: Floats) =>
+    transposeB
+      ? gemm({ m: n, n: k, k: m, a: dC, b: left, transposeA: true, transposeB: transposeA })
+      : gemm({ m: k, n, k: m, a: left, b: dC, transposeA: !transposeA });
+  return {
+    rows: m,
+    cols: n,
+    data: gemm({ m, n, k, a: a.data, b: b.data, transposeA, transposeB }),
+    backward: (dC) => {
+      const [dA, dB] = [dLeft(b.data, dC), dRight(a.data, dC)];
+      // A NaN in row i of op(A) is in a whole row of ∂op(B), also where row i of dC is 0; one in column j of op(B) in a
+      // whole column of ∂op(A), also where column j of dC is 0: see quiet-rows.ts.
+      const rows = hasNaN(dB, transposeB ? 1 : n, k) ? quietRows(dC, m, n) : [];
+      const columns = hasNaN(dA, transposeA ? m : 1, k) ? quietRows(kernels().transpose(dC, m, n), n, m) : [];
+      return [
+        columns.length === 0 ? dA : dLeft(without(b.data, columns, n, k, transposeB), dC),
+        rows.length === 0 ? dB : dRight(without(a.data, rows, m, k, !transposeA), dC),
+      ];
+    },
+  };
+}
+
+/** A copy of x with 0 in these of its `count` vectors of so many entries: its rows or its columns. */
+function without(x: Floats, quiet: readonly number[], count: number, width: number, areRows: boolean): Floats {
+  if (areRows) return withoutRows(x, quiet, width);
+  const { transpose } = kernels();
+  return transpose(withoutRows(transpose(x, width, count), quiet, width), count, width);
+}
+
+/** C = A ∘ B for one of + − × /; a B of one row stands for that row repeated. */
+export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): Computed {
+  const { binary, scale, sumRows } = kernels();
+  const { rows, cols } = a;
+  const data = binary(operation, a.data, b.data);
+  const toB = (dRepeated: Floats) => (b.rows === rows ? dRepeated : sumRows(dRepeated, rows, cols));
+  const backwards: Record<BinaryOperation, Backward> = {
+    add: (dC) => [dC, toB(dC)], // C = A + B
+    subtract: (dC) => [dC, scale(toB(dC), -1)], // C = A − B
+    // C = A∘B
+    multiply: (dC) => [
+      quieted(binary('multiply', dC, b.data), dC, a),
+      toB(quieted(binary('multiply', dC, a.data), dC, a)),
+    ],
+    // C = A/B: ∂A = dC/B, ∂B = −dC∘C/B
+    divide: (dC) => [
+      quieted(binary('divide', dC, b.data), dC, a),
+      scale(toB(quieted(binary('divide', binary('multiply', dC, data), b.data), dC, a)), -1),
+    ],
+  };
+  return { rows, cols, data, backward: backwards[operation] };
+}
+
+/** y = f(x) of every entry. */
+export function entrywise(operation: UnaryOperation, x: Shaped): Computed {
+  const { unary, unaryBackward } = kernels();
+  const data = unary(operation, x.data);
+  const backward: Backward = (dY) => [quieted(unaryBackward(operation, x.data, data, dY), dY, x)];
+  return { rows: x.rows, cols: x.cols, data, backward };
+}
+
+export function transposed(x: Shaped): Computed {
+  const { transpose } = kernels();
+  const backward: Backward = (dY) => [transpose(dY, x.cols, x.rows)]; // Y = Xᵀ
+  return { rows: x.cols, cols: x.rows, data: transpose(x.data, x.rows, x.cols), backward };
+}
+
+export function scaled(x: Shaped, factor: number): Computed {
+  const { scale } = kernels();
+  const backward: Backward = (dY) => [scale(dY, factor)]; // Y = factor·X
+  return { rows: x.rows, cols: x.cols, data: scale(x.data, factor), backward };
+}
+
+export function cloned(x: Shaped): Computed {
+  return { rows: x.rows, cols: x.cols, data: copied(x.data), backward: (dY) => [dY] };
+}
+
+/** Softmax of every row. */
+export function softmaxRows(x: Shaped): Computed {
+  const { rows, cols } = x;
+  const { softmax, softmaxBackward } = kernels();
+  const data = softmax(x.data, rows, cols);
+  return { rows, cols, data, backward: (dY) => [quieted(softmaxBackward(data, dY, rows, cols), dY, x)] };
+}
+
+/** Log-softmax of every row. */
+export function logSoftmaxRows(x: Shaped): Computed {
+  const { rows, cols } = x;
+  const { logSoftmax, logSoftmaxBackward } = kernels();
+  const data = logSoftmax(x.data, rows, cols);
+  return {
+    rows,
+    cols,
+    data,
+    backward: (dY) => [quieted(logSoftmaxBackward(data, dY, rows, cols), dY, x)],
+  };
+}
+
+/** The column of the largest entry of every row, the first of equals; a NaN counts as largest. */
+export function largestOfRows({ rows, cols, data }: Shaped): OwnIntegers {
+  return Int32Array.from({ length: rows }, (_, r) => {
+    let best = 0;
+    for (let c = 1; c < cols && !Number.isNaN(data[r * cols + best]); c++) {
+      if (!(data[r * cols + c] <= data[r * cols + best])) best = c;
+    }
+    return best;
+  });
+}
+
+/** factor · Σ x, 1×1. */
+export function total(x: Shaped, factor: number): Computed {
+  const { allocate, scale, sum } = kernels();
+  const plain = sum(x.data);
+  const backward: Backward = ([dY]) => [allocate(x.data.length).fill(factor * dY)]; // y = factor·Σ x
+  return { rows: 1, cols: 1, data: factor === 1 ? plain : scale(plain, factor), backward };
+}
+
+/** Rows [start, end). */
+export function rowSlice(x: Shaped, start: number, end: number): Computed {
+  const { cols } = x;
+  const backward: Backward = (dY) => {
+    const dX = kernels().allocate(x.data.length);
+    dX.set(dY, start * cols); // Y = rows from start on
+    return [dX];
+  };
+  return { rows: end - start, cols, data: copied(x.data.subarray(start * cols, end * cols)), backward };
+}
+
+/** Columns [start, end). */
+export function columnSlice(x: Shaped, start: number, end: number): Computed {
+  const { rows, cols } = x;
+  const { allocate, concatColumns, sliceColumns } = kernels();
+  // Y = columns from start on: the others get 0.
+  const backward: Backward = (dY) => [concatColumns([allocate(rows * start), dY, allocate(rows * (cols - end))], rows)];
+  return { rows, cols: end - start, data: sliceColumns(x.data, rows, cols, start, end), backward };
+}
+
+/** The parts below one another; they have equal columns. */
+export function stacked(parts: readonly Shaped[], cols: number): Computed {
+  const data = kernels().concat(parts.map((part) => part.data));
+  const starts = startsOf(parts.map((part) => part.data.length));
+  // Y = the parts in order: each gets its piece of dY.
+  const backward: Backward = (dY) => parts.map((_, i) => dY.slice(starts[i], starts[i + 1]));
+  return { rows: parts.reduce((rows, part) => rows + part.rows, 0), cols, data, backward };
+}
+
+/** The parts side by side; they have equal rows. */
+export function sideBySide(parts: readonly Shaped[], rows: number): Computed {
+  const { concatColumns, sliceColumns } = kernels();
+  const cols = parts.reduce((width, part) => width + part.cols, 0);
+  const data = concatColumns(
+    parts.map((part) => part.data),
+    rows,
+  );
+  const starts = startsOf(parts.map((part) => part.cols));
+  const backward: Backward = (dY) => parts.map((_, i) => sliceColumns(dY, rows, cols, starts[i], starts[i + 1]));
+  return { rows, cols, data, backward };
+}
+
+/** Where pieces of these lengths begin, one after another, and where the last ends. */
+function startsOf(lengths: readonly number[]): number[] {
+  const starts = [0];
+  for (const length of lengths) starts.push(starts[starts.length - 1] + length);
+  return starts;
+}

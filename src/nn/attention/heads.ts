@@ -1,0 +1,44 @@
+import { requireCount, requireInteger, requireSize, shapeError } from '../../core/errors.js';
+
+/** The widths of a multi-head layer: numHeads and numKvHeads heads of dK and dV columns. */
+export interface HeadShape {
+  numHeads: number;
+  numKvHeads: number;
+  dK: number;
+  dV: number;
+}
+
+/** dK defaults to dModel / numHeads, dV to dK. */
+export function headShape(
+  where: string,
+  dModel: number,
+  options: { numHeads?: number; numKvHeads?: number; dK?: number; dV?: number },
+): HeadShape {
+  requireInteger(where, 'dModel', dModel, 1);
+  const { numHeads } = options;
+  requireInteger(where, 'numHeads', numHeads, 1);
+  const { numKvHeads = numHeads } = options;
+  requireInteger(where, 'numKvHeads', numKvHeads, 1);
+  requireCount(where, 'numHeads', numHeads);
+  if (numHeads % numKvHeads !== 0) {
+    throw shapeError(
+      where,
+      'numHeads must be divisible by numKvHeads',
+      `${numHeads} is not divisible by ${numKvHeads}`,
+    );
+  }
+  if (options.dK === undefined && dModel % numHeads !== 0) {
+    throw shapeError(
+      where,
+      'dModel must be divisible by numHeads',
+      `${dModel} is not divisible by ${numHeads}`,
+      'or give dK',
+    );
+  }
+  const { dK = dModel / numHeads } = options;
+  requireInteger(where, 'dK', dK, 1);
+  requireSize(where, 'W_Q', dModel, numHeads * dK);
+  const { dV = dK } = options;
+  requireInteger(where, 'dV', dV, 1);
+  return { numHeads, numKvHeads, dK, dV };
+}

@@ -1,0 +1,319 @@
+// nn/attention: the layers that attend, and what they share: heads, projections, hooks, cached steps. They know no model.
+
+import { allOrNone } from '../../core/all-or-none.js';
+import { requireOptions, shapeError } from '../../core/errors.js';
+import { checkCuSeqlens, packedPositions } from '../../core/sequences.js';
+import type { StoredTensor } from '../../core/stored-tensor.js';
+import { Matrix } from '../../matrix/matrix.js';
+import type { Parameter } from '../../matrix/parameter.js';
+import { attentionStages, STAGE_OPTIONS } from '../../ops/attention/attention.js';
+import type { AttentionOptions } from '../../ops/attention/options.js';
+import type { Held, KVCache } from '../../ops/cache/kv-cache.js';
+import { checkPositions, type RopeOptions, rotary } from '../../ops/rotary.js';
+import { hasBias } from '../biases.js';
+import type { Drop } from '../dropout.js';
+import { constantParameter, normalParameter, uniformParameter } from '../initialization.js';
+import { affine, zeroBias } from '../layers/linear.js';
+import { attentionFromTorch, attentionToTorch, type MultiHeadAttentionFromTorchOptions } from '../weights/attention.js';
+import { type BuiltOf, loaded } from '../weights/loaded.js';
+import type { ToTorchOptions } from '../weights/tensors.js';
+import {
+  type AttentionHook,
+  type AttentionHookName,
+  type AttentionHookOptions,
+  AttentionHooks,
+  attendWithHooks,
+  stagesWithHooks,
+} from './attention-hooks.js';
+import {
+  type CacheOptions,
+  cacheFor,
+  cacheList,
+  requireCaches,
+  restoring,
+  type StepOptions,
+  stepOffsets,
+  stepPositions,
+} from './cached-steps.js';
+import { type ExtraKey, extraKeysLast, withExtraKeys } from './extra-keys.js';
+import {
+  CONSTRUCTOR_OPTIONS,
+  checkMultiHeadAttention,
+  contextOption,
+  FORWARD_OPTIONS,
+  type MultiHeadAttentionForwardOptions,
+  type MultiHeadAttentionOptions,
+  type MultiHeadAttentionWeightsOptions,
+} from './multi-head-options.js';
+import { ProjectedAttention } from './projected-attention.js';
+
+/**
+ * Multi-head attention: every head attends with its own columns of Q, K and V; the heads side by side, times W_O.
+ *
+ * Self-attention of x, or with `context` attention of x to another sequence.
+ *
+ * @throws ShapeError  if dModel is not divisible by numHeads (and dK is not given), or a number is out of range;
+ *   TypeError for wrong kinds and unknown options
+ * @see Vaswani et al. 2017, §3.2.2, https://arxiv.org/abs/1706.03762; Ainslie et al. 2023 (numKvHeads), https://arxiv.org/abs/2305.13245
+ * @example const out = new MultiHeadAttention({ dModel: 64, numHeads: 8, causal: true, seed: 1 }).forward(x);
+ */
+export class MultiHeadAttention extends ProjectedAttention {
+  static override get name(): string {
+    return 'MultiHeadAttention';
+  }
+
+  /** (numHeads·dV × dModel). */
+  readonly W_O: Parameter;
+  /** (1 × dModel), or absent. */
+  readonly b_O?: Parameter;
+  /** (1 × numHeads), or absent. */
+  readonly sinks?: Parameter;
+  /** (1 × numKvHeads·dK), or absent. */
+  readonly bias_K?: Parameter;
+  /** (1 × numKvHeads·dV), or absent. */
+  readonly bias_V?: Parameter;
+  readonly kDim: number;
+  readonly vDim: number;
+  readonly rope?: Required<RopeOptions>;
+  readonly addZeroAttention: boolean;
+  readonly #options: AttentionOptions;
+  readonly #hooks = new AttentionHooks();
+
+  constructor(options: MultiHeadAttentionOptions) {
+    const where = 'MultiHeadAttention';
+    requireOptions(where, options, CONSTRUCTOR_OPTIONS, 'required');
+    const { heads, rope } = checkMultiHeadAttention(where, options); // before anything draws a seed
+    const { dModel, bias, init, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
+    const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
+    const { numHeads, numKvHeads, dK, dV } = heads;
+    super(where, options, heads, kDim, vDim);
+    this.kDim = kDim;
+    this.vDim = vDim;
+    this.rope = rope;
+    this.addZeroAttention = addZeroAttention;
+    // torch.nn.MultiheadAttention: out_proj is a Linear, U(±1/√inputs); bias_k and bias_v are Xavier normal.
+    const torchBound = 1 / Math.sqrt(numHeads * dV);
+    const { random } = this;
+    this.W_O = uniformParameter('W_O', random, numHeads * dV, dModel, init === 'torch' ? torchBound : undefined);
+    this.b_O = zeroBias('b_O', hasBias(bias, 'b_O'), dModel);
+    if (addBiasKeyValue) {
+      this.bias_K = normalParameter('bias_K', random, 1, numKvHeads * dK, 1 / Math.sqrt(numKvHeads * dK));
+      this.bias_V = normalParameter('bias_V', random, 1, numKvHeads * dV, 1 / Math.sqrt(numKvHeads * dV));
+    }
+    if (sinks) this.sinks = constantParameter('sinks', 1, numHeads, 0);
+    this.#options = { numHeads, numKvHeads, causal, window, alibi, softcap };
+  }
+
+  /**
+   * A layer with the weights of PyTorch's nn.MultiheadAttention, or of an attention of GPT-2 or LLaMA. Weights are copied,
+   * widths, biases and heads of K and V found in them; F16, BF16 and F64 become float32.
+   *
+   * A subclass gives its own kind, built as `new Subclass(options)`: its constructor must take the options of this class
+   * (TypeScript refuses others; one that takes others needs a fromTorch of its own). Parameters that it adds stay as built.
+   *
+   * @param state  tensors under their names there, as readSafetensors gives them
+   * @throws ShapeError  if names or shapes are not those of the layout, or numHeads does not fit; TypeError for wrong
+   *   kinds and unknown options
+   * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
+   * @example const layer = MultiHeadAttention.fromTorch(readSafetensors(bytes), { numHeads: 8, prefix: 'layers.0.self_attn.' });
+   */
+  static fromTorch<Layer extends MultiHeadAttention = MultiHeadAttention>(
+    this: BuiltOf<MultiHeadAttentionOptions, Layer>,
+    state: ReadonlyMap<string, StoredTensor>,
+    options: MultiHeadAttentionFromTorchOptions,
+  ): Layer {
+    return loaded(MultiHeadAttention, this, attentionFromTorch('MultiHeadAttention.fromTorch', state, options));
+  }
+
+  /**
+   * A copy of the weights under the names and in the shapes of a layout, default 'torch'. Options that have no weights,
+   * as causal, are not part of it.
+   *
+   * @throws ShapeError  if the layout has no place for a parameter or its shape; TypeError for wrong kinds and unknown options
+   * @example await writeFile('attention.safetensors', writeSafetensors(attention.toTorch()));
+   */
+  toTorch(options: ToTorchOptions = {}): Map<string, StoredTensor> {
+    return attentionToTorch('MultiHeadAttention.toTorch', this, options);
+  }
+
+  /**
+   * @param x  (Lq × dModel)
+   * @returns  (Lq × dModel)
+   * @throws ShapeError  if x or an option has another shape; TypeError for wrong kinds and unknown options
+   * @example const out = attention.forward(x, { context: encoded, keyMask });
+   */
+  forward(x: Matrix, options: MultiHeadAttentionForwardOptions = {}): Matrix {
+    const where = 'MultiHeadAttention';
+    requireOptions(where, options, FORWARD_OPTIONS);
+    return this.dropping(where, { dropout: this.dropout }, (drop, call) => {
+      const { q, k, v, attention } = this.#prepare(where, x, options);
+      return this.#output(where, this.#attend(where, q, k, v, { ...attention, ...drop }, call));
+    });
+  }
+
+  /**
+   * Shows a value inside the layer to `hook` in every later call of forward, step and attentionWeights, head by head, and
+   * goes on with what it gives. Replacing is differentiable. A head whose scores or weights are replaced leaves the fused
+   * attention for one in steps, which takes memory for them; all else stays as it is, to the bit. Writing into the value
+   * has no effect.
+   *
+   * @returns  takes the hook away again
+   * @throws ShapeError  if there is no such name or head, or no rotation to see; TypeError for wrong kinds. Calls of the
+   *   layer throw where a hook gives another shape or kind
+   * @see TransformerLens, https://transformerlensorg.github.io/TransformerLens/ (the names)
+   * @example
+   * const remove = attention.addHook('hook_pattern', (pattern, { head }) => (head === 3 ? pattern.scale(0) : undefined));
+   */
+  addHook(name: AttentionHookName, hook: AttentionHook, options: AttentionHookOptions = {}): () => void {
+    const layer = { heads: this.heads, isTurned: this.rope !== undefined };
+    return this.#hooks.add('MultiHeadAttention.addHook', layer, name, hook, options);
+  }
+
+  /**
+   * The attention weights (or an earlier stage) of forward: one (Lq × Lk) matrix for every sequence and head. The keys
+   * of addBiasKeyValue and addZeroAttention are the last columns, in this order.
+   *
+   * @throws ShapeError, TypeError  as forward, and if a head, a row or the stage does not exist
+   * @example const [head0] = attention.attentionWeights(x, { heads: [0] });
+   */
+  attentionWeights(x: Matrix, options: MultiHeadAttentionWeightsOptions = {}): Matrix[] {
+    const where = 'MultiHeadAttention.attentionWeights';
+    requireOptions(where, options, [...FORWARD_OPTIONS, ...STAGE_OPTIONS]);
+    const { stage, heads, rows } = options;
+    return allOrNone(() => {
+      const { q, k, attention } = this.#prepare(where, x, options);
+      const own = attentionStages(where, q, k, { ...attention, stage, heads, rows });
+      const count = this.#extraCount();
+      const hooked = { q, k, options: attention, extraKeys: count };
+      const weights = stagesWithHooks(where, this.#hooks, hooked, own, { stage, heads, rows });
+      return count === 0 ? weights : weights.map((w) => extraKeysLast(w, count));
+    });
+  }
+
+  /**
+   * An empty cache for the keys and values of `step`.
+   *
+   * @throws ShapeError, TypeError, RangeError  as KVCache
+   * @example const cache = attention.createCache({ capacity: 1024 });
+   */
+  createCache(options: CacheOptions): KVCache {
+    return cacheFor('MultiHeadAttention.createCache', this.heads, options);
+  }
+
+  /**
+   * Self-attention of the next rows to themselves and to the rows before them, whose keys and values the cache holds:
+   * the rows that a causal forward of the whole sequence would give. Several caches: one a packed sequence.
+   *
+   * @param x  (rows × dModel): one row, or many at once
+   * @param caches  of createCache; the rows are appended
+   * @returns  (rows × dModel)
+   * @throws ShapeError  if x or a cache has another shape, or the rows do not fit: no cache is changed; TypeError for
+   *   wrong kinds and unknown options
+   * @example
+   * const cache = attention.createCache({ capacity: 1024 });
+   * const first = attention.step(prompt, cache); // (rows × dModel), all at once
+   * const next = attention.step(row, cache); // (1 × dModel), one by one
+   */
+  step(x: Matrix, caches: KVCache | readonly KVCache[], options: StepOptions = {}): Matrix {
+    const where = 'MultiHeadAttention.step';
+    this.requireInput(where, x);
+    if (this.kDim !== this.dModel || this.vDim !== this.dModel) {
+      throw shapeError(where, 'kDim and vDim must be dModel', `got ${this.kDim}, ${this.vDim} and ${this.dModel}`);
+    }
+    const list = cacheList(where, caches);
+    const offsets = stepOffsets(where, list.length, x.rows, options);
+    requireCaches(where, list, offsets, this.heads);
+    const positions = stepPositions(list, offsets);
+    const attention = { ...this.#options, causal: true, sinks: this.sinks };
+    const isWatched = this.#hooks.wants('hook_attn_scores') || this.#hooks.wants('hook_pattern');
+    const step = (drop: Drop, call: number) => {
+      const { q, k, v } = this.#project(where, x, x, x);
+      const [turnedQ, turnedK] = this.#turn(where, q, k, positions, positions);
+      const out = list.map((cache, s) => {
+        const part = (m: Matrix) => (list.length === 1 ? m : m.sliceRows(offsets[s], offsets[s + 1]));
+        cache.append(part(turnedK), part(v));
+        const queries = part(turnedQ);
+        const rows = cache.held(where, queries.rows, { ...attention, ...drop }, isWatched);
+        const held = this.#withExtraKeys(where, queries, rows);
+        return this.#attend(where, queries, held.k, held.v, held.options, call, s);
+      });
+      return this.#output(where, out.length === 1 ? out[0] : Matrix.concatRows(out));
+    };
+    return restoring(list, () => this.dropping(where, { dropout: this.dropout }, step));
+  }
+
+  /** Q, K and V of a call, and what the attention has to know. */
+  #prepare(where: string, x: Matrix, options: MultiHeadAttentionForwardOptions) {
+    const { context, mask, bias, keyMask, cuSeqlens, cuSeqlensK, positions } = options;
+    this.requireInput(where, x);
+    if (positions !== undefined && this.rope === undefined) {
+      throw shapeError(where, 'positions must come with rope', 'the layer has no rope', 'build it with rope: true');
+    }
+    const { key, value } = contextOption(where, x, context, this);
+    const attention = { ...this.#options, sinks: this.sinks, mask, bias, keyMask, cuSeqlens, cuSeqlensK };
+    const projected = this.#project(where, x, key, value);
+    const [q, k] = this.#rotate(where, projected.q, projected.k, context === undefined, options);
+    const { options: own, ...kv } = this.#withExtraKeys(where, q, { k, v: projected.v, options: attention });
+    return { q, ...kv, attention: own };
+  }
+
+  #rotate(where: string, q: Matrix, k: Matrix, isSelf: boolean, options: MultiHeadAttentionForwardOptions) {
+    if (this.rope === undefined) return [q, k];
+    const { cuSeqlens, cuSeqlensK = cuSeqlens, positions } = options;
+    const inSequence = (name: string, offsets: ArrayLike<number> | undefined, rows: number) =>
+      offsets === undefined ? undefined : packedPositions(checkCuSeqlens(where, name, offsets, rows));
+    const queryPositions =
+      positions === undefined ? inSequence('cuSeqlens', cuSeqlens, q.rows) : checkPositions(where, positions, q.rows);
+    // Self-attention rotates its keys as its queries, unless the keys are cut into other sequences.
+    const asQueries = isSelf && (positions !== undefined || options.cuSeqlensK === undefined);
+    const keyPositions = asQueries ? queryPositions : inSequence('cuSeqlensK', cuSeqlensK, k.rows);
+    return this.#turn(where, q, k, queryPositions, keyPositions);
+  }
+
+  #turn(where: string, q: Matrix, k: Matrix, positions?: ArrayLike<number>, keyPositions?: ArrayLike<number>) {
+    if (this.rope === undefined) return [q, k];
+    const { numHeads, numKvHeads } = this.heads;
+    const turnedQ = rotary(q, { ...this.rope, numHeads, positions });
+    const turnedK = rotary(k, { ...this.rope, numHeads: numKvHeads, positions: keyPositions });
+    return [
+      this.#hooks.runColumns(where, 'hook_rot_q', turnedQ, numHeads),
+      this.#hooks.runColumns(where, 'hook_rot_k', turnedK, numKvHeads),
+    ];
+  }
+
+  #project(where: string, query: Matrix, key: Matrix, value: Matrix) {
+    const { q, k, v } = this.project(query, key, value);
+    const { numHeads, numKvHeads } = this.heads;
+    return {
+      q: this.#hooks.runColumns(where, 'hook_q', q, numHeads),
+      k: this.#hooks.runColumns(where, 'hook_k', k, numKvHeads),
+      v: this.#hooks.runColumns(where, 'hook_v', v, numKvHeads),
+    };
+  }
+
+  #attend(where: string, q: Matrix, k: Matrix, v: Matrix, options: AttentionOptions, call: number, firstSequence = 0) {
+    const hooked = { q, k, options, extraKeys: this.#extraCount(), firstSequence };
+    return attendWithHooks(where, this.#hooks, hooked, v, call);
+  }
+
+  #output(where: string, z: Matrix): Matrix {
+    return affine(this.#hooks.runColumns(where, 'hook_z', z, this.heads.numHeads), this.W_O, this.b_O);
+  }
+
+  #withExtraKeys(where: string, q: Matrix, held: Held): Held {
+    const extra = this.#extraKeys();
+    return extra.length === 0 ? held : withExtraKeys(where, extra, q, held.k, held.v, held.options);
+  }
+
+  #extraCount(): number {
+    return (this.bias_K ? 1 : 0) + (this.addZeroAttention ? 1 : 0);
+  }
+
+  #extraKeys(): ExtraKey[] {
+    const { numKvHeads, dK, dV } = this.heads;
+    const extra: ExtraKey[] = [];
+    if (this.bias_K && this.bias_V) extra.push({ k: this.bias_K, v: this.bias_V });
+    if (this.addZeroAttention) extra.push({ k: new Matrix(1, numKvHeads * dK), v: new Matrix(1, numKvHeads * dV) });
+    return extra;
+  }
+}

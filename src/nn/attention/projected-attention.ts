@@ -1,0 +1,112 @@
+import { requireFinite, requireSize } from '../../core/errors.js';
+import { type Random, xavierBound } from '../../core/random.js';
+import type { Matrix } from '../../matrix/matrix.js';
+import type { Parameter } from '../../matrix/parameter.js';
+import { layerRandom } from '../../ops/seeds.js';
+import { type Biases, hasBias, type PROJECTION_BIASES, requireBiases } from '../biases.js';
+import { DroppingModule } from '../dropout.js';
+import { type Init, requireInit, uniformParameter } from '../initialization.js';
+import { affine, zeroBias } from '../layers/linear.js';
+import { requireColumns } from '../shapes.js';
+import type { HeadShape } from './heads.js';
+
+type ProjectionBias = (typeof PROJECTION_BIASES)[number];
+
+export interface ProjectionOptions {
+  /** Columns of the input. */
+  dModel: number;
+  numHeads?: number;
+  /** Heads of K and V. Default numHeads. */
+  numKvHeads?: number;
+  /** Columns of one head of Q and K. Default dModel / numHeads. */
+  dK?: number;
+  /** Columns of one head of V. Default dK. */
+  dV?: number;
+  /** Add b_Q, b_K, b_V, or those named, as { b_Q: true, b_V: true }. Default false. */
+  bias?: Biases<ProjectionBias>;
+  /** Share of the attention weights dropped in training mode. Default 0. */
+  dropout?: number;
+  /** Default 'xavier'. */
+  init?: Init;
+  /** Of the initial parameters and of the dropout. Default: the next of setSeed's stream. */
+  seed?: number;
+}
+
+export const PROJECTION_OPTIONS = [
+  'dModel',
+  'numHeads',
+  'numKvHeads',
+  'dK',
+  'dV',
+  'bias',
+  'dropout',
+  'init',
+  'seed',
+] as const satisfies readonly (keyof ProjectionOptions)[];
+
+/** Every option that the heads do not hold, but the seed. @param biases  those that there are */
+export function checkProjections(
+  where: string,
+  { bias, dropout = 0, init = 'xavier' }: Omit<ProjectionOptions, 'bias'> & { bias?: unknown },
+  { numKvHeads, dK, dV }: HeadShape,
+  kDim: number,
+  vDim: number,
+  biases: readonly string[],
+): void {
+  requireBiases(where, bias, biases);
+  requireFinite(where, 'dropout', dropout, 0, 1);
+  requireInit(where, init);
+  requireSize(where, 'W_K', kDim, numKvHeads * dK);
+  requireSize(where, 'W_V', vDim, numKvHeads * dV);
+}
+
+/** What SelfAttention and MultiHeadAttention share: Q = X·W_Q, K = X·W_K, V = X·W_V. */
+export abstract class ProjectedAttention extends DroppingModule {
+  readonly dModel: number;
+  readonly heads: HeadShape;
+  /** (dModel × numHeads·dK). */
+  readonly W_Q: Parameter;
+  /** (kDim × numKvHeads·dK); kDim is dModel unless the layer says otherwise. */
+  readonly W_K: Parameter;
+  /** (vDim × numKvHeads·dV). */
+  readonly W_V: Parameter;
+  /** (1 × numHeads·dK), or absent, as the next two. */
+  readonly b_Q?: Parameter;
+  readonly b_K?: Parameter;
+  readonly b_V?: Parameter;
+  /** Draws what the layer adds to the projections. */
+  protected readonly random: Random;
+
+  /** Options and sizes are checked by the caller: see checkProjections. */
+  constructor(where: string, options: ProjectionOptions, heads: HeadShape, kDim: number, vDim: number) {
+    const { dModel, bias, dropout = 0, init = 'xavier' } = options;
+    const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
+    const random = layerRandom(where, options.seed);
+    super(dropout, random.seedForChild());
+    this.random = random;
+    this.dModel = dModel;
+    this.heads = heads;
+    // torch.nn.MultiheadAttention draws W_Q, W_K, W_V as one stacked matrix, unless their input widths differ.
+    const stacked = init === 'torch' && kDim === dModel && vDim === dModel;
+    const bound = stacked ? xavierBound(dModel, qCols + kCols + vCols) : undefined;
+    this.W_Q = uniformParameter('W_Q', random, dModel, qCols, bound);
+    this.W_K = uniformParameter('W_K', random, kDim, kCols, bound);
+    this.W_V = uniformParameter('W_V', random, vDim, vCols, bound);
+    this.b_Q = zeroBias('b_Q', hasBias(bias, 'b_Q'), qCols);
+    this.b_K = zeroBias('b_K', hasBias(bias, 'b_K'), kCols);
+    this.b_V = zeroBias('b_V', hasBias(bias, 'b_V'), vCols);
+  }
+
+  /** Q, K and V of every head: (rows × heads·width each). */
+  protected project(query: Matrix, key: Matrix, value: Matrix): { q: Matrix; k: Matrix; v: Matrix } {
+    return {
+      q: affine(query, this.W_Q, this.b_Q),
+      k: affine(key, this.W_K, this.b_K),
+      v: affine(value, this.W_V, this.b_V),
+    };
+  }
+
+  protected requireInput(where: string, x: unknown): asserts x is Matrix {
+    requireColumns(where, 'x', x, 'dModel', this.dModel);
+  }
+}

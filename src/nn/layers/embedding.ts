@@ -1,0 +1,51 @@
+import { requireInteger, requireOptions, requireSize } from '../../core/errors.js';
+import type { Matrix } from '../../matrix/matrix.js';
+import { type Parameter, requireResident } from '../../matrix/parameter.js';
+import { gatherRows } from '../../ops/embedding.js';
+import { layerRandom } from '../../ops/seeds.js';
+import { normalParameter } from '../initialization.js';
+import { Module } from '../module.js';
+
+export interface EmbeddingOptions {
+  /** The id of padding: its row starts as zeros and never learns. */
+  paddingIndex?: number;
+  /** Of the initial table. Default: the next of setSeed's stream. */
+  seed?: number;
+}
+
+const EMBEDDING_OPTIONS: readonly (keyof EmbeddingOptions)[] = ['paddingIndex', 'seed'];
+
+/**
+ * A table of one row a token id, normal with mean 0 and variance 1 at first.
+ *
+ * @throws ShapeError  if a size is no integer of at least 1 or paddingIndex is no row; TypeError for wrong kinds
+ * @example const x = new Embedding(512, 64).forward([3, 1, 4]); // 3×64
+ */
+export class Embedding extends Module {
+  static override get name(): string {
+    return 'Embedding';
+  }
+
+  /** (numEmbeddings × dModel). */
+  readonly table: Parameter;
+  readonly paddingIndex?: number;
+
+  constructor(numEmbeddings: number, dModel: number, options: EmbeddingOptions = {}) {
+    super();
+    requireInteger('Embedding', 'numEmbeddings', numEmbeddings, 1);
+    requireInteger('Embedding', 'dModel', dModel, 1);
+    requireOptions('Embedding', options, EMBEDDING_OPTIONS);
+    const { paddingIndex, seed } = options;
+    if (paddingIndex !== undefined) requireInteger('Embedding', 'paddingIndex', paddingIndex, 0, numEmbeddings - 1);
+    requireSize('Embedding', 'table', numEmbeddings, dModel);
+    requireResident('Embedding', 'table', numEmbeddings * dModel);
+    this.table = normalParameter('table', layerRandom('Embedding', seed), numEmbeddings, dModel, 1);
+    if (paddingIndex !== undefined) this.table.row(paddingIndex).fill(0);
+    this.paddingIndex = paddingIndex;
+  }
+
+  /** Row ids[i] of the table in row i: (ids.length × dModel). @throws ShapeError  if an id is no row; TypeError for wrong kinds */
+  forward(ids: ArrayLike<number>): Matrix {
+    return gatherRows('Embedding', this.table, ids, this.paddingIndex);
+  }
+}

@@ -1,0 +1,70 @@
+// nn/layers: the layers without attention. They know Module and ops, and no model.
+
+import { requireBoolean, requireInteger, requireOptions, requireSize } from '../../core/errors.js';
+import type { Matrix } from '../../matrix/matrix.js';
+import { type Parameter, requireResident } from '../../matrix/parameter.js';
+import { layerRandom } from '../../ops/seeds.js';
+import { constantParameter, type Init, requireInit, uniformParameter } from '../initialization.js';
+import { Module } from '../module.js';
+import { requireColumns } from '../shapes.js';
+
+export interface LinearOptions {
+  /** Add b (1 × outputs). Default false. */
+  bias?: boolean;
+  /** Default 'xavier'. */
+  init?: Init;
+  /** Of the initial parameters. Default: the next of setSeed's stream. */
+  seed?: number;
+}
+
+const LINEAR_OPTIONS: readonly (keyof LinearOptions)[] = ['bias', 'init', 'seed'];
+
+/**
+ * x·W + b: (tokens × inputs) to (tokens × outputs).
+ *
+ * @throws ShapeError  if a size is no integer of at least 1; TypeError for wrong kinds
+ * @example const logits = new Linear(64, 512, { bias: true }).forward(x);
+ */
+export class Linear extends Module {
+  static override get name(): string {
+    return 'Linear';
+  }
+
+  /** (inputs × outputs). */
+  readonly W: Parameter;
+  /** (1 × outputs), or absent. */
+  readonly b?: Parameter;
+
+  constructor(inputs: number, outputs: number, options: LinearOptions = {}) {
+    super();
+    requireInteger('Linear', 'inputs', inputs, 1);
+    requireInteger('Linear', 'outputs', outputs, 1);
+    requireOptions('Linear', options, LINEAR_OPTIONS);
+    const { bias = false, init = 'xavier', seed } = options;
+    requireBoolean('Linear', 'bias', bias);
+    requireInit('Linear', init);
+    requireSize('Linear', 'W', inputs, outputs);
+    requireResident('Linear', 'W', inputs * outputs);
+    const random = layerRandom('Linear', seed);
+    const torchBound = 1 / Math.sqrt(inputs); // torch.nn.Linear: U(±1/√inputs) for weight and bias
+    this.W = uniformParameter('W', random, inputs, outputs, init === 'torch' ? torchBound : undefined);
+    if (bias) this.b = uniformParameter('b', random, 1, outputs, init === 'torch' ? torchBound : 0);
+  }
+
+  /** (tokens × inputs) to (tokens × outputs). @throws ShapeError  if x has other columns */
+  forward(x: Matrix): Matrix {
+    requireColumns('Linear', 'x', x, 'inputs', this.W.rows);
+    return affine(x, this.W, this.b);
+  }
+}
+
+/** x·W, plus b where there is one. */
+export function affine(x: Matrix, weight: Matrix, bias?: Matrix): Matrix {
+  const product = x.matmul(weight);
+  return bias === undefined ? product : product.add(bias);
+}
+
+/** A bias that starts at 0, if one is wanted. */
+export function zeroBias(name: string, wanted: boolean, cols: number): Parameter | undefined {
+  return wanted ? constantParameter(name, 1, cols, 0) : undefined;
+}

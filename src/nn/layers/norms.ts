@@ -1,0 +1,98 @@
+import { requireBoolean, requireFinite, requireInteger, requireOptions, requireSize } from '../../core/errors.js';
+import type { Matrix } from '../../matrix/matrix.js';
+import type { Parameter } from '../../matrix/parameter.js';
+import { layerNorm, rmsNorm } from '../../ops/normalization.js';
+import { constantParameter } from '../initialization.js';
+import { Module } from '../module.js';
+import { requireColumns } from '../shapes.js';
+
+export interface NormModuleOptions {
+  /** Added under the root. Default 1e-5. */
+  epsilon?: number;
+}
+
+export interface LayerNormOptions extends NormModuleOptions {
+  /** Learn a bias. Default true. */
+  bias?: boolean;
+}
+
+const NORM_OPTIONS: readonly string[] = ['epsilon'] satisfies (keyof NormModuleOptions)[];
+const LAYER_NORM_OPTIONS: readonly string[] = ['epsilon', 'bias'] satisfies (keyof LayerNormOptions)[];
+
+function checkNorm(where: string, dModel: number, options: NormModuleOptions, known = NORM_OPTIONS): number {
+  requireInteger(where, 'dModel', dModel, 1);
+  requireSize(where, 'gain', 1, dModel);
+  requireOptions(where, options, known);
+  const { epsilon = 1e-5 } = options;
+  requireFinite(where, 'epsilon', epsilon, 0);
+  return epsilon;
+}
+
+/**
+ * layerNorm with a learnable gain (1 at first) and bias (0 at first).
+ *
+ * @throws ShapeError  if dModel is no integer of at least 1 or epsilon is negative; TypeError for wrong kinds
+ * @example const y = new LayerNorm(64).forward(x);
+ */
+export class LayerNorm extends Module {
+  static override get name(): string {
+    return 'LayerNorm';
+  }
+
+  /** (1 × dModel). */
+  readonly gain: Parameter;
+  /** (1 × dModel), or absent. */
+  readonly bias?: Parameter;
+  readonly epsilon: number;
+
+  constructor(dModel: number, options: LayerNormOptions = {}) {
+    super();
+    this.epsilon = checkNorm('LayerNorm', dModel, options, LAYER_NORM_OPTIONS);
+    const { bias = true } = options;
+    requireBoolean('LayerNorm', 'bias', bias);
+    this.gain = constantParameter('gain', 1, dModel, 1);
+    if (bias) this.bias = constantParameter('bias', 1, dModel, 0);
+  }
+
+  /** (tokens × dModel) to the same shape. @throws ShapeError  if x has other columns */
+  forward(x: Matrix): Matrix {
+    requireColumns('LayerNorm', 'x', x, 'dModel', this.gain.cols);
+    return layerNorm(x, this.gain, this.bias, { epsilon: this.epsilon });
+  }
+}
+
+/**
+ * rmsNorm with a learnable gain (1 at first).
+ *
+ * @throws ShapeError  if dModel is no integer of at least 1 or epsilon is negative; TypeError for wrong kinds
+ * @example const y = new RMSNorm(64, { epsilon: 1e-6 }).forward(x);
+ */
+export class RMSNorm extends Module {
+  static override get name(): string {
+    return 'RMSNorm';
+  }
+
+  /** (1 × dModel). */
+  readonly gain: Parameter;
+  readonly epsilon: number;
+
+  constructor(dModel: number, options: NormModuleOptions = {}) {
+    super();
+    this.epsilon = checkNorm('RMSNorm', dModel, options);
+    this.gain = constantParameter('gain', 1, dModel, 1);
+  }
+
+  /** (tokens × dModel) to the same shape. @throws ShapeError  if x has other columns */
+  forward(x: Matrix): Matrix {
+    requireColumns('RMSNorm', 'x', x, 'dModel', this.gain.cols);
+    return rmsNorm(x, this.gain, { epsilon: this.epsilon });
+  }
+}
+
+/** The norm of a model; its options are checked. */
+export function newNorm(
+  dModel: number,
+  { norm, epsilon, normBias: bias }: { norm?: 'layer' | 'rms'; epsilon?: number; normBias?: boolean },
+): LayerNorm | RMSNorm {
+  return norm === 'rms' ? new RMSNorm(dModel, { epsilon }) : new LayerNorm(dModel, { epsilon, bias });
+}

@@ -1,0 +1,266 @@
+// nn/models: blocks and whole models, and the text they generate. They know all layers; layers do not know them.
+
+import { allOrNone } from '../../core/all-or-none.js';
+import { requireOptions, shapeError } from '../../core/errors.js';
+import { checkCuSeqlens, longestSequence, packedPositions, singleSequence } from '../../core/sequences.js';
+import type { StoredTensor } from '../../core/stored-tensor.js';
+import type { Matrix } from '../../matrix/matrix.js';
+import { requireResident } from '../../matrix/parameter.js';
+import type { KVCache } from '../../ops/cache/kv-cache.js';
+import { gatherRows } from '../../ops/embedding.js';
+import { addSinusoidalPositions } from '../../ops/positions.js';
+import { layerRandom } from '../../ops/seeds.js';
+import {
+  type CacheOptions,
+  cacheLists,
+  requireCaches,
+  restoring,
+  type StepOptions,
+  stepOffsets,
+  stepPositions,
+} from '../attention/cached-steps.js';
+import { Dropout } from '../dropout.js';
+import { Embedding } from '../layers/embedding.js';
+import { LearnedPositions } from '../layers/learned-positions.js';
+import { Linear } from '../layers/linear.js';
+import { type LayerNorm, newNorm, type RMSNorm } from '../layers/norms.js';
+import { Module } from '../module.js';
+import {
+  type CausalLMFromTorchOptions,
+  type CausalLMToTorchOptions,
+  modelFromTorch,
+  modelToTorch,
+} from '../weights/causal-lm.js';
+import { type BuiltOf, loaded } from '../weights/loaded.js';
+import { type CausalLMOptions, checkCausalLM } from './causal-lm-options.js';
+import { checkGenerate, type GenerateOptions, generateTokens } from './generation.js';
+import { TransformerBlock } from './transformer-block.js';
+
+export interface CausalLMForwardOptions {
+  /** Offsets of a packed batch: sequence s is ids [cuSeqlens[s], cuSeqlens[s + 1]). */
+  cuSeqlens?: ArrayLike<number>;
+}
+
+/** Tokens that the caches of a model without a capacity hold unless told otherwise. */
+const DEFAULT_CAPACITY = 1024;
+
+/**
+ * A language model: ids to embeddings, with their positions through numLayers causal Transformer blocks, a norm, and a
+ * logit for every token that may come next.
+ *
+ * Tables start normal with variance 1/dModel, as in the authors' code of the first Transformer: a tied table then gives
+ * logits of variance 1.
+ *
+ * @throws ShapeError  if a size or number is out of range, or options contradict one another; TypeError for wrong kinds
+ *   and unknown options
+ * @see Radford et al. 2019 (GPT-2), https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf;
+ *   Press and Wolf 2017 (tieEmbeddings), https://arxiv.org/abs/1608.05859
+ * @example
+ * const model = new CausalLM({ vocabularySize: 512, dModel: 64, numLayers: 4, numHeads: 8, seed: 1 });
+ * const { value, gradients } = valueAndGrad(() => crossEntropy(model.forward(ids.slice(0, -1)), ids.slice(1)));
+ */
+export class CausalLM extends Module {
+  static override get name(): string {
+    return 'CausalLM';
+  }
+
+  readonly embedding: Embedding;
+  /** Only with positions 'learned'. */
+  readonly learnedPositions?: LearnedPositions;
+  /** Of the embeddings with what their positions add. */
+  readonly embeddingDropout: Dropout;
+  readonly layers: TransformerBlock[];
+  readonly norm: LayerNorm | RMSNorm;
+  /** To the logits; absent where they are tied to the embeddings. */
+  readonly head?: Linear;
+  readonly positions: 'rope' | 'learned' | 'sinusoidal';
+  readonly capacity: number;
+
+  constructor(options: CausalLMOptions) {
+    super();
+    const layer = checkCausalLM('CausalLM', options);
+    const { vocabularySize, dModel, numLayers, positions = 'rope', capacity = Number.POSITIVE_INFINITY } = options;
+    const { dropout = 0, init, tieEmbeddings = false } = options;
+    const random = layerRandom('CausalLM', options.seed);
+    const seed = () => random.seedForChild();
+    this.embedding = new Embedding(vocabularySize, dModel, { seed: seed() });
+    const { data } = this.embedding.table;
+    for (let i = 0; i < data.length; i++) data[i] /= Math.sqrt(dModel);
+    if (positions === 'learned') this.learnedPositions = new LearnedPositions(capacity, dModel, { seed: seed() });
+    this.embeddingDropout = new Dropout(dropout, seed());
+    this.layers = Array.from({ length: numLayers }, () => new TransformerBlock({ ...layer, seed: seed() }));
+    this.norm = newNorm(dModel, options);
+    if (!tieEmbeddings) this.head = new Linear(dModel, vocabularySize, { init, seed: seed() });
+    this.positions = positions;
+    this.capacity = capacity;
+  }
+
+  /**
+   * A model with the weights of GPT-2 or LLaMA as Hugging Face or Meta store them; as MultiHeadAttention.fromTorch. Models
+   * of other choices under the same names (scaled RoPE, say) are not told apart.
+   * @throws ShapeError, TypeError  as MultiHeadAttention.fromTorch
+   * @see Touvron et al. 2023 (LLaMA), https://arxiv.org/abs/2302.13971
+   * @example const model = CausalLM.fromTorch(readSafetensors(bytes), { numHeads: 12 }).eval();
+   */
+  static fromTorch<Model extends CausalLM = CausalLM>(
+    this: BuiltOf<CausalLMOptions, Model>,
+    state: ReadonlyMap<string, StoredTensor>,
+    options: CausalLMFromTorchOptions,
+  ): Model {
+    return loaded(CausalLM, this, modelFromTorch('CausalLM.fromTorch', state, options));
+  }
+
+  /**
+   * A copy of the weights in a layout: default 'gpt2' with learned positions, else 'llama'.
+   * @throws ShapeError, TypeError  as TransformerBlock.toTorch
+   * @example await writeFile('model.safetensors', writeSafetensors(model.toTorch()));
+   */
+  toTorch(options: CausalLMToTorchOptions = {}): Map<string, StoredTensor> {
+    return modelToTorch('CausalLM.toTorch', this, options);
+  }
+
+  /**
+   * @param ids  one a token
+   * @returns  logits of the token after each: (tokens × vocabularySize)
+   * @throws ShapeError  if an id is no token, cuSeqlens does not fit or a sequence has more than `capacity` tokens;
+   *   TypeError for wrong kinds and unknown options
+   * @example const next = model.forward(ids).argmax().at(-1);
+   */
+  forward(ids: ArrayLike<number>, options: CausalLMForwardOptions = {}): Matrix {
+    requireOptions('CausalLM', options, ['cuSeqlens']);
+    return allOrNone(() => this.#logits(this.#hidden('CausalLM', ids, options)));
+  }
+
+  /** What the last layer gives for whole sequences. */
+  #hidden(where: string, ids: ArrayLike<number>, options: CausalLMForwardOptions): Matrix {
+    const embedded = gatherRows(where, this.embedding.table, ids);
+    const cuSeqlens =
+      options.cuSeqlens === undefined
+        ? singleSequence(embedded.rows)
+        : checkCuSeqlens(where, 'cuSeqlens', options.cuSeqlens, embedded.rows);
+    this.#requireCapacity(where, longestSequence(cuSeqlens));
+    const positions = packedPositions(cuSeqlens);
+    return this.#throughLayers(embedded, positions, (layer, x) => layer.forward(x, { cuSeqlens }));
+  }
+
+  /**
+   * Empty caches for `step`: one for every layer.
+   *
+   * @param options  capacity: default that of the model, or 1024 where it has none
+   * @throws ShapeError, TypeError, RangeError  as KVCache
+   * @example const caches = model.createCaches({ capacity: 512 });
+   */
+  createCaches(options: Partial<CacheOptions> = {}): KVCache[] {
+    const where = 'CausalLM.createCaches';
+    requireOptions(where, options, ['capacity', 'mode', 'sinkTokens']);
+    const { capacity = Number.isFinite(this.capacity) ? this.capacity : DEFAULT_CAPACITY } = options;
+    const { numKvHeads, dK, dV } = this.layers[0].attention.heads;
+    if (Number.isSafeInteger(capacity)) {
+      requireResident(where, 'all caches', this.layers.length * capacity * numKvHeads * (dK + dV));
+    }
+    const caches: KVCache[] = [];
+    try {
+      for (const layer of this.layers) caches.push(layer.createCache({ ...options, capacity }));
+      return caches;
+    } catch (error) {
+      for (const cache of caches) cache.release(); // memory is full: not of those that nobody gets
+      throw error;
+    }
+  }
+
+  /**
+   * The logits after the next tokens of a sequence, whose tokens so far the caches hold: the rows that forward gives for
+   * the whole sequence. Several sequences at once: a list of caches for each.
+   *
+   * @param ids  the next tokens: one, or many at once
+   * @param caches  of createCaches, or a list of them, one a packed sequence; the tokens are appended
+   * @returns  (tokens × vocabularySize)
+   * @throws ShapeError  if an id is no token, the caches are not of this model or at different positions, or the tokens do
+   *   not fit: no cache is changed; TypeError for wrong kinds and unknown options
+   * @example
+   * const caches = model.createCaches();
+   * let logits = model.step(prompt, caches); // (prompt.length × vocabularySize)
+   * logits = model.step([logits.argmax()[prompt.length - 1]], caches); // (1 × vocabularySize)
+   */
+  step(ids: ArrayLike<number>, caches: readonly KVCache[] | readonly KVCache[][], options: StepOptions = {}): Matrix {
+    return this.#next('CausalLM.step', ids, caches, options, (x) => this.#logits(x));
+  }
+
+  /**
+   * Tokens that go on after `ids`, as they are made; leaving the loop ends them. Other work of the program gets its turn
+   * now and then. In training mode dropout drops: call eval() first.
+   *
+   * @param ids  at least one token
+   * @throws ShapeError  if an id is no token, a number is out of range or the tokens pass the model's capacity; TypeError
+   *   for wrong kinds and unknown options
+   * @see Holtzman et al. 2020 (topP), https://arxiv.org/abs/1904.09751
+   * @example for await (const id of model.generate(prompt, { maxTokens: 100, temperature: 0.8, seed: 1 })) print(id);
+   */
+  generate(ids: ArrayLike<number>, options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+    const where = 'CausalLM.generate';
+    const { rows: vocabularySize } = this.embedding.table;
+    const generation = checkGenerate(where, ids, options, { vocabularySize, capacity: this.capacity });
+    const last = (x: Matrix) => this.#logits(x.sliceRows(x.rows - 1)).data;
+    const { prompt, maxTokens, cached } = generation;
+    if (!cached) {
+      const all: number[] = [];
+      return generateTokens(generation, (next) => {
+        for (const id of next) all.push(id); // spread, a long prompt would not fit on the stack
+        return allOrNone(() => last(this.#hidden(where, all, {})));
+      });
+    }
+    let caches: KVCache[] | undefined; // of memory that only somebody who asks for a token needs
+    const step = (next: readonly number[]) => {
+      caches ??= this.createCaches({ capacity: prompt.length + maxTokens - 1 });
+      return this.#next(where, next, caches, {}, last);
+    };
+    return generateTokens(generation, step, () => caches?.forEach((cache) => cache.release()));
+  }
+
+  /** What `finish` makes of what the last layer gives for the next tokens. */
+  #next<Result>(
+    where: string,
+    ids: ArrayLike<number>,
+    caches: unknown,
+    options: StepOptions,
+    finish: (x: Matrix) => Result,
+  ): Result {
+    const embedded = gatherRows(where, this.embedding.table, ids);
+    const lists = cacheLists(where, caches, this.layers.length);
+    const offsets = stepOffsets(where, lists.length, embedded.rows, options);
+    const byLayer = this.layers.map((_, i) => lists.map((list) => list[i]));
+    this.layers.forEach((layer, i) => requireCaches(where, byLayer[i], offsets, layer.attention.heads));
+    lists.forEach(([{ position }], s) => this.#requireCapacity(where, position + offsets[s + 1] - offsets[s]));
+    const positions = stepPositions(byLayer[0], offsets);
+    const cuSeqlens = offsets;
+    return restoring(lists.flat(), () =>
+      finish(this.#throughLayers(embedded, positions, (layer, x, i) => layer.step(x, byLayer[i], { cuSeqlens }))),
+    );
+  }
+
+  #throughLayers(
+    embedded: Matrix,
+    positions: Int32Array,
+    apply: (layer: TransformerBlock, x: Matrix, i: number) => Matrix,
+  ): Matrix {
+    const start = this.embeddingDropout.forward(this.#withPositions(embedded, positions));
+    return this.layers.reduce((x, layer, i) => apply(layer, x, i), start);
+  }
+
+  #logits(x: Matrix): Matrix {
+    const normed = this.norm.forward(x);
+    if (this.head !== undefined) return this.head.forward(normed);
+    return normed.matmul(this.embedding.table, { transposeB: true });
+  }
+
+  #requireCapacity(where: string, tokens: number): void {
+    if (tokens <= this.capacity) return;
+    throw shapeError(where, `a sequence must have at most capacity = ${this.capacity} tokens`, `got ${tokens}`);
+  }
+
+  #withPositions(x: Matrix, positions: Int32Array): Matrix {
+    if (this.positions === 'rope') return x;
+    if (this.learnedPositions === undefined) return addSinusoidalPositions(x, positions);
+    return x.add(this.learnedPositions.forward(positions));
+  }
+}
