@@ -15,5 +15,7 @@ export default defineConfig({
     // Twice over what the slowest property test takes on a loaded two-core machine.
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What tests in this process reach; processes of their own (the packed package, the programs) are not counted.
+    coverage: { include: ['src/**/*.ts'], exclude: ['src/**/*.generated.ts'], reporter: ['text', 'html'] },
   },
 });

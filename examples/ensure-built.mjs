@@ -26,7 +26,7 @@ function outputs() {
   const entries = (folder) => pathsUnder(folder).filter((path) => path.endsWith('.ts') && path.split('/').length === 2);
   const programs = [...entries('examples'), ...entries('bench').filter((path) => path === 'bench/index.ts')];
   return [
-    ...['dist/index.js', 'dist/index.cjs', 'dist/index.d.ts', 'dist/index.d.cts'],
+    ...['js', 'min.js', 'cjs', 'd.ts', 'd.cts'].map((extension) => `dist/index.${extension}`),
     ...programs.map((path) => `build/${path.replace(/\.ts$/, '.js')}`),
   ];
 }

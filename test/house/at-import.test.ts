@@ -16,7 +16,7 @@ function doneAtImport(path: string): string[] {
 describe('nothing happens at import', () => {
   beforeAll(requireBuilt);
 
-  it.each(['dist/index.js', 'dist/index.cjs'])('of %s', (file) => {
+  it.each(['dist/index.js', 'dist/index.min.js', 'dist/index.cjs'])('of %s', (file) => {
     expect(doneAtImport(join(projectRoot, file))).toEqual([]);
   });
 });

@@ -27,7 +27,7 @@ import { appendFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 if (existsSync('src/broken.ts')) throw new Error('the source is broken');
 appendFileSync('builds.log', 'built ');
 for (const folder of ['dist', 'build/examples', 'build/bench']) mkdirSync(folder, { recursive: true });
-for (const name of ['index.js', 'index.cjs', 'index.d.ts', 'index.d.cts']) writeFileSync('dist/' + name, '');
+for (const name of ['index.js', 'index.min.js', 'index.cjs', 'index.d.ts', 'index.d.cts']) writeFileSync('dist/' + name, '');
 if (existsSync('examples/explain.ts')) writeFileSync('build/examples/explain.js', '');
 `;
 

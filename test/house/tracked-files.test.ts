@@ -1,17 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { projectRoot } from '../support/source-modules.js';
-
-const NOT_TRACKED = ['node_modules', 'dist', 'build', 'coverage', '.git'];
-
-/** Every text file of the project that is meant to be tracked, relative to its root. */
-function trackedFiles(folder = ''): string[] {
-  return readdirSync(`${projectRoot}${folder}`, { withFileTypes: true }).flatMap((entry) => {
-    if (NOT_TRACKED.includes(entry.name)) return []; // .git is a file where the folder is a second working tree
-    if (entry.isDirectory()) return trackedFiles(`${folder}${entry.name}/`);
-    return entry.isFile() && !/\.(tgz|png|wasm)$/.test(entry.name) ? [`${folder}${entry.name}`] : [];
-  });
-}
+import { trackedFiles } from '../support/tracked-files.js';
 
 /** An absolute path of somebody's machine; the path of a web address has a host before it. */
 const MACHINE_PATH = /(?<![\w.~-])\/(home|root|tmp|work|mnt|Users|private)\/[A-Za-z]|\b[A-Z]:\\Users\\/;

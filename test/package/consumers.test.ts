@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requireBuilt } from '../support/built.js';
@@ -37,6 +37,15 @@ describe('a program of a user', () => {
 
   it('requires the package', () => {
     const result = runFile('use.cjs', `const { Matrix, scaledDotProductAttention } = require('qkv');${USE}`);
+    expect(result).toMatchObject({ code: 0, stdout: '0.669762', stderr: '' });
+  });
+
+  // As a page does that has no bundler: the text of the one file that package.json names to a CDN, from an address.
+  it('imports the minified module by its URL alone', () => {
+    const text = readFileSync(join(folder, 'node_modules/qkv/dist/index.min.js'), 'utf8');
+    expect(text.split('\n')[0]).toMatch(/^\/\*! qkv \d+\.\d+\.\d+ \| MIT license \*\/$/);
+    const url = `data:text/javascript;base64,${Buffer.from(text).toString('base64')}`;
+    const result = runFile('page.mjs', `const { Matrix, scaledDotProductAttention } = await import('${url}');${USE}`);
     expect(result).toMatchObject({ code: 0, stdout: '0.669762', stderr: '' });
   });
 

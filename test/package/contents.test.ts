@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requireBuilt } from '../support/built.js';
 import { installInto, type Packed, pack } from '../support/packed.js';
@@ -23,16 +24,23 @@ afterAll(() => removeFolder(folder));
 describe('the packed package', () => {
   it('holds what is meant and nothing else', () => {
     expect(packed.files).toEqual([
+      'CHANGELOG.md',
       'LICENSE',
       'README.md',
       'dist/index.cjs',
-      'dist/index.cjs.map',
       'dist/index.d.cts',
       'dist/index.d.ts',
       'dist/index.js',
-      'dist/index.js.map',
+      'dist/index.min.js',
       'package.json',
     ]);
+  });
+
+  // What a file of the package is read for, it must hold: a reference to a map that is not there would make tools warn.
+  it('refers to no source map', () => {
+    for (const file of packed.files) {
+      expect(readFileSync(join(installed, file), 'utf8'), file).not.toContain('sourceMappingURL');
+    }
   });
 
   it('depends on nothing at run time', () => {
@@ -50,8 +58,10 @@ describe('the packed package', () => {
   });
 
   it('imports nothing: no module of Node, no other package', () => {
-    const bundle = readFileSync(join(installed, 'dist/index.js'), 'utf8');
-    expect(bundle.match(/^(import\b.*|export .* from .*)$/gm) ?? []).toEqual([]);
+    for (const file of ['index.js', 'index.min.js']) {
+      const { importedFiles } = ts.preProcessFile(readFileSync(join(installed, 'dist', file), 'utf8'));
+      expect(importedFiles, file).toEqual([]);
+    }
     expect(readFileSync(join(installed, 'dist/index.cjs'), 'utf8')).not.toMatch(/\brequire\(/);
   });
 
@@ -62,6 +72,11 @@ describe('the packed package', () => {
         readFileSync(join(installed, 'dist', file), 'utf8').match(/\w+Array<(Shared)?ArrayBuffer\w*>/g),
       ).toBeNull();
     }
+  });
+
+  it('names its minified module to the networks that serve packages to pages', () => {
+    const { unpkg, jsdelivr } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+    expect([unpkg, jsdelivr]).toEqual(['./dist/index.min.js', './dist/index.min.js']);
   });
 
   it('passes publint', async () => {

@@ -171,8 +171,8 @@ describe('the public surface', () => {
     expect(byName(declaredSurface(join(projectRoot, file)))).toEqual(byName(SURFACE));
   });
 
-  it('of the ES module', async () => {
-    const module = await import(/* @vite-ignore */ pathToFileURL(join(projectRoot, 'dist/index.js')).href);
+  it.each(['dist/index.js', 'dist/index.min.js'])('of the ES module %s', async (file) => {
+    const module = await import(/* @vite-ignore */ pathToFileURL(join(projectRoot, file)).href);
     expect(byName(runtimeSurface(module))).toEqual(byName(VALUES));
   });
 
