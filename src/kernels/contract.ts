@@ -1,5 +1,9 @@
 // kernels: arrays and integers in, new arrays out. Trusts its arguments, which were checked above; never sees a Matrix.
 
+import type { UnaryOperation } from './unary.js';
+
+export type { UnaryOperation };
+
 /** Storage of numbers: Float32Array everywhere but in the oracle. */
 export type Floats = Float32Array | Float64Array;
 
@@ -194,7 +198,6 @@ export interface SparseRows {
   values: Floats;
 }
 
-export type UnaryOperation = 'exp' | 'log' | 'sqrt' | 'tanh' | 'relu' | 'gelu' | 'geluTanh' | 'silu';
 export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide';
 
 /**

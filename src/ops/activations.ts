@@ -2,6 +2,7 @@
 // no layer.
 
 import { requireChoice, requireOptions } from '../core/errors.js';
+import type { EntrywiseActivation } from '../kernels/unary.js';
 import { logSoftmaxRows } from '../matrix/algebra.js';
 import { type Matrix, requireMatrix, result, unary } from '../matrix/matrix.js';
 
@@ -9,6 +10,8 @@ export interface GeluOptions {
   /** 'tanh' takes the cheaper form of the paper. Default: exact. */
   approximate?: 'tanh';
 }
+
+export type { EntrywiseActivation };
 
 const GELU_OPTIONS: readonly (keyof GeluOptions)[] = ['approximate'];
 
@@ -41,6 +44,14 @@ export function gelu(x: Matrix, options: GeluOptions = {}): Matrix {
 export function silu(x: Matrix): Matrix {
   return unary('silu', 'x', x, 'silu');
 }
+
+/** The activations of a layer, by the names of its option. */
+export const ACTIVATIONS: Record<EntrywiseActivation, (x: Matrix) => Matrix> = {
+  relu,
+  gelu: (x) => gelu(x),
+  'gelu-tanh': (x) => gelu(x, { approximate: 'tanh' }),
+  silu,
+};
 
 /**
  * log(softmax) of every row, without the detour: x − max − log Σ e^{x − max}; any shape. A row that is all −∞ stays so.

@@ -1,3 +1,29 @@
+import type { UnaryOperation } from '../unary.js';
+
+/** y = f(x). */
+export const unaryFunctions: Record<UnaryOperation, (x: number) => number> = {
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+  tanh: Math.tanh,
+  relu,
+  gelu,
+  geluTanh,
+  silu,
+};
+
+/** dy/dx from x and y = f(x). */
+export const unarySlopes: Record<UnaryOperation, (x: number, y: number) => number> = {
+  exp: (_, y) => y,
+  log: (x) => 1 / x,
+  sqrt: (_, y) => 0.5 / y,
+  tanh: (_, y) => 1 - y * y,
+  relu: (x) => (x > 0 ? 1 : 0), // 0 at 0
+  gelu: geluSlope,
+  geluTanh: geluTanhSlope,
+  silu: siluSlope,
+};
+
 /** max(x, 0); NaN stays NaN. */
 export function relu(x: number): number {
   return x < 0 ? 0 : x;

@@ -1,29 +1,6 @@
 import type { Allocate, BinaryOperation, Floats, UnaryOperation } from '../contract.js';
-import { gelu, geluSlope, geluTanh, geluTanhSlope, relu, silu, siluSlope } from './activations.js';
+import { unaryFunctions, unarySlopes } from './activations.js';
 import { rounded } from './sums.js';
-
-const unaryFunctions: Record<UnaryOperation, (x: number) => number> = {
-  exp: Math.exp,
-  log: Math.log,
-  sqrt: Math.sqrt,
-  tanh: Math.tanh,
-  relu,
-  gelu,
-  geluTanh,
-  silu,
-};
-
-/** dy/dx from x and y = f(x). */
-const unarySlopes: Record<UnaryOperation, (x: number, y: number) => number> = {
-  exp: (_, y) => y,
-  log: (x) => 1 / x,
-  sqrt: (_, y) => 0.5 / y,
-  tanh: (_, y) => 1 - y * y,
-  relu: (x) => (x > 0 ? 1 : 0), // 0 at 0
-  gelu: geluSlope,
-  geluTanh: geluTanhSlope,
-  silu: siluSlope,
-};
 
 const binaryFunctions: Record<BinaryOperation, (a: number, b: number) => number> = {
   add: (a, b) => a + b,

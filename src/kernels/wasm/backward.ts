@@ -9,18 +9,16 @@ import type {
   RmsNormGradients,
   UnaryOperation,
 } from '../contract.js';
+import { UNARY } from '../unary.js';
 import { attentionBackward } from './calls/attention-backward.js';
 import type { BackwardRuntime } from './module/loader.js';
-
-/** The operations whose slope is computed from y = f(x); that of the others from x. */
-const FROM_RESULT: readonly UnaryOperation[] = ['exp', 'sqrt', 'tanh'];
 
 /** The backwards that run in WASM; the rest comes from elsewhere. */
 export function wasmBackward(runtime: BackwardRuntime): Omit<BackwardKernels, 'gatherRowsBackward'> {
   return {
     attentionBackward: (problem) => attentionBackward(runtime, problem),
     unaryBackward: (operation, x, y, dY) =>
-      unaryBackward(runtime, operation, FROM_RESULT.includes(operation) ? y : x, dY),
+      unaryBackward(runtime, operation, UNARY[operation].slopeFrom === 'y' ? y : x, dY),
     softmaxBackward: (y, dY, _, cols) => rowsBackward(runtime, 'softmax_backward', y, dY, cols),
     logSoftmaxBackward: (y, dY, _, cols) => rowsBackward(runtime, 'log_softmax_backward', y, dY, cols),
     crossEntropyBackward: (problem, forward, dLoss) => crossEntropyBackward(runtime, problem, forward, dLoss),

@@ -13,12 +13,12 @@ import type {
   Normalization,
   RmsNormResult,
   Rotary,
-  UnaryOperation,
 } from '../contract.js';
+import type { UnaryEntry } from '../unary.js';
 import { attention, attentionStage, attentionStatistics, dropoutFields } from './calls/attention.js';
 import { gemm } from './calls/gemm.js';
 import { ATTENTION_FIELDS } from './module/attention-record.js';
-import type { KernelEntry, Runtime } from './module/loader.js';
+import type { Runtime } from './module/loader.js';
 
 /** The operations that run in WASM; the rest of a Kernels comes from elsewhere. */
 export type WasmKernels = Pick<
@@ -39,15 +39,6 @@ export type WasmKernels = Pick<
   | 'dropout'
 >;
 
-const UNARY_ENTRIES: Partial<Record<UnaryOperation, KernelEntry>> = {
-  exp: 'exp_array',
-  tanh: 'tanh',
-  relu: 'relu',
-  gelu: 'gelu',
-  geluTanh: 'gelu_tanh',
-  silu: 'silu',
-};
-
 /** What computes in float64 where float32 is too small, and log and sqrt. */
 type Others = Pick<ForwardKernels, 'unary' | 'scale' | 'layerNorm' | 'rmsNorm'>;
 
@@ -55,10 +46,8 @@ export function wasmKernels(runtime: Runtime, others: Others): WasmKernels {
   return {
     gemm: (problem) => gemm(runtime, problem),
     softmax: (x, rows, cols) => softmax(runtime, x, rows, cols),
-    unary: (operation, x) => {
-      const entry = UNARY_ENTRIES[operation];
-      return entry === undefined ? others.unary(operation, x) : unary(runtime, entry, x);
-    },
+    unary: (operation, x) =>
+      operation === 'log' || operation === 'sqrt' ? others.unary(operation, x) : unary(runtime, operation, x),
     binary: (operation, a, b) => binary(runtime, operation, a, b),
     scale: (x, factor) => (fitsFloat32(factor) ? scale(runtime, x, factor) : others.scale(x, factor)),
     attention: (problem) => attention(runtime, problem),
@@ -80,7 +69,7 @@ function softmax({ memory, exports }: Runtime, x: Floats, rows: number, cols: nu
   return memory.copyOut(out, x.length);
 }
 
-function unary({ memory, exports }: Runtime, entry: KernelEntry, x: Floats): Float32Array {
+function unary({ memory, exports }: Runtime, entry: UnaryEntry, x: Floats): Float32Array {
   memory.enter();
   const out = memory.reserve(x.length * 4);
   exports[entry](memory.copyIn(x), out, 0, x.length);

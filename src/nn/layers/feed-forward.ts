@@ -9,7 +9,7 @@ import {
 import type { Random } from '../../core/random.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import { type Parameter, requireResident } from '../../matrix/parameter.js';
-import { gelu, relu, silu } from '../../ops/activations.js';
+import { ACTIVATIONS, type EntrywiseActivation, silu } from '../../ops/activations.js';
 import { layerRandom } from '../../ops/seeds.js';
 import { type Biases, FEED_FORWARD_BIASES, hasBias, requireBiases } from '../biases.js';
 import { DroppingModule, dropEntries } from '../dropout.js';
@@ -19,7 +19,7 @@ import { requireColumns } from '../shapes.js';
 import { affine } from './linear.js';
 
 /** 'gelu' is exact, 'gelu-tanh' its cheaper form; 'swiglu' is gated by a third matrix. */
-export type Activation = 'relu' | 'gelu' | 'gelu-tanh' | 'silu' | 'swiglu';
+export type Activation = EntrywiseActivation | 'swiglu';
 
 export interface FeedForwardOptions {
   /** Columns of the input and of the result. */
@@ -48,19 +48,12 @@ const FEED_FORWARD_OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof FeedForwardOptions)[];
 
-const ACTIVATIONS: Record<Exclude<Activation, 'swiglu'>, (x: Matrix) => Matrix> = {
-  relu,
-  gelu: (x) => gelu(x),
-  'gelu-tanh': (x) => gelu(x, { approximate: 'tanh' }),
-  silu,
-};
-
 /** Every option but the seed, which is drawn only where the rest is right; the entries of its weights. */
 export function checkFeedForward(where: string, options: Omit<FeedForwardOptions, 'seed'>): number {
   const { dModel, dHidden, activation = 'relu', bias, dropout = 0, init = 'xavier' } = options;
   requireInteger(where, 'dModel', dModel, 1);
   requireInteger(where, 'dHidden', dHidden, 1);
-  requireChoice(where, 'activation', activation, ['relu', 'gelu', 'gelu-tanh', 'silu', 'swiglu']);
+  requireChoice(where, 'activation', activation, [...Object.keys(ACTIVATIONS), 'swiglu']);
   requireBiases(where, bias, FEED_FORWARD_BIASES);
   if (typeof bias === 'object' && bias.b_3 && activation !== 'swiglu') {
     throw shapeError(where, "bias.b_3 must come with activation: 'swiglu'", `got activation: '${activation}'`);
@@ -128,8 +121,9 @@ export class FeedForward extends DroppingModule {
   }
 
   #hidden(x: Matrix): Matrix {
+    const { activation } = this;
     const linear = affine(x, this.W_1, this.b_1);
-    if (this.activation !== 'swiglu') return ACTIVATIONS[this.activation](linear);
+    if (activation !== 'swiglu') return ACTIVATIONS[activation](linear);
     return silu(linear).multiply(affine(x, this.W_3 as Parameter, this.b_3));
   }
 }

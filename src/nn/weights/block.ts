@@ -1,6 +1,7 @@
 import { requireChoice, requireInteger, requireOptions } from '../../core/errors.js';
 import type { StoredTensor } from '../../core/stored-tensor.js';
 import type { Matrix } from '../../matrix/matrix.js';
+import { ACTIVATIONS } from '../../ops/activations.js';
 import { BLOCK_BIASES, biasesFrom, FEED_FORWARD_BIASES } from '../biases.js';
 import type { Activation } from '../layers/feed-forward.js';
 import { RMSNorm } from '../layers/norms.js';
@@ -60,13 +61,18 @@ const SIGNS: Signs<TorchLayout> = {
   meta: 'attention.wo.weight',
 };
 
+/** Every activation that works on single entries, the usual ones first. */
+function entrywise(...usual: Activation[]): readonly Activation[] {
+  return [...new Set([...usual, ...(Object.keys(ACTIVATIONS) as Activation[])])];
+}
+
 /** What a layout takes for granted; of activations and placements the usual one first. */
 const STYLES: Record<
   TorchLayout,
   { norm: Norm; activations: readonly Activation[]; placements: readonly Placement[] }
 > = {
-  torch: { norm: 'layer', activations: ['relu', 'gelu', 'gelu-tanh', 'silu'], placements: ['post', 'pre'] },
-  gpt2: { norm: 'layer', activations: ['gelu-tanh', 'gelu', 'relu', 'silu'], placements: ['pre'] },
+  torch: { norm: 'layer', activations: /* @__PURE__ */ entrywise('relu'), placements: ['post', 'pre'] },
+  gpt2: { norm: 'layer', activations: /* @__PURE__ */ entrywise('gelu-tanh', 'gelu'), placements: ['pre'] },
   llama: { norm: 'rms', activations: ['swiglu'], placements: ['pre'] },
   meta: { norm: 'rms', activations: ['swiglu'], placements: ['pre'] },
 };

@@ -1,6 +1,4 @@
-import type binaryen from 'binaryen';
 import { type FunctionBuilder, range } from './language/builder.js';
-import { defineMap } from './language/map.js';
 import type { Float, Vector } from './language/values.js';
 import type { VectorVariable } from './language/variables.js';
 
@@ -133,12 +131,4 @@ export function horizontalSum(f: FunctionBuilder, x: Vector): Float {
   v.set(v.plus(v.shuffle(v, [2, 3, 0, 1])));
   v.set(v.plus(v.shuffle(v, [1, 0, 3, 2])));
   return v.lane(0);
-}
-
-export function emitExp(m: binaryen.Module): void {
-  defineMap(m, 'exp_array', (f, x) => {
-    const v = f.vectorVariable('v');
-    expVector(f, v, x);
-    return v;
-  });
 }

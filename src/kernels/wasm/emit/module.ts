@@ -3,13 +3,11 @@
 
 import binaryen from 'binaryen';
 import { printable } from '../module/printable.js';
-import { emitActivations } from './activations.js';
-import { emitActivationsBackward } from './activations-backward.js';
+import { emitActivations, emitActivationsBackward } from './activations.js';
 import { emitAttention } from './attention/attention.js';
 import { emitAttentionBackward } from './attention/backward.js';
 import { emitColumnSums } from './column-sums.js';
 import { emitElementwise } from './elementwise.js';
-import { emitExp } from './exp.js';
 import { emitGemm } from './gemm.js';
 import { emitGemv } from './gemv.js';
 import { emitLogSoftmax } from './log-softmax.js';
@@ -50,7 +48,6 @@ export function buildForward(): BuiltModule {
     emitActivations(m);
     emitAttention(m);
     emitElementwise(m);
-    emitExp(m);
     emitGemm(m);
     emitPacking(m);
     emitGemv(m);

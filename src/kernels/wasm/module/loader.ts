@@ -1,7 +1,8 @@
 // kernels/wasm/module: from the text in the bundle to functions that can be called. Knows the names and arguments of the
 // kernels, not what they compute.
 
-import type { BinaryOperation, UnaryOperation } from '../../contract.js';
+import type { BinaryOperation } from '../../contract.js';
+import type { UnaryEntry, UnaryOperation } from '../../unary.js';
 import type { KernelMemory } from '../memory/memory.js';
 import { moduleText as backwardText } from './backward-module.generated.js';
 import { moduleText } from './module.generated.js';
@@ -27,13 +28,8 @@ export type KernelEntry =
   | 'layer_norm'
   | 'rms_norm'
   | 'rotary_rows'
-  | 'exp_array'
-  | 'relu'
-  | 'gelu'
-  | 'gelu_tanh'
-  | 'silu'
-  | 'tanh'
   | 'scale'
+  | UnaryEntry
   | BinaryOperation;
 
 export interface Runtime {
