@@ -120,6 +120,7 @@ describe('commands', () => {
     'npm run build && npm test',
     '$ npm install qkv',
     'npm ci',
+    'npx vitest run test/readme.test.ts',
     'QKV_CONFORMANCE=data npm test',
     'git clone https://example.org/qkv && cd qkv',
     '# only a comment',
@@ -133,6 +134,8 @@ describe('commands', () => {
     'npm install other',
     'npm publish',
     'node x.js',
+    'npx vitest run test/gone.test.ts',
+    'npx other',
     'npm test && npm run x',
   ])('wrong: %s', (line) => {
     expect(judge(line)).toHaveLength(1);

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { node } from './processes.js';
@@ -178,7 +178,7 @@ export function typeProblems(list: readonly Snippet[]): string[] {
   });
 }
 
-/** What a shell snippet names that the project does not have. Only npm, git clone and cd can be judged. */
+/** What a shell snippet names that the project does not have. Only npm, npx vitest run, git clone and cd can be judged. */
 export function shellProblems(snippet: Snippet, scripts: Readonly<Record<string, string>>): string[] {
   return snippet.code.split('\n').flatMap((text, i) => {
     const command = text
@@ -192,9 +192,12 @@ export function shellProblems(snippet: Snippet, scripts: Readonly<Record<string,
   });
 }
 
+const isThere = (path: string) => existsSync(join(projectRoot, path));
+
 function commandIsWrong(command: string, scripts: Readonly<Record<string, string>>): boolean {
   const [program, first, second, ...rest] = command.replace(/^(\w+=\S*\s+)+/, '').split(/\s+/);
   if (program === 'cd' || (program === 'git' && first === 'clone')) return false;
+  if (program === 'npx') return first !== 'vitest' || second !== 'run' || !rest.every(isThere);
   if (program !== 'npm') return true;
   if (first === 'start' || first === 'test') return !(first in scripts);
   if (first === 'cit') return !('test' in scripts);
