@@ -51,5 +51,5 @@ describe('the file of hashes', () => {
 });
 
 afterAll(() => {
-  if (isWriting) writeFileSync(FILE, `${JSON.stringify(found, null, 1)}\n`);
+  if (isWriting) writeFileSync(FILE, `${JSON.stringify(found, null, 2)}\n`);
 });

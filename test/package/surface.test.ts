@@ -38,8 +38,8 @@ describe('the public surface', () => {
     expect(pageOf(file)).toBe(readFileSync(PAGE, 'utf8'));
   });
 
-  it('of the ES module', async () => {
-    const module = await import(/* @vite-ignore */ pathToFileURL(join(projectRoot, 'dist/index.js')).href);
+  it.each(['dist/index.js', 'dist/index.min.js'])('of the ES module %s', async (file) => {
+    const module = await import(/* @vite-ignore */ pathToFileURL(join(projectRoot, file)).href);
     expect(runtimeSurface(module)).toEqual(values());
   });
 
