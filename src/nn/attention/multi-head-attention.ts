@@ -50,7 +50,10 @@ import { ProjectedAttention } from './projected-attention.js';
 /**
  * Multi-head attention: every head attends with its own columns of Q, K and V; the heads side by side, times W_O.
  *
- * Self-attention of x, or with `context` attention of x to another sequence.
+ * softmax(scale·Q·Kᵀ)·V·W_O, with Q = x·W_Q, K = context·W_K, V = context·W_V; the context is x unless given. Where
+ * - Lq, Lk: rows of x; rows of the context. dModel: columns of x and of the result
+ * - numHeads, numKvHeads: heads of Q; heads of K and V, each read by numHeads / numKvHeads heads of Q
+ * - dK, dV: columns of one head of Q and K; columns of one head of V. kDim, vDim: columns of the context
  *
  * @throws ShapeError  if dModel is not divisible by numHeads (and dK is not given), or a number is out of range;
  *   TypeError for wrong kinds and unknown options
@@ -128,7 +131,6 @@ export class MultiHeadAttention extends ProjectedAttention {
   /**
    * A copy of the weights under the names and in the shapes of a layout, default 'torch'. Options that have no weights,
    * as causal, are not part of it.
-   *
    * @throws ShapeError  if the layout has no place for a parameter or its shape; TypeError for wrong kinds and unknown options
    * @example await writeFile('attention.safetensors', writeSafetensors(attention.toTorch()));
    */
@@ -172,7 +174,6 @@ export class MultiHeadAttention extends ProjectedAttention {
   /**
    * The attention weights (or an earlier stage) of forward: one (Lq × Lk) matrix for every sequence and head. The keys
    * of addBiasKeyValue and addZeroAttention are the last columns, in this order.
-   *
    * @throws ShapeError, TypeError  as forward, and if a head, a row or the stage does not exist
    * @example const [head0] = attention.attentionWeights(x, { heads: [0] });
    */
@@ -192,7 +193,6 @@ export class MultiHeadAttention extends ProjectedAttention {
 
   /**
    * An empty cache for the keys and values of `step`.
-   *
    * @throws ShapeError, TypeError, RangeError  as KVCache
    * @example const cache = attention.createCache({ capacity: 1024 });
    */

@@ -46,6 +46,20 @@ const STAGES: readonly AttentionStage[] = ['scaledScores', 'softcapped', 'masked
  *
  * A query with nothing to attend to gives zeros. NaN or ±∞ at a position that may not be attended never shows.
  *
+ * Where
+ * - Lq, Lk: rows of q; rows of k and v. In a packed batch, of all sequences together
+ * - numHeads, numKvHeads: heads of q and of the result; heads of k and v
+ * - dK, dV: columns of one head of q and k; columns of one head of v and of the result
+ *
+ * Which keys (columns) a query (row) may attend to, 1 = may; a mask of your own looks the same:
+ *
+ *     causal: true    causal: 'top-left'    causal: true, window: 1    window: 1    causal: true, cuSeqlens: [0, 2, 5]
+ *     1 1 1 0 0       1 0 0 0 0             0 1 1 0 0                  0 1 1 1 0    1 0 0 0 0
+ *     1 1 1 1 0       1 1 0 0 0             0 0 1 1 0                  0 0 1 1 1    1 1 0 0 0
+ *     1 1 1 1 1       1 1 1 0 0             0 0 0 1 1                  0 0 0 1 1    0 0 1 0 0
+ *                                                                                   0 0 1 1 0
+ *                                                                                   0 0 1 1 1
+ *
  * @param q  (Lq × numHeads·dK)
  * @param k  (Lk × numKvHeads·dK)
  * @param v  (Lk × numKvHeads·dV)
