@@ -46,10 +46,10 @@ export {
 export { Module } from './nn/module.js';
 export type { MultiHeadAttentionFromTorchOptions } from './nn/weights/attention.js';
 export type { TransformerBlockFromTorchOptions } from './nn/weights/block.js';
-export type { CausalLMFromTorchOptions, CausalLMLayout, CausalLMToTorchOptions } from './nn/weights/causal-lm.js';
+export type { CausalLMFromTorchOptions, CausalLMToTorchOptions } from './nn/weights/causal-lm.js';
+export type { CausalLMLayout, TorchLayout, ToTorchOptions } from './nn/weights/layouts/layouts.js';
 export { maskFromTorchMHA } from './nn/weights/mask.js';
 export { type PermuteRotaryOptions, permuteRotary, type RotaryLayout } from './nn/weights/permute-rotary.js';
-export type { TorchLayout, ToTorchOptions } from './nn/weights/tensors.js';
 export { type GeluOptions, gelu, logSoftmax, relu, silu } from './ops/activations.js';
 export {
   type AttentionStage,

@@ -17,7 +17,7 @@ import {
 import { FeedForward } from '../../src/nn/layers/feed-forward.js';
 import { CausalLM } from '../../src/nn/models/causal-lm.js';
 import { TransformerBlock } from '../../src/nn/models/transformer-block.js';
-import type { TorchLayout } from '../../src/nn/weights/tensors.js';
+import type { TorchLayout } from '../../src/nn/weights/layouts/layouts.js';
 import { crossEntropy } from '../../src/ops/losses.js';
 import { AdamW } from '../../src/train/adam.js';
 import { expectSame } from '../support/compare.js';

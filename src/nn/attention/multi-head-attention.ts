@@ -15,8 +15,8 @@ import type { Drop } from '../dropout.js';
 import { constantParameter, normalParameter, uniformParameter } from '../initialization.js';
 import { affine, zeroBias } from '../layers/linear.js';
 import { attentionFromTorch, attentionToTorch, type MultiHeadAttentionFromTorchOptions } from '../weights/attention.js';
+import type { ToTorchOptions } from '../weights/layouts/layouts.js';
 import { type BuiltOf, loaded } from '../weights/loaded.js';
-import type { ToTorchOptions } from '../weights/tensors.js';
 import {
   type AttentionHook,
   type AttentionHookName,

@@ -28,8 +28,8 @@ import { type LayerNorm, newNorm, type RMSNorm } from '../layers/norms.js';
 import { Module } from '../module.js';
 import { requireColumns } from '../shapes.js';
 import { blockFromTorch, blockToTorch, type TransformerBlockFromTorchOptions } from '../weights/block.js';
+import type { ToTorchOptions } from '../weights/layouts/layouts.js';
 import { type BuiltOf, loaded } from '../weights/loaded.js';
-import type { ToTorchOptions } from '../weights/tensors.js';
 
 type BlockBias = (typeof BLOCK_BIASES)[number];
 

@@ -7,18 +7,10 @@ import type { MultiHeadAttentionOptions } from '../attention/multi-head-options.
 import { ATTENTION_BIASES, biasesFrom } from '../biases.js';
 import { readTensors, type Sizes, writeTensors } from './copy.js';
 import { type Misfit, requireFit, unless } from './fit.js';
-import { recognised, type Signs, writtenAs } from './names.js';
+import { ATTENTIONS, type TorchLayout, type ToTorchOptions } from './layouts/layouts.js';
+import { recognised, type Signs, signsOf, writtenAs } from './names.js';
 import { permuteRotary, type RotaryLayout } from './permute-rotary.js';
-import {
-  bias,
-  buffer,
-  linear,
-  matrix,
-  type TorchLayout,
-  type TorchTensor,
-  type ToTorchOptions,
-  vector,
-} from './tensors.js';
+import type { AttentionLayout, TorchTensor } from './tensors.js';
 
 /** Everything else is found in the weights: widths, biases, heads of K and V, extra keys. */
 export interface MultiHeadAttentionFromTorchOptions
@@ -50,71 +42,11 @@ const OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof MultiHeadAttentionFromTorchOptions)[];
 
-/** The name by which an attention's layout is recognised. */
-const SIGNS: Signs<TorchLayout> = {
-  torch: 'out_proj.weight',
-  gpt2: 'c_attn.weight',
-  llama: 'o_proj.weight',
-  meta: 'wo.weight',
-};
+const SIGNS: Signs<TorchLayout> = /* @__PURE__ */ signsOf(ATTENTIONS);
 
-/** Which columns of Q and K turn together, where the layout says. */
-const ROTARY: { readonly [Layout in TorchLayout]?: RotaryLayout } = { llama: 'half-split', meta: 'interleaved' };
-
-/**
- * The tensors of one attention.
- *
- * https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html; modeling_gpt2.py and modeling_llama.py
- * of huggingface/transformers; model.py of meta-llama/llama.
- *
- * @param isSeparate  torch's three matrices instead of one, which it has where kDim or vDim is not dModel
- */
+/** The tensors of one attention. @param isSeparate  see AttentionLayout */
 export function attentionTensors(layout: TorchLayout, isSeparate = false): TorchTensor[] {
-  switch (layout) {
-    case 'torch':
-      return [
-        ...(isSeparate
-          ? [
-              linear('q_proj_weight', 'W_Q', 'dModel', 'dModel'),
-              linear('k_proj_weight', 'W_K', 'kDim', 'dModel'),
-              linear('v_proj_weight', 'W_V', 'vDim', 'dModel'),
-            ]
-          : [linear('in_proj_weight', 'W_Q W_K W_V', 'dModel', 'dModel')]),
-        bias('in_proj_bias', 'b_Q b_K b_V', 'dModel'),
-        linear('out_proj.weight', 'W_O', 'dModel', 'dModel'),
-        bias('out_proj.bias', 'b_O', 'dModel'),
-        { ...vector('bias_k', 'bias_K', 'dModel', 'extra key'), form: 'row' },
-        { ...vector('bias_v', 'bias_V', 'dModel', 'extra key'), form: 'row' },
-      ];
-    case 'gpt2':
-      return [
-        matrix('c_attn.weight', 'W_Q W_K W_V', 'dModel', 'dModel'),
-        bias('c_attn.bias', 'b_Q b_K b_V', 'dModel'),
-        matrix('c_proj.weight', 'W_O', 'dModel', 'dModel'),
-        bias('c_proj.bias', 'b_O', 'dModel'),
-        buffer('bias'), // the causal mask
-        buffer('masked_bias'),
-      ];
-    case 'llama':
-      return [
-        linear('q_proj.weight', 'W_Q', 'dModel', 'q'),
-        linear('k_proj.weight', 'W_K', 'dModel', 'k'),
-        linear('v_proj.weight', 'W_V', 'dModel', 'v'),
-        linear('o_proj.weight', 'W_O', 'z', 'dModel'),
-        bias('q_proj.bias', 'b_Q', 'q'), // Qwen2 has these three
-        bias('k_proj.bias', 'b_K', 'k'),
-        bias('v_proj.bias', 'b_V', 'v'),
-        bias('o_proj.bias', 'b_O', 'dModel'),
-        buffer('rotary_emb.inv_freq'),
-      ];
-    case 'meta':
-      return [
-        linear('wq.weight', 'W_Q', 'dModel', 'q'),
-        linear('wk.weight', 'W_K', 'dModel', 'k'),
-        linear('wv.weight', 'W_V', 'dModel', 'v'),
-        linear('wo.weight', 'W_O', 'z', 'dModel'),
-      ];
-  }
+  return ATTENTIONS[layout].tensors(isSeparate);
 }
 
 /** What `new MultiHeadAttention` and `loadStateDict` have to be given. */
@@ -140,7 +72,7 @@ export function attentionFromTorch(
       vDim: size('vDim'),
       bias: biasesFrom(ATTENTION_BIASES, (name) => state.has(name)),
       addBiasKeyValue: state.has('bias_K'),
-      causal: causal === undefined ? layout !== 'torch' : causal,
+      causal: causal === undefined ? (ATTENTIONS[layout].isCausal ?? false) : causal,
       rope: turnedFromTorch(where, layout, rope, heads, state),
     },
     state,
@@ -181,7 +113,7 @@ export function attentionMisfits(
   const own = ATTENTION_BIASES.filter((name) => attention[name] !== undefined);
   const biases = [...own, ...feedForward];
   const withoutO = own.filter((name) => name !== 'b_O');
-  const isStacked = layout === 'torch' || layout === 'gpt2'; // Q, K and V in one matrix, as wide as dModel each
+  const { isStacked, hasBiases, hasContext }: AttentionLayout = ATTENTIONS[layout];
   const width = `dModel / numHeads = ${dModel} / ${numHeads}`;
   return [
     ...unless(!isStacked || dModel % numHeads === 0, 'numHeads', `a divisor of dModel = ${dModel}`, numHeads),
@@ -189,10 +121,10 @@ export function attentionMisfits(
     ...unless(!isStacked || dK * numHeads === dModel, 'dK', width, dK),
     ...unless(!isStacked || dV * numHeads === dModel, 'dV', width, dV),
     ...unless(!isStacked || withoutO.length % 3 === 0, 'bias', 'the same for b_Q, b_K and b_V', own.join(', ')),
-    ...unless(layout !== 'meta' || biases.length === 0, 'bias', false, biases.join(', ')),
-    ...unless(layout === 'torch' || kDim === dModel, 'kDim', `dModel = ${dModel}`, kDim),
-    ...unless(layout === 'torch' || vDim === dModel, 'vDim', `dModel = ${dModel}`, vDim),
-    ...unless(layout === 'torch' || bias_K === undefined, 'addBiasKeyValue', false, true),
+    ...unless(hasBiases === true || biases.length === 0, 'bias', false, biases.join(', ')),
+    ...unless(hasContext === true || kDim === dModel, 'kDim', `dModel = ${dModel}`, kDim),
+    ...unless(hasContext === true || vDim === dModel, 'vDim', `dModel = ${dModel}`, vDim),
+    ...unless(hasContext === true || bias_K === undefined, 'addBiasKeyValue', false, true),
     ...unless(sinks === undefined, 'sinks', false, true),
   ];
 }
@@ -222,7 +154,7 @@ export function turnedFromTorch(
   heads: HeadShape,
   state: Map<string, StoredTensor>,
 ): RopeOptions | false {
-  const from = ROTARY[layout];
+  const from = ATTENTIONS[layout].rotary;
   const turned = ropeOption(where, rope === undefined ? from !== undefined : rope, heads.dK);
   if (turned === undefined || from === undefined) return turned ?? false;
   const asked = typeof rope === 'object' ? rope.interleaved : undefined;
@@ -241,7 +173,7 @@ export function turnedToTorch(
   { rope, heads }: TurnedAttention,
   parameters: ReadonlyMap<string, Matrix>,
 ): ReadonlyMap<string, Matrix> {
-  const to = ROTARY[layout];
+  const to = ATTENTIONS[layout].rotary;
   if (rope === undefined || to === undefined) return parameters;
   const turn = turning(heads, rope.interleaved ? 'interleaved' : 'half-split', to, rope.dim);
   return new Map([...parameters].map(([name, parameter]) => [name, turn(name, parameter)]));

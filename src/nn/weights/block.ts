@@ -16,17 +16,9 @@ import {
 } from './attention.js';
 import { readTensors, writeTensors } from './copy.js';
 import { type Misfit, requireFit, unless } from './fit.js';
-import { recognised, type Signs, writtenAs } from './names.js';
-import {
-  bias,
-  linear,
-  matrix,
-  type TorchLayout,
-  type TorchTensor,
-  type ToTorchOptions,
-  vector,
-  within,
-} from './tensors.js';
+import { ATTENTIONS, BLOCKS, type TorchLayout, type ToTorchOptions } from './layouts/layouts.js';
+import { recognised, type Signs, signsOf, writtenAs } from './names.js';
+import type { BlockLayout, TorchTensor } from './tensors.js';
 
 /** Everything else is found in the weights. Whatever is not described here is as in MultiHeadAttentionFromTorchOptions. */
 export interface TransformerBlockFromTorchOptions extends Omit<MultiHeadAttentionFromTorchOptions, 'addZeroAttention'> {
@@ -53,91 +45,18 @@ const OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof TransformerBlockFromTorchOptions)[];
 
-/** The name by which a block's layout is recognised. */
-const SIGNS: Signs<TorchLayout> = {
-  torch: 'linear1.weight',
-  gpt2: 'attn.c_attn.weight',
-  llama: 'self_attn.o_proj.weight',
-  meta: 'attention.wo.weight',
-};
+const SIGNS: Signs<TorchLayout> = /* @__PURE__ */ signsOf(BLOCKS);
 
-/** Every activation that works on single entries, the usual ones first. */
-function entrywise(...usual: Activation[]): readonly Activation[] {
-  return [...new Set([...usual, ...(Object.keys(ACTIVATIONS) as Activation[])])];
+/** The activations that a layout can have, the usual ones first. */
+function activationsOf({ activations, hasAllActivations }: BlockLayout): readonly Activation[] {
+  return hasAllActivations
+    ? [...new Set([...activations, ...(Object.keys(ACTIVATIONS) as Activation[])])]
+    : activations;
 }
 
-/** What a layout takes for granted; of activations and placements the usual one first. */
-const STYLES: Record<
-  TorchLayout,
-  { norm: Norm; activations: readonly Activation[]; placements: readonly Placement[] }
-> = {
-  torch: { norm: 'layer', activations: /* @__PURE__ */ entrywise('relu'), placements: ['post', 'pre'] },
-  gpt2: { norm: 'layer', activations: /* @__PURE__ */ entrywise('gelu-tanh', 'gelu'), placements: ['pre'] },
-  llama: { norm: 'rms', activations: ['swiglu'], placements: ['pre'] },
-  meta: { norm: 'rms', activations: ['swiglu'], placements: ['pre'] },
-};
-
-type Norm = 'layer' | 'rms';
-type Placement = 'pre' | 'post';
-
-/** Norms have biases all or none. */
-export const normBias = (name: string, norm: string): TorchTensor => vector(name, `${norm}.bias`, 'dModel', 'normBias');
-
-/**
- * The tensors of one block.
- *
- * https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoderLayer.html; modeling_gpt2.py and
- * modeling_llama.py of huggingface/transformers; model.py of meta-llama/llama.
- */
+/** The tensors of one block. */
 export function blockTensors(layout: TorchLayout): TorchTensor[] {
-  const attention = attentionTensors(layout);
-  switch (layout) {
-    case 'torch':
-      return [
-        ...within('self_attn.', 'attention.', attention),
-        linear('linear1.weight', 'feedForward.W_1', 'dModel', 'dHidden'),
-        bias('linear1.bias', 'feedForward.b_1', 'dHidden'),
-        linear('linear2.weight', 'feedForward.W_2', 'dHidden', 'dModel'),
-        bias('linear2.bias', 'feedForward.b_2', 'dModel'),
-        vector('norm1.weight', 'norm1.gain', 'dModel'),
-        normBias('norm1.bias', 'norm1'),
-        vector('norm2.weight', 'norm2.gain', 'dModel'),
-        normBias('norm2.bias', 'norm2'),
-      ];
-    case 'gpt2':
-      return [
-        vector('ln_1.weight', 'norm1.gain', 'dModel'),
-        normBias('ln_1.bias', 'norm1'),
-        ...within('attn.', 'attention.', attention),
-        vector('ln_2.weight', 'norm2.gain', 'dModel'),
-        normBias('ln_2.bias', 'norm2'),
-        matrix('mlp.c_fc.weight', 'feedForward.W_1', 'dModel', 'dHidden'),
-        bias('mlp.c_fc.bias', 'feedForward.b_1', 'dHidden'),
-        matrix('mlp.c_proj.weight', 'feedForward.W_2', 'dHidden', 'dModel'),
-        bias('mlp.c_proj.bias', 'feedForward.b_2', 'dModel'),
-      ];
-    case 'llama':
-      return [
-        vector('input_layernorm.weight', 'norm1.gain', 'dModel'),
-        ...within('self_attn.', 'attention.', attention),
-        vector('post_attention_layernorm.weight', 'norm2.gain', 'dModel'),
-        linear('mlp.gate_proj.weight', 'feedForward.W_1', 'dModel', 'dHidden'),
-        linear('mlp.up_proj.weight', 'feedForward.W_3', 'dModel', 'dHidden'),
-        linear('mlp.down_proj.weight', 'feedForward.W_2', 'dHidden', 'dModel'),
-        bias('mlp.gate_proj.bias', 'feedForward.b_1', 'dHidden'),
-        bias('mlp.up_proj.bias', 'feedForward.b_3', 'dHidden'),
-        bias('mlp.down_proj.bias', 'feedForward.b_2', 'dModel'),
-      ];
-    case 'meta':
-      return [
-        vector('attention_norm.weight', 'norm1.gain', 'dModel'),
-        ...within('attention.', 'attention.', attention),
-        vector('ffn_norm.weight', 'norm2.gain', 'dModel'),
-        linear('feed_forward.w1.weight', 'feedForward.W_1', 'dModel', 'dHidden'),
-        linear('feed_forward.w3.weight', 'feedForward.W_3', 'dModel', 'dHidden'),
-        linear('feed_forward.w2.weight', 'feedForward.W_2', 'dHidden', 'dModel'),
-      ];
-  }
+  return BLOCKS[layout].tensors(attentionTensors(layout));
 }
 
 /** What `new TransformerBlock` and `loadStateDict` have to be given. */
@@ -160,7 +79,7 @@ export function blockFromTorch(
       ...heads,
       dHidden: sizes.get('dHidden') as number,
       ...blockBiases(state),
-      causal: causal === undefined ? layout !== 'torch' : causal,
+      causal: causal === undefined ? (ATTENTIONS[layout].isCausal ?? false) : causal,
       rope: turnedFromTorch(where, layout, rope, heads, state),
     },
     state,
@@ -171,9 +90,10 @@ export function blockFromTorch(
 export function styleOf(
   where: string,
   layout: TorchLayout,
-  asked: { activation?: Activation; normPlacement?: Placement },
+  asked: { activation?: Activation; normPlacement?: 'pre' | 'post' },
 ) {
-  const { norm, activations, placements } = STYLES[layout];
+  const { norm, placements } = BLOCKS[layout];
+  const activations = activationsOf(BLOCKS[layout]);
   const { activation = activations[0], normPlacement = placements[0] } = asked;
   requireChoice(where, `activation in layout '${layout}'`, activation, activations);
   requireChoice(where, `normPlacement in layout '${layout}'`, normPlacement, placements);
@@ -193,7 +113,7 @@ export interface StoredBlock {
     readonly [name in (typeof FEED_FORWARD_BIASES)[number]]?: Matrix;
   };
   readonly norm1: object;
-  readonly normPlacement: Placement;
+  readonly normPlacement: 'pre' | 'post';
   namedParameters(): Map<string, Matrix>;
 }
 
@@ -208,7 +128,8 @@ export function blockToTorch(where: string, block: StoredBlock, options: ToTorch
 /** The options of a block that a layout has no place for, or would read as another function. */
 export function blockMisfits(layout: TorchLayout, block: StoredBlock): Misfit[] {
   const { attention, feedForward, normPlacement } = block;
-  const { norm, activations, placements } = STYLES[layout];
+  const { norm, placements } = BLOCKS[layout];
+  const activations = activationsOf(BLOCKS[layout]);
   const { activation } = feedForward;
   const own = block.norm1 instanceof RMSNorm ? 'rms' : 'layer';
   const biases = FEED_FORWARD_BIASES.filter((name) => feedForward[name] !== undefined);

@@ -4,23 +4,21 @@ import type { Matrix } from '../../matrix/matrix.js';
 import type { RopeOptions } from '../../ops/rotary.js';
 import type { Activation } from '../layers/feed-forward.js';
 import { headsFromTorch, turnedFromTorch, turnedToTorch } from './attention.js';
-import { blockBiases, blockMisfits, blockTensors, normBias, type StoredBlock, styleOf } from './block.js';
+import { blockBiases, blockMisfits, blockTensors, type StoredBlock, styleOf } from './block.js';
 import { readTensors, writeTensors } from './copy.js';
 import { type Misfit, requireFit, unless } from './fit.js';
-import { layoutOf, prefixHint, requireAllUnder, requireTensors, type Signs, tensorsUnder, writtenAs } from './names.js';
+import { BLOCKS, type CausalLMLayout, MODELS, type ToTorchOptions } from './layouts/layouts.js';
 import {
-  buffer,
-  linear,
-  matrix,
-  type TorchLayout,
-  type TorchTensor,
-  type ToTorchOptions,
-  vector,
-  within,
-} from './tensors.js';
-
-/** The layouts of whole language models. */
-export type CausalLMLayout = Exclude<TorchLayout, 'torch'>;
+  layoutOf,
+  prefixHint,
+  requireAllUnder,
+  requireTensors,
+  type Signs,
+  signsOf,
+  tensorsUnder,
+  writtenAs,
+} from './names.js';
+import { buffer, linear, type ModelLayout, matrix, normBias, type TorchTensor, vector, within } from './tensors.js';
 
 /** Everything else is found in the weights. Whatever is not described here is as in CausalLMOptions. */
 export interface CausalLMFromTorchOptions {
@@ -65,28 +63,20 @@ const OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof CausalLMFromTorchOptions)[];
 
-/** Names of a layout: its table, its layers, the matrix to the logits, and what Hugging Face's models put before the rest. */
-const NAMES: Record<CausalLMLayout, { table: string; layers: string; head: string; base: string }> = {
-  gpt2: { table: 'wte.weight', layers: 'h', head: 'lm_head.weight', base: 'transformer.' },
-  llama: { table: 'embed_tokens.weight', layers: 'layers', head: 'lm_head.weight', base: 'model.' },
-  meta: { table: 'tok_embeddings.weight', layers: 'layers', head: 'output.weight', base: '' },
-};
+const SIGNS: Signs<CausalLMLayout> = /* @__PURE__ */ signsOf(MODELS);
 
-const SIGNS = /* @__PURE__ */ (() =>
-  Object.fromEntries(Object.entries(NAMES).map(([layout, { table }]) => [layout, table])))() as Signs<CausalLMLayout>;
-
-function modelTensors(layout: CausalLMLayout, numLayers: number): TorchTensor[] {
-  const { table, layers, head } = NAMES[layout];
+/** The tensors of one model. */
+export function modelTensors(layout: CausalLMLayout, numLayers: number): TorchTensor[] {
+  const { sign, positions, layers, norm, head, buffers = [] }: ModelLayout = MODELS[layout];
   const block = blockTensors(layout);
   return [
-    matrix(table, 'embedding.table', 'vocabularySize', 'dModel'),
-    ...(layout === 'gpt2' ? [matrix('wpe.weight', 'learnedPositions.table', 'capacity', 'dModel')] : []),
+    matrix(sign, 'embedding.table', 'vocabularySize', 'dModel'),
+    ...(positions === undefined ? [] : [matrix(positions, 'learnedPositions.table', 'capacity', 'dModel')]),
     ...Array.from({ length: numLayers }, (_, i) => within(`${layers}.${i}.`, `layers.${i}.`, block)).flat(),
-    vector(layout === 'gpt2' ? 'ln_f.weight' : 'norm.weight', 'norm.gain', 'dModel'),
-    ...(layout === 'gpt2' ? [normBias('ln_f.bias', 'norm')] : []),
+    vector(`${norm}.weight`, 'norm.gain', 'dModel'),
+    ...(BLOCKS[layout].norm === 'layer' ? [normBias(`${norm}.bias`, 'norm')] : []),
     linear(head, 'head.W', 'dModel', 'vocabularySize', 'head'),
-    ...(layout === 'meta' ? [buffer('rope.freqs')] : []),
-    ...(layout === 'llama' ? [buffer('rotary_emb.inv_freq')] : []),
+    ...buffers.map(buffer),
   ];
 }
 
@@ -111,12 +101,13 @@ export function modelFromTorch(
   );
   const { dModel, ...heads } = headsFromTorch(where, layout, sizes, numHeads);
   const size = (name: string) => sizes.get(name) as number;
-  if (layout === 'gpt2' && capacity !== undefined && capacity !== size('capacity')) {
-    const rule = `capacity must be absent or that of wpe.weight, ${size('capacity')}`;
+  const { positions: learned }: ModelLayout = MODELS[layout];
+  if (learned !== undefined && capacity !== undefined && capacity !== size('capacity')) {
+    const rule = `capacity must be absent or that of ${learned}, ${size('capacity')}`;
     throw shapeError(where, rule, `got ${describe(capacity)}`);
   }
   const positions =
-    layout === 'gpt2'
+    learned !== undefined
       ? ({ positions: 'learned', capacity: size('capacity'), rope } as const)
       : ({ capacity, rope: turnedFromTorch(where, layout, rope, heads, state) || undefined } as const);
   return {
@@ -146,7 +137,7 @@ function namesUnder(where: string, stored: ReadonlyMap<string, StoredTensor>, pr
     const numLayers = countLayers(where, layout, given);
     return { given, layout, numLayers, tensors: requireTensors(where, modelTensors(layout, numLayers), given) };
   };
-  const bases = Object.values(NAMES).map(({ base }) => base);
+  const bases = Object.values(MODELS).map(({ base }) => base);
   return read(prefix, (otherwise) =>
     prefixHint(where, stored, prefix, Object.values(SIGNS), read, { bases, otherwise }),
   );
@@ -171,14 +162,15 @@ export function modelToTorch(
   const { positions, layers } = model;
   const { layout, prefix } = writtenAs(where, options, SIGNS, positions === 'learned' ? 'gpt2' : 'llama');
   requireFit(where, SIGNS, layout, (other) => modelMisfits(other, model));
-  const { base, head } = NAMES[layout];
+  const { base, head } = MODELS[layout];
   const tensors = modelTensors(layout, layers.length).map((t) => (t.name === head ? t : { ...t, name: base + t.name }));
   const parameters = turnedToTorch(layout, layers[0].attention, model.namedParameters());
   return writeTensors(where, layout, tensors, parameters, prefix);
 }
 
 function modelMisfits(layout: CausalLMLayout, { positions, layers }: StoredModel): Misfit[] {
-  const asked = layout === 'gpt2' ? 'learned' : 'rope';
+  const { positions: learned }: ModelLayout = MODELS[layout];
+  const asked = learned === undefined ? 'rope' : 'learned';
   const ofLayer = layers.map((layer) => blockMisfits(layout, layer)).find(({ length }) => length > 0) ?? [];
   return [...unless(positions === asked, 'positions', `'${asked}'`, `'${positions}'`), ...ofLayer];
 }
@@ -190,7 +182,7 @@ function isTiedState(
   given: ReadonlyMap<string, StoredTensor>,
   asked: boolean | undefined,
 ): boolean {
-  const { table, head } = NAMES[layout];
+  const { sign: table, head } = MODELS[layout];
   const own = given.get(head);
   if (own === undefined && asked === false) {
     throw shapeError(where, `the state must hold ${head} where tieEmbeddings is false`, 'it does not');
@@ -203,7 +195,7 @@ function isTiedState(
 
 /** Without what Hugging Face's models with a head put before all other names; the bare models do not. */
 function withoutBase(where: string, given: Map<string, StoredTensor>): Map<string, StoredTensor> {
-  const { base } = Object.values(NAMES).find((names) => names.base !== '' && given.has(names.base + names.table)) ?? {};
+  const { base } = Object.values(MODELS).find((names) => names.base !== '' && given.has(names.base + names.sign)) ?? {};
   if (base === undefined) return given;
   const bare = new Map<string, StoredTensor>();
   for (const [name, tensor] of given) {
@@ -221,7 +213,7 @@ const WEIGHTS_OF_A_LAYER = 6;
 const MANY_LAYERS = 1024;
 
 function countLayers(where: string, layout: CausalLMLayout, given: ReadonlyMap<string, unknown>): number {
-  const { layers } = NAMES[layout];
+  const { layers } = MODELS[layout];
   const weights = new Set(blockTensors(layout).map(({ name }) => name));
   const found = new Map<string, number>();
   for (const name of given.keys()) {

@@ -4,7 +4,7 @@ import { storedFloats } from '../../core/stored-floats.js';
 import { isSameShape, type StoredTensor } from '../../core/stored-tensor.js';
 import { type Matrix, requireMatrix } from '../../matrix/matrix.js';
 import { inGroups } from './names.js';
-import type { TorchLayout, TorchTensor } from './tensors.js';
+import type { TorchTensor } from './tensors.js';
 
 // Between the tensors of a layout and our parameters, in both directions.
 
@@ -36,7 +36,7 @@ export function readTensors(
 /** The stored tensors of our parameters. */
 export function writeTensors(
   where: string,
-  called: TorchLayout,
+  called: string,
   layout: readonly TorchTensor[],
   parameters: ReadonlyMap<string, Matrix>,
   prefix = '',

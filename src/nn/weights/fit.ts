@@ -1,6 +1,5 @@
 import { shapeError } from '../../core/errors.js';
 import type { Signs } from './names.js';
-import type { TorchLayout } from './tensors.js';
 
 /** An option that would have to be another for a layout to have a place for a layer. */
 export interface Misfit {
@@ -15,7 +14,7 @@ export function unless(holds: boolean, option: string, must: unknown, got: unkno
 }
 
 /** A layout that has no place for a layer is refused with the options that would have to change, there and elsewhere. */
-export function requireFit<Layout extends TorchLayout>(
+export function requireFit<Layout extends string>(
   where: string,
   signs: Signs<Layout>,
   layout: Layout,

@@ -1,12 +1,17 @@
 import { describe, kindError, requireChoice, requireOptions, ShapeError, shapeError } from '../../core/errors.js';
 import { nameList } from '../../core/name-list.js';
 import { isShape, type StoredTensor } from '../../core/stored-tensor.js';
-import type { TorchLayout, TorchTensor } from './tensors.js';
+import type { TorchTensor } from './tensors.js';
 
 // The names of a checkpoint: whose they are, what stands before them, which are missing or left over.
 
 /** By layout, the name by which it is recognised. */
-export type Signs<Layout extends TorchLayout> = Readonly<Record<Layout, string>>;
+export type Signs<Layout extends string> = Readonly<Record<Layout, string>>;
+
+export function signsOf<Name extends string>(layouts: Readonly<Record<Name, { sign: string }>>): Signs<Name> {
+  const signs = Object.entries<{ sign: string }>(layouts).map(([name, { sign }]) => [name, sign]);
+  return Object.fromEntries(signs);
+}
 
 /** The tensors whose names begin with the prefix, without it. */
 export function tensorsUnder(where: string, state: unknown, prefix: unknown = ''): Map<string, StoredTensor> {
@@ -50,7 +55,7 @@ export function requireAllUnder(
 }
 
 /** The layout whose sign is among the names. */
-export function layoutOf<Layout extends TorchLayout>(
+export function layoutOf<Layout extends string>(
   where: string,
   signs: Signs<Layout>,
   given: ReadonlyMap<string, unknown>,
@@ -65,7 +70,7 @@ export function layoutOf<Layout extends TorchLayout>(
 }
 
 /** What lies under a prefix, and the tensors of its layout that are there: all that lies there. */
-export function recognised<Layout extends TorchLayout>(
+export function recognised<Layout extends string>(
   where: string,
   state: unknown,
   prefix: string | undefined,
@@ -133,7 +138,7 @@ export function prefixHint(
 }
 
 /** The layout to write, and the prefix of its names. */
-export function writtenAs<Layout extends TorchLayout>(
+export function writtenAs<Layout extends string>(
   where: string,
   options: { layout?: unknown; prefix?: unknown },
   signs: Signs<Layout>,

@@ -1,19 +1,56 @@
 // nn/weights: names and shapes of other libraries' checkpoints, in both directions. Knows our parameters by name, and
 // computes nothing with them.
 
-// Checkpoints of other libraries. A layout is a list of the tensors that they store; it is read in both directions.
+import type { Activation } from '../layers/feed-forward.js';
+import type { RotaryLayout } from './permute-rotary.js';
 
-/**
- * Whose names and shapes: 'torch' is nn.MultiheadAttention and nn.TransformerEncoderLayer, 'gpt2' and 'llama' are
- * Hugging Face's models of that name, 'meta' is LLaMA as its authors store it.
- */
-export type TorchLayout = 'torch' | 'gpt2' | 'llama' | 'meta';
+// What a layout is made of: lists of the tensors that a library stores, and what it takes for granted.
 
-export interface ToTorchOptions {
-  /** Default: see the method. */
-  layout?: TorchLayout;
-  /** Put before every name, as 'layers.0.self_attn.'. Default ''. */
-  prefix?: string;
+export interface AttentionLayout {
+  /** The name by which it is recognised. */
+  sign: string;
+  /** @param isSeparate  there are three matrices where there usually is one: the inputs of K or V are not dModel wide */
+  tensors: (isSeparate: boolean) => TorchTensor[];
+  /** Whether its layers are causal unless something else is asked for. */
+  isCausal?: boolean;
+  /** Q, K and V are in one matrix, as wide as dModel each. */
+  isStacked?: boolean;
+  hasBiases?: boolean;
+  /** It has a place for kDim, vDim and addBiasKeyValue. */
+  hasContext?: boolean;
+  /** Which columns of Q and K turn together, where the layout says. */
+  rotary?: RotaryLayout;
+}
+
+export interface BlockLayout {
+  /** The name by which it is recognised. */
+  sign: string;
+  /** @param attention  the tensors of the block's attention, without their place in it */
+  tensors: (attention: TorchTensor[]) => TorchTensor[];
+  norm: 'layer' | 'rms';
+  /** The usual ones first. */
+  activations: readonly Activation[];
+  /** Whether it can have every other one that works entry by entry. */
+  hasAllActivations?: boolean;
+  /** The usual one first. */
+  placements: readonly ('pre' | 'post')[];
+}
+
+export interface ModelLayout {
+  /** The name by which it is recognised: that of the embeddings' table. */
+  sign: string;
+  /** That of the table of learned positions; absent: positions are turned in. */
+  positions?: string;
+  /** That of the matrix to the logits. */
+  head: string;
+  /** What stands before the number of a layer. */
+  layers: string;
+  /** What Hugging Face's models with a head put before all names but that of the head, or ''. */
+  base: string;
+  /** That of the last norm, without '.weight' and '.bias'. */
+  norm: string;
+  /** What may be there and is left aside. */
+  buffers?: readonly string[];
 }
 
 /** One stored tensor. */
@@ -47,6 +84,9 @@ export const vector = (name: string, parts: string, cols: string, group?: string
 
 /** A bias: in every layer of a model, or in none. */
 export const bias = (name: string, parts: string, cols: string): TorchTensor => vector(name, parts, cols, name);
+
+/** Norms have biases all or none. */
+export const normBias = (name: string, norm: string): TorchTensor => vector(name, `${norm}.bias`, 'dModel', 'normBias');
 
 export const buffer = (name: string): TorchTensor => {
   return { name, parts: [], form: 'vector', rows: '', cols: '' };

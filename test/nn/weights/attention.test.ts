@@ -3,7 +3,7 @@ import type { StoredTensor } from '../../../src/core/stored-tensor.js';
 import { Matrix } from '../../../src/matrix/matrix.js';
 import { MultiHeadAttention } from '../../../src/nn/attention/multi-head-attention.js';
 import { attentionFromTorch, attentionTensors, attentionToTorch } from '../../../src/nn/weights/attention.js';
-import type { TorchLayout } from '../../../src/nn/weights/tensors.js';
+import type { TorchLayout } from '../../../src/nn/weights/layouts/layouts.js';
 import { expectClose, expectSame } from '../../support/compare.js';
 import { filled, pictures, storedBeside, storedLinear, storedVector } from '../../support/stored.js';
 import { forEachTwin } from '../../support/twins.js';

@@ -3,7 +3,7 @@ import type { StoredTensor } from '../../../src/core/stored-tensor.js';
 import { Matrix } from '../../../src/matrix/matrix.js';
 import { TransformerBlock } from '../../../src/nn/models/transformer-block.js';
 import { blockFromTorch, blockMisfits, blockTensors, blockToTorch, styleOf } from '../../../src/nn/weights/block.js';
-import type { TorchLayout } from '../../../src/nn/weights/tensors.js';
+import type { TorchLayout } from '../../../src/nn/weights/layouts/layouts.js';
 import { expectSame } from '../../support/compare.js';
 import { filled, pictures, storedBeside, storedLinear, storedVector } from '../../support/stored.js';
 

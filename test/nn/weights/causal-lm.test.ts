@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { StoredTensor } from '../../../src/core/stored-tensor.js';
 import { CausalLM } from '../../../src/nn/models/causal-lm.js';
-import { type CausalLMLayout, modelFromTorch, modelToTorch } from '../../../src/nn/weights/causal-lm.js';
+import { modelFromTorch, modelToTorch } from '../../../src/nn/weights/causal-lm.js';
+import type { CausalLMLayout } from '../../../src/nn/weights/layouts/layouts.js';
 import { expectSame } from '../../support/compare.js';
 import { filled, pictures, storedBeside, storedLinear, storedVector } from '../../support/stored.js';
 

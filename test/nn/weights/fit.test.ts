@@ -8,7 +8,7 @@ import { CausalLM } from '../../../src/nn/models/causal-lm.js';
 import type { CausalLMOptions } from '../../../src/nn/models/causal-lm-options.js';
 import { TransformerBlock, type TransformerBlockOptions } from '../../../src/nn/models/transformer-block.js';
 import { requireFit, unless } from '../../../src/nn/weights/fit.js';
-import type { TorchLayout } from '../../../src/nn/weights/tensors.js';
+import type { TorchLayout } from '../../../src/nn/weights/layouts/layouts.js';
 import { filled, pictures } from '../../support/stored.js';
 
 describe('requireFit', () => {

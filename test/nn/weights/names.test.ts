@@ -13,6 +13,7 @@ import {
   recognised,
   requireAllUnder,
   requireTensors,
+  signsOf,
   tensorsUnder,
   writtenAs,
 } from '../../../src/nn/weights/names.js';
@@ -45,6 +46,10 @@ function recommended(message: string): string | undefined {
 describe('names', () => {
   const SIGNS = { torch: 'a.weight', llama: 'out.a.weight' } as const;
   const rule = 'f: the state must hold one of a.weight, out.a.weight';
+
+  it('signsOf picks the sign of each', () => {
+    expect(signsOf({ torch: { sign: 'a' }, meta: { sign: 'b' } })).toEqual({ torch: 'a', meta: 'b' });
+  });
 
   it('tensorsUnder takes those of a prefix', () => {
     const state = map('x.c.weight', 'x.c.bias', 'y');
