@@ -22,9 +22,9 @@ import {
   TransformerBlock,
   valueAndGrad,
 } from 'qkv';
+import { outcome } from '../calls/outcome.js';
+import { OPTION_CASES } from '../calls/registry.js';
 import { GRADIENT_CASES } from '../ops/gradient-cases.js';
-import { outcome } from '../options/case.js';
-import { OPTION_CASES } from '../options/registry.js';
 import { tapeGradients } from '../support/differences.js';
 
 // Calls whose results are kept to the bit. Sizes lie past every edge that changes an order of summation: 256 terms of a

@@ -1,5 +1,6 @@
 import { capabilities, Matrix, setKernels, setSeed } from '../../src/index.js';
-import { GOOD_CALLS, type GoodCall, invoke } from './calls.js';
+import { type GoodCall, invoke } from '../calls/callable.js';
+import { GOOD_CALLS } from '../calls/registry.js';
 import { grammarFault } from './grammar.js';
 import { libraryState, picture, stateAfter } from './state.js';
 

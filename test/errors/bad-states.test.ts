@@ -7,7 +7,7 @@ import {
   TransformerBlock,
   writeSafetensors,
 } from '../../src/index.js';
-import { GOOD_CALLS } from './calls.js';
+import { GOOD_CALLS } from '../calls/registry.js';
 import { grammarFault } from './grammar.js';
 import { picture } from './state.js';
 

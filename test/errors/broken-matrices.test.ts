@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import * as qkv from '../../src/index.js';
 import { Gradients, KVCache, Linear, Matrix, Module } from '../../src/index.js';
+import { type GoodCall, invoke } from '../calls/callable.js';
+import { CALLABLES, PLACES } from '../calls/places.js';
+import { GOOD_CALLS } from '../calls/registry.js';
 import { attempt } from './attempt.js';
-import { GOOD_CALLS, type GoodCall, invoke } from './calls.js';
 import { grammarFault } from './grammar.js';
-import { CALLABLES, PLACES } from './places.js';
 
 // A matrix can be broken after it was made: in plain JavaScript, by who resizes or transfers its buffer. Kernels would
 // then compute with what other calls left in their memory. Every door of the library has to see it.

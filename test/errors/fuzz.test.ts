@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
+import { PLACES, type TypedPlace } from '../calls/places.js';
 import { fc } from '../support/property.js';
 import { forEachTwin } from '../support/twins.js';
 import { attempt } from './attempt.js';
 import { junk } from './junk.js';
-import { PLACES, type TypedPlace } from './places.js';
 
 const NAMES = [...new Set(PLACES.map(({ name }) => name))];
 

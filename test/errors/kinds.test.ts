@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { Matrix, ShapeError } from '../../src/index.js';
+import { CALLABLES, PLACES, type TypedPlace } from '../calls/places.js';
+import { GOOD_CALLS } from '../calls/registry.js';
 import { attempt, text } from './attempt.js';
-import { GOOD_CALLS } from './calls.js';
 import { names } from './grammar.js';
-import { CALLABLES, PLACES, type TypedPlace } from './places.js';
 
 /** Values with the kinds they can pass for. */
 const VALUES: readonly [kinds: string[], value: unknown][] = [

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, test } from 'vitest';
+import { CALLABLES } from '../calls/places.js';
 import { answered, answerTo, mistakesOn } from './page.js';
-import { CALLABLES } from './places.js';
 
 const FILE = fileURLToPath(new URL('./messages.txt', import.meta.url));
 if (process.env.QKV_MESSAGES === 'write') writeFileSync(FILE, answered(readFileSync(FILE, 'utf8')));

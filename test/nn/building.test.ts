@@ -13,8 +13,9 @@ vi.mock('../../src/kernels/state.js', async (original) => {
 });
 
 import * as qkv from '../../src/index.js';
-import { GOOD_CALLS, type GoodCall, invoke } from '../errors/calls.js';
-import { CALLABLES } from '../errors/places.js';
+import { type GoodCall, invoke } from '../calls/callable.js';
+import { CALLABLES } from '../calls/places.js';
+import { GOOD_CALLS } from '../calls/registry.js';
 
 beforeAll(() => {
   const { Module, Instance } = WebAssembly;

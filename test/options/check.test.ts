@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Matrix } from '../../src/index.js';
-import { flatten, isSame, outcome, place, type Uses } from './case.js';
+import { type Uses, uses } from '../calls/callable.js';
+import { flatten, isSame, outcome } from '../calls/outcome.js';
 import { checkOption } from './check.js';
 
 interface Options {
@@ -8,8 +9,8 @@ interface Options {
   inner?: { base?: number };
 }
 
-async function check(call: (options: Options) => unknown, uses: Partial<Uses<Options>>): Promise<void> {
-  for (const one of place<Options>('f', {}, call, uses)) await checkOption(one, 1e-9);
+async function check(call: (options: Options) => unknown, table: Partial<Uses<Options>>): Promise<void> {
+  for (const one of uses<Options>({}, call, table)('f')) await checkOption(one, 1e-9);
 }
 
 describe('an option', () => {

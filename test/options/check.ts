@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
+import type { OptionCase } from '../calls/callable.js';
+import { flatten, isSame, outcome } from '../calls/outcome.js';
 import { expectClose } from '../support/compare.js';
-import { flatten, isSame, type OptionCase, outcome } from './case.js';
 
 /**
  * That an option counts. An ignored one makes both calls the same call, and the same call gives the same twice: then what

@@ -12,10 +12,11 @@ import {
   unpack,
   valueAndGrad,
 } from '../../src/index.js';
+import type { OptionCase } from '../calls/callable.js';
+import { flatten } from '../calls/outcome.js';
+import { sample } from '../calls/plain.js';
+import { OPTION_CASES } from '../calls/registry.js';
 import { forEachTwin } from '../support/twins.js';
-import { flatten, type OptionCase } from './case.js';
-import { sample } from './plain.js';
-import { OPTION_CASES } from './registry.js';
 
 // The backward of a call uses what its forward used: what the caller does to a list or an array in between changes no
 // gradient. (The data of a Matrix is another matter: see valueAndGrad.)

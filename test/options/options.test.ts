@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { listedOptions } from '../calls/listed.js';
+import { OPTION_CASES } from '../calls/registry.js';
 import { forEachTwin } from '../support/twins.js';
 import { checkOption } from './check.js';
-import { listedOptions } from './listed.js';
-import { OPTION_CASES } from './registry.js';
 
 const keys = [...new Set(OPTION_CASES.map(({ key }) => key))];
 

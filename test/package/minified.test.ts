@@ -4,7 +4,8 @@ import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type * as calls from '../errors/calls.js';
+import type * as callable from '../calls/callable.js';
+import type * as calls from '../calls/registry.js';
 import type * as page from '../errors/page.js';
 import { requireBuilt } from '../support/built.js';
 import { projectRoot } from '../support/source-modules.js';
@@ -16,13 +17,15 @@ import { makeFolder, removeFolder } from '../support/temporary.js';
 interface Bundle {
   qkv: typeof import('qkv');
   page: typeof page;
+  callable: typeof callable;
   calls: typeof calls;
 }
 
 const ENTRY = `
   export * as qkv from 'qkv';
   export * as page from './test/errors/page.js';
-  export * as calls from './test/errors/calls.js';
+  export * as callable from './test/calls/callable.js';
+  export * as calls from './test/calls/registry.js';
 `;
 
 async function bundled(folder: string, minify: boolean): Promise<Bundle> {
@@ -77,7 +80,8 @@ describe.each([
   });
 
   it('is printed under these names, to the last part', () => {
-    const { GOOD_CALLS, invoke } = bundle.calls;
+    const { GOOD_CALLS } = bundle.calls;
+    const { invoke } = bundle.callable;
     const { CausalLM, Gradients, Linear, Matrix, Module, ShapeError, TransformerBlock, valueAndGrad } = bundle.qkv;
     const built = Object.keys(GOOD_CALLS).filter((name) => name.startsWith('new '));
     for (const name of built) {

@@ -14,7 +14,7 @@ import {
   rowsOf,
   stack,
   table,
-} from '../../options/plain.js';
+} from '../../calls/plain.js';
 import { expectClose, expectSame, expectTable } from '../../support/compare.js';
 import { differences, expectGradients } from '../../support/differences.js';
 import type { Table } from '../../support/tensor.js';

@@ -5,15 +5,14 @@ import {
   type ClipGradNormOptions,
   type CosineScheduleOptions,
   clipGradNorm,
-  cosineSchedule,
   type GradCheckOptions,
-  gradCheck,
   Matrix,
   SGD,
   type SGDOptions,
 } from '../../src/index.js';
 import { gradientsLike, sparseLike } from '../train/support.js';
-import { type OptionCase, place, type Uses } from './case.js';
+import { type Callables, type GoodCall, missing, optioned, type Uses, uses } from './callable.js';
+import { square } from './fixtures.js';
 import { sample, table } from './plain.js';
 
 const start = sample(4, 2, 1);
@@ -68,7 +67,7 @@ function plainAdam(options: AdamOptions, isDecoupled: boolean) {
 
 const sgd: Uses<SGDOptions> = {
   learningRate: [
-    { value: 0.3, base: { learningRate: undefined as never }, needed: true, expected: plainSGD },
+    { value: 0.3, base: { learningRate: missing }, needed: true, expected: plainSGD },
     { value: 0, expected: () => start },
   ],
   momentum: [{ value: 0.7, expected: plainSGD }],
@@ -81,7 +80,7 @@ function adam(isDecoupled: boolean): Uses<AdamOptions> {
   const expected = (options: AdamOptions) => plainAdam(options, isDecoupled);
   return {
     learningRate: [
-      { value: 0.3, base: { learningRate: undefined as never }, needed: true, expected },
+      { value: 0.3, base: { learningRate: missing }, needed: true, expected },
       { value: 0, expected: () => start },
     ],
     betas: [
@@ -98,10 +97,10 @@ function adam(isDecoupled: boolean): Uses<AdamOptions> {
   };
 }
 
-const rates = (options: CosineScheduleOptions) => [0, 1, 2, 3, 5, 8, 9].map(cosineSchedule(options));
+const STEPS_OF_SCHEDULE = [0, 1, 2, 3, 5, 8, 9];
 
 function plainRates({ learningRate, warmupSteps, totalSteps, minimum = 0 }: CosineScheduleOptions): number[] {
-  return [0, 1, 2, 3, 5, 8, 9].map((step) => {
+  return STEPS_OF_SCHEDULE.map((step) => {
     if (step < warmupSteps) return (learningRate * step) / warmupSteps;
     const progress = Math.min(1, (step - warmupSteps) / (totalSteps - warmupSteps));
     return minimum + ((learningRate - minimum) * (1 + Math.cos(Math.PI * progress))) / 2;
@@ -113,26 +112,64 @@ const schedule = (options: Partial<CosineScheduleOptions>) => options as CosineS
 const [a, b] = [Matrix.from([[3, 4]]), Matrix.from([[5, 12]])];
 const two = gradientsLike([a, a], [b, b]);
 
-export const trainCases: OptionCase[] = [
-  ...place<SGDOptions>('new SGD', { learningRate: 0.1 }, (o) => trained((ps) => new SGD(ps, o)), sgd),
-  ...place<AdamOptions>('new Adam', { learningRate: 0.1 }, (o) => trained((ps) => new Adam(ps, o)), adam(false)),
-  ...place<AdamOptions>('new AdamW', { learningRate: 0.1 }, (o) => trained((ps) => new AdamW(ps, o)), adam(true)),
-  ...place<CosineScheduleOptions>('cosineSchedule', { learningRate: 2, warmupSteps: 2, totalSteps: 8 }, rates, {
-    learningRate: [{ value: 0.5, base: schedule({ learningRate: undefined }), needed: true, expected: plainRates }],
-    warmupSteps: [{ value: 3, base: schedule({ warmupSteps: undefined }), needed: true, expected: plainRates }],
-    totalSteps: [{ value: 9, base: schedule({ totalSteps: undefined }), needed: true, expected: plainRates }],
-    minimum: [{ value: 0.25, expected: plainRates }],
-  }),
-  ...place<ClipGradNormOptions>('clipGradNorm', {}, (o) => clipGradNorm(two, 1, o).norm, {
-    parameters: [
-      { value: [a], expected: () => 5 },
-      { value: [], expected: () => 0 },
-    ],
-  }),
-  ...place<GradCheckOptions>('gradCheck', {}, (o) => gradCheck((x) => x.exp().sum(), [start], o), {
+const rate = { learningRate: 0.1 };
+const momentum = { learningRate: 0.1, momentum: 0.9 };
+
+/** An optimiser that has made one step, with a gradient for the next, and its state. */
+function afterStep(
+  Optimiser: new (parameters: Matrix[], options: SGDOptions & AdamOptions) => SGD | Adam | AdamW,
+  options: SGDOptions,
+) {
+  const p = square();
+  const gradients = gradientsLike([p, square()]);
+  const self = new Optimiser([p], options);
+  self.step(gradients);
+  const call = (args: unknown[]): GoodCall => ({ self, args, hidden: () => [p, self.stateDict()] });
+  return { step: call([gradients]), load: call([self.stateDict()]) };
+}
+
+export const training: Callables = {
+  'new SGD': {
+    works: () => ({ args: [[square()], momentum] }),
+    options: uses<SGDOptions>(rate, (o) => trained((ps) => new SGD(ps, o)), sgd),
+  },
+  'SGD.step': () => afterStep(SGD, momentum).step,
+  'SGD.loadStateDict': () => afterStep(SGD, momentum).load,
+  'new Adam': {
+    works: () => ({ args: [[square()], rate] }),
+    options: uses<AdamOptions>(rate, (o) => trained((ps) => new Adam(ps, o)), adam(false)),
+  },
+  'Adam.step': () => afterStep(Adam, rate).step,
+  'Adam.loadStateDict': () => afterStep(Adam, rate).load,
+  'new AdamW': {
+    works: () => ({ args: [[square()], rate] }),
+    options: uses<AdamOptions>(rate, (o) => trained((ps) => new AdamW(ps, o)), adam(true)),
+  },
+  'AdamW.step': () => afterStep(AdamW, rate).step,
+  'AdamW.loadStateDict': () => afterStep(AdamW, rate).load,
+  clipGradNorm: {
+    works: () => ({ args: [gradientsLike([square(), square()]), 1, {}] }),
+    options: uses<ClipGradNormOptions>({}, (o) => clipGradNorm(two, 1, o).norm, {
+      parameters: [
+        { value: [a], expected: () => 5 },
+        { value: [], expected: () => 0 },
+      ],
+    }),
+  },
+  cosineSchedule: optioned<CosineScheduleOptions, (step: number) => number>(
+    () => ({ args: [{ learningRate: 2, warmupSteps: 2, totalSteps: 8 }] }),
+    {
+      learningRate: [{ value: 0.5, base: schedule({ learningRate: undefined }), needed: true, expected: plainRates }],
+      warmupSteps: [{ value: 3, base: schedule({ warmupSteps: undefined }), needed: true, expected: plainRates }],
+      totalSteps: [{ value: 9, base: schedule({ totalSteps: undefined }), needed: true, expected: plainRates }],
+      minimum: [{ value: 0.25, expected: plainRates }],
+    },
+    (rateOf) => STEPS_OF_SCHEDULE.map(rateOf),
+  ),
+  gradCheck: optioned<GradCheckOptions>(() => ({ args: [(x: Matrix) => x.exp().sum(), [sample(4, 2, 1)], {}] }), {
     tolerance: [{ value: 1e-20 }],
     step: [{ value: 0.5 }],
     maxEntries: [{ value: 3 }],
     seed: [{ value: 7, base: { maxEntries: 2 } }],
   }),
-];
+};

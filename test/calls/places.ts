@@ -1,5 +1,5 @@
-import { type ListedCallable, listedCallables } from '../options/listed.js';
-import type { Place } from './attempt.js';
+import type { Place } from '../errors/attempt.js';
+import { type ListedCallable, listedCallables } from './listed.js';
 
 /** A place with what its type takes. */
 export interface TypedPlace extends Place {

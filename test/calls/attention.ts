@@ -7,7 +7,8 @@ import {
   scaledDotProductAttention,
 } from '../../src/index.js';
 import { attentionUses, HEADS, plainPacked } from './attention-uses.js';
-import { biasUses, type OptionCase, place, type Uses } from './case.js';
+import { biasUses, type Callables, missing, type Uses, uses } from './callable.js';
+import { batch, dropping } from './fixtures.js';
 import { type PlainAttention, type PlainOptions, pickRows, plainAffine, sample, stack } from './plain.js';
 
 const q = sample(3, 4, 1);
@@ -37,30 +38,6 @@ const WEIGHTS_OPTIONS = (weightsOf: (plain?: PlainOptions) => PlainAttention) =>
   rows: [{ value: [2, 0], expected: () => weightsOf().weights.map((w) => pickRows(w, [2, 0])) }],
 });
 
-const functions: OptionCase[] = [
-  ...place(
-    'scaledDotProductAttention',
-    HEADS,
-    (options) => scaledDotProductAttention(q, k, v, options),
-    attentionUses([q, k, v], (steps) => steps.output, {
-      dropout: [
-        { value: 0.5, base: { seed: 3 } },
-        { value: 1, expected: () => new Matrix(3, 4) },
-      ],
-    }),
-  ),
-  ...place(
-    'attentionLogSumExp',
-    HEADS,
-    (options) => attentionLogSumExp(q, k, options),
-    attentionUses([q, k, v], (steps) => steps.logSumExp, BEFORE_DROPOUT),
-  ),
-  ...place('attentionWeights', HEADS, (options) => attentionWeights(q, k, options), {
-    ...attentionUses([q, k, v], (steps) => steps.weights, BEFORE_DROPOUT),
-    ...WEIGHTS_OPTIONS((plain) => plainPacked(q, k, v, plain)),
-  }),
-];
-
 const x = sample(5, 4, 4);
 const LAYER: SelfAttentionOptions = { dModel: 4, numHeads: 2, numKvHeads: 1, dK: 2, dV: 2, seed: 5 };
 
@@ -86,36 +63,13 @@ function traced({ q, k, v, output, ...steps }: PlainAttention) {
 
 const REFUSED = 'trace shows one sequence';
 
-const methods: OptionCase[] = [
-  ...place(
-    'SelfAttention.forward',
-    {},
-    (options) => layer().forward(x, options),
-    attentionUses(ofLayer, (steps) => steps.output),
-  ),
-  ...place('SelfAttention.attentionWeights', {}, (options) => layer().attentionWeights(x, options), {
-    ...attentionUses(ofLayer, (steps) => steps.weights, BEFORE_DROPOUT),
-    ...WEIGHTS_OPTIONS((plain) => plainPacked(...ofLayer, plain)),
-  }),
-  ...place(
-    'SelfAttention.trace',
-    {},
-    (options) => layer().trace(x, options),
-    attentionUses(ofLayer, traced, {
-      ...BEFORE_DROPOUT,
-      cuSeqlens: [{ value: [0, 2, 5], refused: REFUSED }],
-      cuSeqlensK: [{ value: [0, 2, 5], refused: REFUSED }],
-    }),
-  ),
-];
-
 /** What forward gives for a layer of other sizes than LAYER. */
 function forwardOf(options: SelfAttentionOptions, plain: PlainOptions = {}) {
   return plainPacked(...projected(layer(options)), plain).output;
 }
 
 const SIZES: Partial<Uses<SelfAttentionOptions>> = {
-  dModel: [{ value: 4, base: { dModel: undefined as unknown as number }, needed: true }],
+  dModel: [{ value: 4, base: { dModel: missing }, needed: true }],
   numHeads: [
     {
       value: 2,
@@ -135,9 +89,71 @@ const SIZES: Partial<Uses<SelfAttentionOptions>> = {
 const { scale, causal, causalOffset, window, mask, keyMask, softcap, alibi, sinks, cuSeqlens, cuSeqlensK } =
   attentionUses(ofLayer, (steps) => steps.output) as Partial<Uses<SelfAttentionOptions>>;
 
-const built = place('new SelfAttention', LAYER, (options) => layer(options).forward(x), {
-  ...SIZES,
-  ...{ scale, causal, causalOffset, window, mask, keyMask, softcap, alibi, sinks, cuSeqlens, cuSeqlensK },
-});
-
-export const attentionCases: OptionCase[] = [...functions, ...methods, ...built];
+export const attention: Callables = {
+  'new SelfAttention': {
+    works: () => ({ args: [{ dModel: 4 }] }),
+    options: uses(LAYER, (options) => layer(options).forward(x), {
+      ...SIZES,
+      ...{ scale, causal, causalOffset, window, mask, keyMask, softcap, alibi, sinks, cuSeqlens, cuSeqlensK },
+    }),
+  },
+  'SelfAttention.forward': {
+    works: () => ({ self: dropping.selfAttention(), args: [batch(), {}] }),
+    options: uses(
+      {},
+      (options) => layer().forward(x, options),
+      attentionUses(ofLayer, (steps) => steps.output),
+    ),
+  },
+  'SelfAttention.attentionWeights': {
+    works: () => ({ self: dropping.selfAttention(), args: [batch(), {}] }),
+    options: uses({}, (options) => layer().attentionWeights(x, options), {
+      ...attentionUses(ofLayer, (steps) => steps.weights, BEFORE_DROPOUT),
+      ...WEIGHTS_OPTIONS((plain) => plainPacked(...ofLayer, plain)),
+    }),
+  },
+  'SelfAttention.trace': {
+    works: () => ({ self: dropping.selfAttention(), args: [batch(), {}] }),
+    options: uses(
+      {},
+      (options) => layer().trace(x, options),
+      attentionUses(ofLayer, traced, {
+        ...BEFORE_DROPOUT,
+        cuSeqlens: [{ value: [0, 2, 5], refused: REFUSED }],
+        cuSeqlensK: [{ value: [0, 2, 5], refused: REFUSED }],
+      }),
+    ),
+  },
+  attentionLogSumExp: {
+    works: () => ({ args: [batch(), batch(), {}] }),
+    options: uses(
+      HEADS,
+      (options) => attentionLogSumExp(q, k, options),
+      attentionUses([q, k, v], (steps) => steps.logSumExp, BEFORE_DROPOUT),
+    ),
+  },
+  attentionWeights: {
+    works: () => ({ args: [batch(), batch(), {}] }),
+    options: uses(HEADS, (options) => attentionWeights(q, k, options), {
+      ...attentionUses([q, k, v], (steps) => steps.weights, BEFORE_DROPOUT),
+      ...WEIGHTS_OPTIONS((plain) => plainPacked(q, k, v, plain)),
+    }),
+  },
+  scaledDotProductAttention: {
+    works: () => ({ args: [batch(), batch(), batch(), { dropout: 0.5 }] }),
+    options: uses(
+      HEADS,
+      (options) => scaledDotProductAttention(q, k, v, options),
+      attentionUses([q, k, v], (steps) => steps.output, {
+        dropout: [
+          { value: 0.5, base: { seed: 3 } },
+          { value: 1, expected: () => new Matrix(3, 4) },
+        ],
+      }),
+    ),
+  },
+  // Packed batches.
+  cuSeqlensFromLengths: () => ({ args: [[2, 3]] }),
+  pack: () => ({ args: [[batch(), batch()]] }),
+  unpack: () => ({ args: [Matrix.concatRows([batch(), batch()]), Int32Array.of(0, 5, 10)] }),
+};

@@ -1,6 +1,6 @@
 import { type AttentionOptions, Matrix } from '../../src/index.js';
 import type { Table } from '../support/tensor.js';
-import type { Use, Uses } from './case.js';
+import type { Use, Uses } from './callable.js';
 import { type PlainAttention, type PlainOptions, plainAttention, rowsOf, stack } from './plain.js';
 
 // Every option of AttentionOptions, once, for all the places that take them: q has two heads of 2 columns, k and v one.
