@@ -1,45 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import {
-  CausalLM,
-  Linear,
-  MultiHeadAttention,
-  type StoredTensor,
-  TransformerBlock,
-  writeSafetensors,
-} from '../../src/index.js';
+import type { StoredTensor } from '../../src/index.js';
+import { invoke } from '../calls/callable.js';
+import { PLACES } from '../calls/places.js';
 import { GOOD_CALLS } from '../calls/registry.js';
 import { grammarFault } from './grammar.js';
 import { picture } from './state.js';
 
-type State = Map<unknown, unknown>;
-
-const SIZES = { dModel: 4, numHeads: 2 };
-const block = () => new TransformerBlock({ ...SIZES, dHidden: 6 });
-const llama = () => new CausalLM({ ...SIZES, vocabularySize: 6, numLayers: 1, norm: 'rms', activation: 'swiglu' });
-
-/** Everything that takes a Map of tensors: a good one, and what it is given to. */
-const DOORS: Record<string, () => [State, (state: never) => unknown]> = {
-  'Module.loadStateDict': () => [new Linear(2, 3).stateDict(), (state) => new Linear(2, 3).loadStateDict(state)],
-  'Module.loadDropoutState': () => fromCall('Module.loadDropoutState'),
-  'SGD.loadStateDict': () => fromCall('SGD.loadStateDict'),
-  'Adam.loadStateDict': () => fromCall('Adam.loadStateDict'),
-  'MultiHeadAttention.fromTorch': () => [
-    new MultiHeadAttention(SIZES).toTorch(),
-    (state) => MultiHeadAttention.fromTorch(state, { numHeads: 2 }),
-  ],
-  'TransformerBlock.fromTorch': () => [
-    block().toTorch(),
-    (state) => TransformerBlock.fromTorch(state, { numHeads: 2 }),
-  ],
-  'CausalLM.fromTorch': () => [llama().toTorch(), (state) => CausalLM.fromTorch(state, { numHeads: 2 })],
-  writeSafetensors: () => [new Linear(2, 3).stateDict(), (state) => writeSafetensors(state)],
-};
-
-function fromCall(name: string): [State, (state: never) => unknown] {
-  const { self, args } = GOOD_CALLS[name]();
-  const method = name.slice(name.indexOf('.') + 1);
-  return [args[0] as State, (state) => (self as Record<string, (state: unknown) => unknown>)[method](state)];
-}
+/** Everything that takes a Map of tensors, which is its first argument. */
+const DOORS = PLACES.filter(({ index, path, kinds }) => index === 0 && path.length === 0 && kinds.includes('Map'));
 
 class Odd {
   dtype = 'F32';
@@ -98,42 +66,38 @@ function isUnchanged(good: unknown, bad: unknown): boolean {
   return a.data === b.data && a.dtype === b.dtype && a.shape?.length === 0 && b.shape?.length === 0;
 }
 
-describe.each(Object.keys(DOORS))('%s', (door) => {
+/** What is wrong with the answer of the working call to another state. */
+function faultOf(name: string, state: unknown): string | undefined {
+  const { args, ...good } = GOOD_CALLS[name]();
+  try {
+    invoke(name, { ...good, args: [state, ...args.slice(1)] });
+  } catch (error) {
+    return grammarFault(error);
+  }
+  return 'nothing was thrown';
+}
+
+describe.each(DOORS.map(({ name }) => name))('%s', (door) => {
+  const good = GOOD_CALLS[door]().args[0] as Map<unknown, unknown>;
+
   it.each(Object.keys(MISTAKES))('refuses %s in its own words', (mistake) => {
-    const [good, call] = DOORS[door]();
-    for (const name of good.keys()) {
-      const state: State = new Map(good);
-      state.set(name, MISTAKES[mistake](good.get(name) as never));
-      if (isUnchanged(good.get(name), state.get(name))) continue; // of a number the shape is [] in any case
-      let thrown: unknown = 'nothing';
-      try {
-        call(state as never);
-      } catch (error) {
-        thrown = error;
-      }
-      expect(grammarFault(thrown), `${name}: ${thrown}`).toBeUndefined();
+    for (const [name, tensor] of good) {
+      const bad = MISTAKES[mistake](tensor as never);
+      if (isUnchanged(tensor, bad)) continue; // of a number the shape is [] in any case
+      expect(faultOf(door, new Map(good).set(name, bad)), String(name)).toBeUndefined();
     }
   });
 
   it('refuses names that are none, and what is no Map', () => {
-    const [good, call] = DOORS[door]();
     for (const name of [5, Symbol('name'), {}, null, undefined]) {
-      let thrown: unknown = 'nothing';
-      try {
-        call(new Map<unknown, unknown>([...good, [name, [...good.values()][0]]]) as never);
-      } catch (error) {
-        thrown = error;
-      }
-      expect(grammarFault(thrown), `${picture(name)}: ${thrown}`).toBeUndefined();
+      const [tensor] = good.values();
+      expect(faultOf(door, new Map(good).set(name, tensor)), picture(name)).toBeUndefined();
     }
-    for (const state of [null, {}, [], new Set()]) {
-      let thrown: unknown = 'nothing';
-      try {
-        call(state as never);
-      } catch (error) {
-        thrown = error;
-      }
-      expect(grammarFault(thrown), `${picture(state)}: ${thrown}`).toBeUndefined();
-    }
+    for (const state of [null, {}, [], new Set()]) expect(faultOf(door, state), picture(state)).toBeUndefined();
   });
+});
+
+it('every door is found', () => {
+  const loaders = Object.keys(GOOD_CALLS).filter((name) => /\.(load\w+|fromTorch)$|^writeSafetensors$/.test(name));
+  expect(DOORS.map(({ name }) => name).sort()).toEqual(loaders.sort());
 });
