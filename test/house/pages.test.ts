@@ -28,11 +28,10 @@ describe('pages', () => {
   });
 
   it.each(pages)('%s names commands that exist', (page) => {
-    expect(
-      snippets(read(page))
-        .filter(isShell)
-        .flatMap((snippet) => shellProblems(snippet, scripts)),
-    ).toEqual([]);
+    const blocks = snippets(read(page)).filter(isShell);
+    expect(blocks.flatMap((snippet) => shellProblems(snippet, scripts))).toEqual([]);
+    const named = [...read(page).matchAll(/`npm run ([\w:]+)/g)].map(([, script]) => script);
+    expect(named.filter((script) => !(script in scripts))).toEqual([]);
   });
 
   it('CHANGELOG.md knows this version', () => {
