@@ -1,28 +1,24 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 
 // What asks for the kernels computes, and compiles them the first time: nothing that only builds may ask.
-const asked = vi.hoisted(() => ({ times: 0, compiled: 0 }));
-
-vi.mock('../../src/kernels/state.js', async (original) => {
-  const state = await original<typeof import('../../src/kernels/state.js')>();
-  const kernels = () => {
-    asked.times++;
-    return state.kernels();
-  };
-  return { ...state, kernels };
-});
+vi.mock('../../src/kernels/state.js', async (original) =>
+  (await import('../support/recording.js')).recording(original as never),
+);
 
 import * as qkv from '../../src/index.js';
 import { type GoodCall, invoke } from '../calls/callable.js';
 import { CALLABLES } from '../calls/places.js';
 import { GOOD_CALLS } from '../calls/registry.js';
+import { timesAsked } from '../support/recording.js';
+
+let compiled = 0;
 
 beforeAll(() => {
   const { Module, Instance } = WebAssembly;
   const counted = <Made extends object>(make: new (...values: never[]) => Made) =>
     new Proxy(make, {
       construct(target, values) {
-        asked.compiled++;
+        compiled++;
         return Reflect.construct(target, values);
       },
     });
@@ -64,10 +60,10 @@ describe.each(['wasm-simd', 'javascript', 'float64'] as const)('under %s', (choi
   it.each(building)('%s (%i) computes and compiles nothing', (name, _, make) => {
     const call = make();
     qkv.setKernels(choice);
-    const before = { ...asked };
+    const before = [timesAsked(), compiled];
     try {
       expect(invoke(name, call)).toBeDefined();
-      expect(asked).toEqual(before);
+      expect([timesAsked(), compiled]).toEqual(before);
     } finally {
       qkv.setKernels('auto');
     }
@@ -83,8 +79,8 @@ it('every class of the surface that can be built is among them', () => {
 });
 
 it('sees what does compute', () => {
-  const before = { ...asked };
+  const before = timesAsked();
   qkv.setKernels('auto');
   qkv.relu(new qkv.Matrix(1, 1));
-  expect(asked.times).toBeGreaterThan(before.times);
+  expect(timesAsked()).toBeGreaterThan(before);
 });

@@ -26,12 +26,14 @@ export const BACKWARD = Object.keys({
 } satisfies Record<keyof BackwardKernels, true>) as (keyof BackwardKernels)[];
 
 let runs: Run[] | undefined;
+let asked = 0;
 const recorders = new WeakMap<Kernels, Kernels>();
 
 /** The module that chooses the kernels, with kernels that are recorded. */
 export async function recording<State extends { kernels(): Kernels }>(original: () => Promise<State>): Promise<State> {
   const state = await original();
   const kernels = () => {
+    asked++;
     const chosen = state.kernels();
     const recorder = recorders.get(chosen) ?? new Proxy(chosen, { get: recordedKernel });
     recorders.set(chosen, recorder);
@@ -47,6 +49,11 @@ function recordedKernel(chosen: Kernels, name: keyof Kernels): unknown {
     runs?.push({ name, args });
     return Reflect.apply(kernel, chosen, args);
   };
+}
+
+/** How often anything has asked for the kernels, whether it ran one or not. */
+export function timesAsked(): number {
+  return asked;
 }
 
 /** Every kernel that f runs, in order. */
