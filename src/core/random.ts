@@ -116,9 +116,14 @@ export function xavierBound(fanIn: number, fanOut: number): number {
   return fanIn + fanOut === 0 ? 0 : Math.sqrt(6 / (fanIn + fanOut));
 }
 
+/** A dropout of that rate keeps what has a random word of at least this: rate·2^32. */
+export function dropThreshold(rate: number): number {
+  return Math.round(rate * TWO_32);
+}
+
 const weightWords = /* @__PURE__ */ new Uint32Array(4);
 
-/** Whether the dropout of an attention keeps weight (query, key) of a head of a sequence: its random word is at least p·2^32. */
+/** Whether the dropout of an attention keeps weight (query, key) of a head of a sequence: see dropThreshold. */
 export function keepsWeight(
   drop: { dropout: number; call: number; seedLow: number; seedHigh: number },
   unit: number,
@@ -126,5 +131,5 @@ export function keepsWeight(
   key: number,
 ): boolean {
   philox(key >>> 2, query, unit, drop.call, drop.seedLow, drop.seedHigh, weightWords);
-  return weightWords[key & 3] >= Math.round(drop.dropout * TWO_32);
+  return weightWords[key & 3] >= dropThreshold(drop.dropout);
 }

@@ -91,8 +91,6 @@ export interface AttentionBackwardProblem extends AttentionForwardProblem, Atten
   dOut: Floats;
   /** ∂loss/∂(m + log s), (total query rows × numHeads); absent = 0. */
   dLogSumExp?: Floats;
-  /** Whether dBias is wanted; only where there is a bias. */
-  wantsBias: boolean;
 }
 
 export interface AttentionGradients {

@@ -9,6 +9,11 @@ export function requireInit(where: string, init: unknown): asserts init is Init 
   requireChoice(where, 'init', init, ['xavier', 'torch']);
 }
 
+/** The bound of torch.nn.Linear, of weight and bias. */
+export function torchBound(inputs: number): number {
+  return 1 / Math.sqrt(inputs);
+}
+
 /** (rows × cols), uniform in [−bound, bound); the bound defaults to Xavier's. */
 export function uniformParameter(
   name: string,

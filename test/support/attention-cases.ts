@@ -105,14 +105,13 @@ export function problemOf(c: AttentionCase): AttentionForwardProblem {
 }
 
 /** ∂loss/∂out and ∂loss/∂(m + log s). */
-export type Upstream = Pick<AttentionBackwardProblem, 'dOut' | 'dLogSumExp' | 'wantsBias'>;
+export type Upstream = Pick<AttentionBackwardProblem, 'dOut' | 'dLogSumExp'>;
 
 export function upstreamOf({ cuSeqlens, numHeads, dV }: AttentionForwardProblem): Upstream {
   const rows = cuSeqlens[cuSeqlens.length - 1];
   return {
     dOut: normal(rows, numHeads * dV, 9).data,
     dLogSumExp: normal(rows, numHeads, 10).data,
-    wantsBias: true,
   };
 }
 

@@ -1,5 +1,6 @@
+import { kvHead } from '../../core/heads.js';
 import type { Allocate, AttentionBackwardProblem, AttentionGradients, Floats } from '../contract.js';
-import { dotKey, forEachRow, keeps, kvHead, type Row } from './attention.js';
+import { dotKey, forEachRow, keeps, type Row } from './attention.js';
 import { rounded } from './sums.js';
 
 // The formulas, for one query row i of one head (DESIGN §5), with ℓ = m + log s:
@@ -10,12 +11,12 @@ import { rounded } from './sums.js';
 
 /** dQ, dK and dV as q, k and v; those of key/value heads that several heads read are summed in the order of the heads. */
 export function attentionBackward(allocate: Allocate, problem: AttentionBackwardProblem): AttentionGradients {
-  const { q, k, v, bias, sinks, numHeads, numKvHeads, dK, dV, scale, dropout, wantsBias } = problem;
+  const { q, k, v, bias, sinks, numHeads, numKvHeads, dK, dV, scale, dropout } = problem;
   const sums = {
     dQ: new Float64Array(q.length),
     dK: new Float64Array(k.length),
     dV: new Float64Array(v.length),
-    dBias: wantsBias && bias ? new Float64Array(bias.length) : undefined,
+    dBias: bias ? new Float64Array(bias.length) : undefined,
     dSinks: sinks ? new Float64Array(numHeads) : undefined,
   };
   forEachRow(allocate, problem, (row, logits, scaled) => {

@@ -1,3 +1,4 @@
+import { kvHead } from '../../core/heads.js';
 import { keepsWeight } from '../../core/random.js';
 import type {
   Allocate,
@@ -149,10 +150,6 @@ export function dotKey(problem: AttentionProblem, row: Row, scaledQuery: Floats,
   let sum = 0;
   for (let c = 0; c < dK; c++) sum += scaledQuery[c] * k[start + c];
   return sum;
-}
-
-export function kvHead({ numHeads, numKvHeads }: AttentionProblem, head: number): number {
-  return Math.floor(head / (numHeads / numKvHeads));
 }
 
 function softcap({ softcap: cap }: AttentionProblem, score: number): number {

@@ -10,9 +10,10 @@ import { attentionStages, STAGE_OPTIONS } from '../../ops/attention/attention.js
 import type { AttentionOptions } from '../../ops/attention/options.js';
 import type { Held, KVCache } from '../../ops/cache/kv-cache.js';
 import { checkPositions, type RopeOptions, rotary } from '../../ops/rotary.js';
+import { layerRandom } from '../../ops/seeds.js';
 import { hasBias } from '../biases.js';
 import type { Drop } from '../dropout.js';
-import { constantParameter, normalParameter, uniformParameter } from '../initialization.js';
+import { constantParameter, normalParameter, torchBound, uniformParameter } from '../initialization.js';
 import { affine, zeroBias } from '../layers/linear.js';
 import { attentionFromTorch, attentionToTorch, type MultiHeadAttentionFromTorchOptions } from '../weights/attention.js';
 import type { ToTorchOptions } from '../weights/layouts/layouts.js';
@@ -45,7 +46,7 @@ import {
   type MultiHeadAttentionOptions,
   type MultiHeadAttentionWeightsOptions,
 } from './multi-head-options.js';
-import { ProjectedAttention } from './projected-attention.js';
+import { ProjectedAttention, type Seen } from './projected-attention.js';
 
 /**
  * Multi-head attention: every head attends with its own columns of Q, K and V; the heads side by side, times W_O.
@@ -89,15 +90,15 @@ export class MultiHeadAttention extends ProjectedAttention {
     const { dModel, bias, init, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
     const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
     const { numHeads, numKvHeads, dK, dV } = heads;
-    super(where, options, heads, kDim, vDim);
+    const random = layerRandom(where, options.seed);
+    super(options, heads, kDim, vDim, random);
     this.kDim = kDim;
     this.vDim = vDim;
     this.rope = rope;
     this.addZeroAttention = addZeroAttention;
-    // torch.nn.MultiheadAttention: out_proj is a Linear, U(±1/√inputs); bias_k and bias_v are Xavier normal.
-    const torchBound = 1 / Math.sqrt(numHeads * dV);
-    const { random } = this;
-    this.W_O = uniformParameter('W_O', random, numHeads * dV, dModel, init === 'torch' ? torchBound : undefined);
+    // torch.nn.MultiheadAttention: out_proj is a Linear; bias_k and bias_v are Xavier normal.
+    const bound = init === 'torch' ? torchBound(numHeads * dV) : undefined;
+    this.W_O = uniformParameter('W_O', random, numHeads * dV, dModel, bound);
     this.b_O = zeroBias('b_O', hasBias(bias, 'b_O'), dModel);
     if (addBiasKeyValue) {
       this.bias_K = normalParameter('bias_K', random, 1, numKvHeads * dK, 1 / Math.sqrt(numKvHeads * dK));
@@ -227,7 +228,7 @@ export class MultiHeadAttention extends ProjectedAttention {
     const attention = { ...this.#options, causal: true, sinks: this.sinks };
     const isWatched = this.#hooks.wants('hook_attn_scores') || this.#hooks.wants('hook_pattern');
     const step = (drop: Drop, call: number) => {
-      const { q, k, v } = this.#project(where, x, x, x);
+      const { q, k, v } = this.project(x, x, x, this.#seen(where));
       const [turnedQ, turnedK] = this.#turn(where, q, k, positions, positions);
       const out = list.map((cache, s) => {
         const part = (m: Matrix) => (list.length === 1 ? m : m.sliceRows(offsets[s], offsets[s + 1]));
@@ -251,7 +252,7 @@ export class MultiHeadAttention extends ProjectedAttention {
     }
     const { key, value } = contextOption(where, x, context, this);
     const attention = { ...this.#options, sinks: this.sinks, mask, bias, keyMask, cuSeqlens, cuSeqlensK };
-    const projected = this.#project(where, x, key, value);
+    const projected = this.project(x, key, value, this.#seen(where));
     const [q, k] = this.#rotate(where, projected.q, projected.k, context === undefined, options);
     const { options: own, ...kv } = this.#withExtraKeys(where, q, { k, v: projected.v, options: attention });
     return { q, ...kv, attention: own };
@@ -270,6 +271,10 @@ export class MultiHeadAttention extends ProjectedAttention {
     return this.#turn(where, q, k, queryPositions, keyPositions);
   }
 
+  #seen(where: string): Seen {
+    return (name, x, numHeads) => this.#hooks.runColumns(where, name, x, numHeads);
+  }
+
   #turn(where: string, q: Matrix, k: Matrix, positions?: ArrayLike<number>, keyPositions?: ArrayLike<number>) {
     if (this.rope === undefined) return [q, k];
     const { numHeads, numKvHeads } = this.heads;
@@ -279,16 +284,6 @@ export class MultiHeadAttention extends ProjectedAttention {
       this.#hooks.runColumns(where, 'hook_rot_q', turnedQ, numHeads),
       this.#hooks.runColumns(where, 'hook_rot_k', turnedK, numKvHeads),
     ];
-  }
-
-  #project(where: string, query: Matrix, key: Matrix, value: Matrix) {
-    const { q, k, v } = this.project(query, key, value);
-    const { numHeads, numKvHeads } = this.heads;
-    return {
-      q: this.#hooks.runColumns(where, 'hook_q', q, numHeads),
-      k: this.#hooks.runColumns(where, 'hook_k', k, numKvHeads),
-      v: this.#hooks.runColumns(where, 'hook_v', v, numKvHeads),
-    };
   }
 
   #attend(where: string, q: Matrix, k: Matrix, v: Matrix, options: AttentionOptions, call: number, firstSequence = 0) {

@@ -2,7 +2,6 @@ import { requireFinite, requireSize } from '../../core/errors.js';
 import { type Random, xavierBound } from '../../core/random.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import type { Parameter } from '../../matrix/parameter.js';
-import { layerRandom } from '../../ops/seeds.js';
 import { type Biases, hasBias, type PROJECTION_BIASES, requireBiases } from '../biases.js';
 import { DroppingModule } from '../dropout.js';
 import { type Init, requireInit, uniformParameter } from '../initialization.js';
@@ -60,6 +59,9 @@ export function checkProjections(
   requireSize(where, 'W_V', vDim, numKvHeads * dV);
 }
 
+/** Shows the heads of x to whoever asked to see them under that name, and gives what they put in place. */
+export type Seen = (name: 'hook_q' | 'hook_k' | 'hook_v', x: Matrix, numHeads: number) => Matrix;
+
 /** What SelfAttention and MultiHeadAttention share: Q = X·W_Q, K = X·W_K, V = X·W_V. */
 export abstract class ProjectedAttention extends DroppingModule {
   readonly dModel: number;
@@ -74,16 +76,11 @@ export abstract class ProjectedAttention extends DroppingModule {
   readonly b_Q?: Parameter;
   readonly b_K?: Parameter;
   readonly b_V?: Parameter;
-  /** Draws what the layer adds to the projections. */
-  protected readonly random: Random;
-
-  /** Options and sizes are checked by the caller: see checkProjections. */
-  constructor(where: string, options: ProjectionOptions, heads: HeadShape, kDim: number, vDim: number) {
+  /** Options and sizes are checked by the caller: see checkProjections. @param random  draws W_Q, W_K and W_V next */
+  constructor(options: ProjectionOptions, heads: HeadShape, kDim: number, vDim: number, random: Random) {
     const { dModel, bias, dropout = 0, init = 'xavier' } = options;
     const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
-    const random = layerRandom(where, options.seed);
     super(dropout, random.seedForChild());
-    this.random = random;
     this.dModel = dModel;
     this.heads = heads;
     // torch.nn.MultiheadAttention draws W_Q, W_K, W_V as one stacked matrix, unless their input widths differ.
@@ -97,13 +94,15 @@ export abstract class ProjectedAttention extends DroppingModule {
     this.b_V = zeroBias('b_V', hasBias(bias, 'b_V'), vCols);
   }
 
-  /** Q, K and V of every head: (rows × heads·width each). */
-  protected project(query: Matrix, key: Matrix, value: Matrix): { q: Matrix; k: Matrix; v: Matrix } {
-    return {
-      q: affine(query, this.W_Q, this.b_Q),
-      k: affine(key, this.W_K, this.b_K),
-      v: affine(value, this.W_V, this.b_V),
-    };
+  /** Q, K and V of every head (rows × heads·width each), as `seen` leaves them. */
+  protected project(query: Matrix, key: Matrix, value: Matrix, seen: Seen = (_, x) => x) {
+    const [q, k, v] = [
+      affine(query, this.W_Q, this.b_Q),
+      affine(key, this.W_K, this.b_K),
+      affine(value, this.W_V, this.b_V),
+    ];
+    const { numHeads, numKvHeads } = this.heads;
+    return { q: seen('hook_q', q, numHeads), k: seen('hook_k', k, numKvHeads), v: seen('hook_v', v, numKvHeads) };
   }
 
   protected requireInput(where: string, x: unknown): asserts x is Matrix {

@@ -8,6 +8,7 @@ import {
   requireAttentionOptions,
   requireKinds,
 } from '../../ops/attention/options.js';
+import { layerRandom } from '../../ops/seeds.js';
 import { PROJECTION_BIASES } from '../biases.js';
 import { projectionEntries } from '../parameter-count.js';
 import { headShape } from './heads.js';
@@ -67,7 +68,7 @@ export class SelfAttention extends ProjectedAttention {
     const projections = { dModel, bias, init, seed, dropout };
     checkProjections(where, projections, heads, dModel, dModel, PROJECTION_BIASES);
     requireResident(where, 'the weights', projectionEntries(heads, dModel));
-    super(where, projections, heads, dModel, dModel);
+    super(projections, heads, dModel, dModel, layerRandom(where, seed));
     this.#defaults = { ...attention, numHeads, numKvHeads: heads.numKvHeads };
   }
 

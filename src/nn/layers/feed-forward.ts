@@ -13,7 +13,7 @@ import { ACTIVATIONS, type EntrywiseActivation, silu } from '../../ops/activatio
 import { layerRandom } from '../../ops/seeds.js';
 import { type Biases, FEED_FORWARD_BIASES, hasBias, requireBiases } from '../biases.js';
 import { DroppingModule, dropEntries } from '../dropout.js';
-import { type Init, requireInit, uniformParameter } from '../initialization.js';
+import { type Init, requireInit, torchBound, uniformParameter } from '../initialization.js';
 import { feedForwardEntries } from '../parameter-count.js';
 import { requireColumns } from '../shapes.js';
 import { affine } from './linear.js';
@@ -128,10 +128,9 @@ export class FeedForward extends DroppingModule {
   }
 }
 
-/** As two or three Linear layers draw: torch.nn.Linear has U(±1/√inputs) for weight and bias. */
+/** As two or three Linear layers draw. */
 function parameterDraws(random: Random, init: Init) {
   const isTorch = init === 'torch';
-  const torchBound = (inputs: number) => 1 / Math.sqrt(inputs);
   return {
     weight: (name: string, inputs: number, outputs: number) =>
       uniformParameter(name, random, inputs, outputs, isTorch ? torchBound(inputs) : undefined),

@@ -4,7 +4,7 @@ import { requireBoolean, requireInteger, requireOptions, requireSize } from '../
 import type { Matrix } from '../../matrix/matrix.js';
 import { type Parameter, requireResident } from '../../matrix/parameter.js';
 import { layerRandom } from '../../ops/seeds.js';
-import { constantParameter, type Init, requireInit, uniformParameter } from '../initialization.js';
+import { constantParameter, type Init, requireInit, torchBound, uniformParameter } from '../initialization.js';
 import { Module } from '../module.js';
 import { requireColumns } from '../shapes.js';
 
@@ -46,9 +46,9 @@ export class Linear extends Module {
     requireSize('Linear', 'W', inputs, outputs);
     requireResident('Linear', 'W', inputs * outputs);
     const random = layerRandom('Linear', seed);
-    const torchBound = 1 / Math.sqrt(inputs); // torch.nn.Linear: U(±1/√inputs) for weight and bias
-    this.W = uniformParameter('W', random, inputs, outputs, init === 'torch' ? torchBound : undefined);
-    if (bias) this.b = uniformParameter('b', random, 1, outputs, init === 'torch' ? torchBound : 0);
+    const isTorch = init === 'torch';
+    this.W = uniformParameter('W', random, inputs, outputs, isTorch ? torchBound(inputs) : undefined);
+    if (bias) this.b = uniformParameter('b', random, 1, outputs, isTorch ? torchBound(inputs) : 0);
   }
 
   /** (tokens × inputs) to (tokens × outputs). @throws ShapeError  if x has other columns */

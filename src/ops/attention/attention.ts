@@ -100,7 +100,7 @@ export function attend(
     cols: problem.numHeads * dV,
     data: computed.out,
     backward: (dOut) => {
-      const { dQ, dK, dV, dBias, dSinks } = attentionGradients({ ...forward, ...computed, dOut, wantsBias: true });
+      const { dQ, dK, dV, dBias, dSinks } = attentionGradients({ ...forward, ...computed, dOut });
       return [dQ, dK, dV, ...(bias ? [dBias] : []), ...(sinks ? [dSinks] : [])];
     },
   });
@@ -136,7 +136,7 @@ export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptio
     backward: (dLogSumExp) => {
       const none = allocate(0);
       const noValues = { v: none, dV: 0, out: none, dOut: none, ...NO_DROPOUT };
-      const gradients = attentionGradients({ ...problem, ...statistics, ...noValues, dLogSumExp, wantsBias: true });
+      const gradients = attentionGradients({ ...problem, ...statistics, ...noValues, dLogSumExp });
       const { dQ, dK, dBias, dSinks } = gradients;
       return [dQ, dK, ...(bias ? [dBias] : []), ...(sinks ? [dSinks] : [])];
     },

@@ -1,3 +1,4 @@
+import { kvHead } from '../../core/heads.js';
 import { keepsWeight } from '../../core/random.js';
 import type { AttentionForwardProblem, AttentionProblem } from '../../kernels/contract.js';
 import { kernels } from '../../kernels/state.js';
@@ -148,8 +149,4 @@ function extent({ cuSeqlens, cuSeqlensK }: AttentionProblem, { sequence }: Unit)
     queries: cuSeqlens[sequence + 1] - cuSeqlens[sequence],
     keys: cuSeqlensK[sequence + 1] - cuSeqlensK[sequence],
   };
-}
-
-function kvHead({ numHeads, numKvHeads }: AttentionProblem, head: number): number {
-  return Math.floor(head / (numHeads / numKvHeads));
 }

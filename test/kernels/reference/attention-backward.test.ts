@@ -114,7 +114,7 @@ describe('attentionBackward, the specification', () => {
       options: {},
     });
     const problem = { ...base, scale: 1, q: one, k: Float64Array.of(1e30, 1e30), v: Float64Array.of(3, 5) };
-    const { dQ, dV } = gradientsOn(float64, problem, { dOut: one, wantsBias: false });
+    const { dQ, dV } = gradientsOn(float64, problem, { dOut: one });
     expectSame(dV, [0.5, 0.5]);
     expectSame(dQ, [0]);
   });
@@ -155,8 +155,8 @@ describe('attentionBackward, the specification', () => {
   it('passes nothing through a dropped weight, whatever comes from above', () => {
     const one: AttentionCase = { ...PLAIN, lengths: [{ lq: 1, lk: 16 }], numHeads: 1, numKvHeads: 1, dV: 1 };
     const problem = problemOf({ ...one, options: { dropout: 0.5, seed: 5 } });
-    const { dV: kept } = gradientsOn(float64, problem, { dOut: Float64Array.of(1), wantsBias: false });
-    const { dV } = gradientsOn(float64, problem, { dOut: Float64Array.of(Number.NaN), wantsBias: false });
+    const { dV: kept } = gradientsOn(float64, problem, { dOut: Float64Array.of(1) });
+    const { dV } = gradientsOn(float64, problem, { dOut: Float64Array.of(Number.NaN) });
     expectSame(
       dV,
       kept.map((x) => (x === 0 ? 0 : Number.NaN)),
@@ -168,6 +168,6 @@ describe('attentionBackward, the specification', () => {
     const problem = problemOf({ ...PLAIN, bias: 'shared' });
     const upstream = upstreamOf(problem);
     expect(gradientsOn(float64, problem, upstream).dBias).toBeDefined();
-    expect(gradientsOn(float64, problem, { ...upstream, wantsBias: false }).dBias).toBeUndefined();
+    expect(gradientsOn(float64, problem, { ...upstream }).dBias).toBeUndefined();
   });
 });

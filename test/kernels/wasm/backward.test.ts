@@ -28,7 +28,6 @@ it('wasmBackward runs in the memory of the forward kernels', () => {
     ...problem,
     ...forward,
     dOut,
-    wantsBias: false,
   });
   // Both weights are ½, out is 2: dZ = ½·(2·v − 4) = −1 and 1, dQ = −1·5 + 1·(−7), dK = dZ·q.
   expect([dQ, dK, dV].map((d) => [...d])).toEqual([[-12], [0, 0], [1, 1]]);

@@ -28,7 +28,7 @@ function gradients(
   const all = { numHeads: 2, dropout: 0.3, seed: 4, ...options };
   const forward = Object.assign(attentionProblem('f', q, k, all), { v: v.data, dV: 2 }, dropoutOf(all, 0));
   const computed = kernels().attention(forward);
-  const own = { ...forward, ...computed, dOut: dOut.data, dLogSumExp: dLogSumExp?.data, wantsBias: true };
+  const own = { ...forward, ...computed, dOut: dOut.data, dLogSumExp: dLogSumExp?.data };
   return attentionGradients(own);
 }
 

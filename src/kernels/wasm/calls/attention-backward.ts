@@ -26,7 +26,7 @@ import {
 const QUERY_TILE = 64;
 const CAUSAL_QUERY_TILE = 32;
 
-/** dQ, dK, dV; dBias where wanted, dSinks where there are sinks. m and s must be those of these kernels. */
+/** dQ, dK, dV; dBias where there is a bias, dSinks where there are sinks. m and s must be those of these kernels. */
 export function attentionBackward(runtime: BackwardRuntime, problem: AttentionBackwardProblem): AttentionGradients {
   const { memory, exports } = runtime;
   const { q, k, v, bias, sinks, dLogSumExp, numHeads, numKvHeads, cuSeqlens, cuSeqlensK } = problem;
@@ -52,7 +52,7 @@ export function attentionBackward(runtime: BackwardRuntime, problem: AttentionBa
   const gradQ = floats(queries * numHeads * dK);
   const gradK = floats(keys * numKvHeads * dK);
   const gradV = floats(keys * numKvHeads * dV);
-  const gradBias = bias && problem.wantsBias ? floats(bias.length) : 0;
+  const gradBias = bias ? floats(bias.length) : 0;
   const gradSinks = sinks ? floats(sequences * numHeads) : 0;
   const dropping: Fields = dropoutFields(problem);
   const layout = scratchLayout(problem, dK, dV);

@@ -1,3 +1,5 @@
+import { kvHead } from '../../../core/heads.js';
+import { dropThreshold } from '../../../core/random.js';
 import { longestSequence } from '../../../core/sequences.js';
 import type {
   AttentionForwardProblem,
@@ -64,13 +66,13 @@ export function attentionStage(
   head: number,
 ): Floats {
   const { memory, exports } = runtime;
-  const { cuSeqlens, cuSeqlensK, numHeads, numKvHeads } = problem;
+  const { cuSeqlens, cuSeqlensK, numKvHeads } = problem;
   memory.enter();
   const length = (cuSeqlens[sequence + 1] - cuSeqlens[sequence]) * (cuSeqlensK[sequence + 1] - cuSeqlensK[sequence]);
   const out = memory.reserve(length * 4);
   const call = prepare(runtime, problem, {}, 0);
   // Leaves m and s of the heads that share these keys.
-  const unit = sequence * numKvHeads + Math.floor(head / (numHeads / numKvHeads));
+  const unit = sequence * numKvHeads + kvHead(problem, head);
   exports.attention(call.record, unit, unit + 1, call.scratch);
   exports.attention_stage(call.record, STAGES.indexOf(stage), sequence, head, out, call.scratch);
   return memory.copyOut(out, length);
@@ -189,7 +191,7 @@ export function placed<Name extends string>(
 type Dropping = Pick<AttentionForwardProblem, 'dropout' | 'seedLow' | 'seedHigh' | 'call'>;
 
 export function dropoutFields({ dropout, seedLow, seedHigh, call }: Dropping): Fields {
-  const threshold = Math.round(dropout * TWO_32);
+  const threshold = dropThreshold(dropout);
   const all = threshold >= TWO_32;
   return {
     dropThreshold: all ? 0 : threshold,

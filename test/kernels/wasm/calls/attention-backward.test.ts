@@ -174,7 +174,7 @@ describe('attentionBackward on WASM', () => {
     const one = Float32Array.of(1);
     const base = withOptions({}, { lengths: [{ lq: 1, lk: 2 }], numHeads: 1, numKvHeads: 1, dK: 1, dV: 1 });
     const problem = { ...base, scale: 1, q: one, k: Float32Array.of(1e30, 1e30), v: Float32Array.of(3, 5) };
-    const { dQ, dV } = gradientsOn(wasm, problem, { dOut: one, wantsBias: false });
+    const { dQ, dV } = gradientsOn(wasm, problem, { dOut: one });
     expectSame(dV, [0.5, 0.5]);
     expectSame(dQ, [0]);
   });
@@ -288,7 +288,7 @@ describe('attentionBackward on WASM', () => {
           v: ofKeys(packed.v, 10),
         };
         const dLogSumExp = upstream.dLogSumExp && ofQueries(upstream.dLogSumExp, 4);
-        const got = gradientsOn(wasm, alone, { dOut: ofQueries(upstream.dOut, 20), dLogSumExp, wantsBias: false });
+        const got = gradientsOn(wasm, alone, { dOut: ofQueries(upstream.dOut, 20), dLogSumExp });
         expectSame(got.dQ, ofQueries(whole.dQ, 32), `dQ of sequence ${s}`);
         expectSame(got.dK, ofKeys(whole.dK, 16), `dK of sequence ${s}`);
         expectSame(got.dV, ofKeys(whole.dV, 10), `dV of sequence ${s}`);
