@@ -1,22 +1,25 @@
-/**
- * Every operation on single entries, y = f(x): from which of the two its slope is computed, and what the option of a layer
- * calls it, where layers can have it between their maps.
- */
+/** Every operation on single entries, y = f(x), and from which of the two its slope is computed. */
 export const UNARY = {
-  exp: { slopeFrom: 'y' },
-  log: { slopeFrom: 'x' },
-  sqrt: { slopeFrom: 'y' },
-  tanh: { slopeFrom: 'y' },
-  relu: { slopeFrom: 'x', activation: 'relu' },
-  gelu: { slopeFrom: 'x', activation: 'gelu' },
-  geluTanh: { slopeFrom: 'x', activation: 'gelu-tanh' },
-  silu: { slopeFrom: 'x', activation: 'silu' },
+  exp: 'y',
+  log: 'x',
+  sqrt: 'y',
+  tanh: 'y',
+  relu: 'x',
+  gelu: 'x',
+  geluTanh: 'x',
+  silu: 'x',
 } as const;
 
+/** What the option of a layer calls those that it can have between its maps. */
+interface ActivationNames {
+  relu: 'relu';
+  gelu: 'gelu';
+  geluTanh: 'gelu-tanh';
+  silu: 'silu';
+}
+
 export type UnaryOperation = keyof typeof UNARY;
+export type EntrywiseActivation = ActivationNames[keyof ActivationNames & UnaryOperation];
 
 /** Those that have a WASM kernel for y; its entry has their name. For dX all have one, named as in `exp_backward`. */
 export type UnaryEntry = Exclude<UnaryOperation, 'log' | 'sqrt'>;
-
-/** The names that the option of a layer has. */
-export type EntrywiseActivation = Extract<(typeof UNARY)[UnaryOperation], { activation: string }>['activation'];

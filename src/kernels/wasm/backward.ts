@@ -17,8 +17,7 @@ import type { BackwardRuntime } from './module/loader.js';
 export function wasmBackward(runtime: BackwardRuntime): Omit<BackwardKernels, 'gatherRowsBackward'> {
   return {
     attentionBackward: (problem) => attentionBackward(runtime, problem),
-    unaryBackward: (operation, x, y, dY) =>
-      unaryBackward(runtime, operation, UNARY[operation].slopeFrom === 'y' ? y : x, dY),
+    unaryBackward: (operation, x, y, dY) => unaryBackward(runtime, operation, UNARY[operation] === 'y' ? y : x, dY),
     softmaxBackward: (y, dY, _, cols) => rowsBackward(runtime, 'softmax_backward', y, dY, cols),
     logSoftmaxBackward: (y, dY, _, cols) => rowsBackward(runtime, 'log_softmax_backward', y, dY, cols),
     crossEntropyBackward: (problem, forward, dLoss) => crossEntropyBackward(runtime, problem, forward, dLoss),

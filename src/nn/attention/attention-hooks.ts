@@ -2,9 +2,15 @@ import { describe, kindError, requireChoice, requireOptions, shapeError, shapeTe
 import { dropPromise, requireFunction } from '../../core/functions.js';
 import type { AttentionProblem } from '../../kernels/contract.js';
 import { isMatrix, Matrix, requireMatrix } from '../../matrix/matrix.js';
-import { type AttentionWeightsOptions, attend, checkHeadList } from '../../ops/attention/attention.js';
-import { type AttentionOptions, attentionProblem, dropoutOf } from '../../ops/attention/options.js';
+import {
+  type AttentionWeightsOptions,
+  attendChecked,
+  type CheckedAttention,
+  checkHeadList,
+} from '../../ops/attention/attention.js';
+import { dropoutOf, optionsOf } from '../../ops/attention/options.js';
 import { maskedScores, type Unit, weightsOfScores, weightsTimesValues } from '../../ops/attention/unfused.js';
+import type { Drop } from '../dropout.js';
 import { extraKeysFirst, extraKeysLast } from './extra-keys.js';
 import type { HeadShape } from './heads.js';
 
@@ -118,30 +124,37 @@ function columnBlocks(x: Matrix, count: number): Matrix[] {
   return Array.from({ length: count }, (_, h) => x.sliceColumns(h * width, (h + 1) * width));
 }
 
-/** What an attention is computed from. */
-export interface HookedAttention {
-  q: Matrix;
-  k: Matrix;
-  options: AttentionOptions;
+/** An attention that hooks look into. */
+export interface HookedAttention extends CheckedAttention {
   /** The first keys of every sequence, which hooks see last. */
   extraKeys: number;
   /** The number of the first sequence. Default 0. */
   firstSequence?: number;
 }
 
-/** `attend` with its scores and weights shown to hooks: a head in which they replace any is computed in steps. */
-export function attendWithHooks(where: string, hooks: AttentionHooks, given: HookedAttention, v: Matrix, call: number) {
-  const { q, k, options } = given;
-  if (!hooks.wants('hook_attn_scores') && !hooks.wants('hook_pattern')) return attend(where, q, k, v, options, call);
-  const problem = hookedProblem(where, given);
+/** The attention with its scores and weights shown to hooks: a head in which they replace any is computed in steps. */
+export function attendWithHooks(
+  where: string,
+  hooks: AttentionHooks,
+  given: HookedAttention,
+  drop: Drop,
+  call: number,
+) {
+  if (!hooks.wants('hook_attn_scores') && !hooks.wants('hook_pattern')) return attendChecked(where, given, drop, call);
+  const own = withOwnFlags(given);
+  const { problem, matrices } = own;
+  const { v } = matrices;
   const { numHeads, numKvHeads, cuSeqlens } = problem;
-  const dV = v.cols / numKvHeads;
-  const forward = { ...problem, ...dropoutOf(options, call), v: v.data, dV };
+  const forward = { ...problem, ...dropoutOf(drop, call), v: v.data, dV: v.cols / numKvHeads };
   const stepwise = unitsOf(problem).map((unit) => {
-    const pattern = hookedPattern(where, hooks, given, problem, unit);
+    const pattern = hookedPattern(where, hooks, own, unit);
     return pattern && weightsTimesValues(forward, pattern, v, unit);
   });
-  if (stepwise.every((z) => z === undefined)) return attend(where, q, k, v, options, call);
+  // Again: a hook may have taken their data away.
+  for (const name of ['v', 'q', 'k', 'bias', 'sinks'] as const) {
+    if (matrices[name]) requireMatrix(where, name, matrices[name]);
+  }
+  if (stepwise.every((z) => z === undefined)) return attendChecked(where, own, drop, call);
   const ofHead = (h: number) => stepwise.filter((_, unit) => unit % numHeads === h);
   // A head that is left alone keeps the bits of the fused attention. Of one that is gone nothing may reach a gradient, not
   // even by 0 · NaN.
@@ -150,8 +163,9 @@ export function attendWithHooks(where: string, hooks: AttentionHooks, given: Hoo
   const isKvGone = Array.from({ length: numKvHeads }, (_, g) =>
     isGone.slice(g * group, (g + 1) * group).every(Boolean),
   );
-  const [restQ, restK, restV] = [withoutHeads(q, isGone), withoutHeads(k, isKvGone), withoutHeads(v, isKvGone)];
-  const rest = isGone.every(Boolean) ? undefined : attend(where, restQ, restK, restV, options, call);
+  const rest = isGone.every(Boolean)
+    ? undefined
+    : attendChecked(where, withoutHeads(own, isGone, isKvGone), drop, call);
   const columns = rest && columnBlocks(rest, numHeads);
   return Matrix.concatColumns(
     isGone.map((_, h) => {
@@ -163,7 +177,16 @@ export function attendWithHooks(where: string, hooks: AttentionHooks, given: Hoo
   );
 }
 
-function withoutHeads(x: Matrix, isGone: readonly boolean[]): Matrix {
+function withoutHeads(
+  { problem, matrices }: CheckedAttention,
+  isGone: readonly boolean[],
+  isKvGone: readonly boolean[],
+): CheckedAttention {
+  const [q, k, v] = [withZeros(matrices.q, isGone), withZeros(matrices.k, isKvGone), withZeros(matrices.v, isKvGone)];
+  return { problem: { ...problem, q: q.data, k: k.data }, matrices: { ...matrices, q, k, v } };
+}
+
+function withZeros(x: Matrix, isGone: readonly boolean[]): Matrix {
   if (!isGone.some(Boolean)) return x;
   const blocks = columnBlocks(x, isGone.length);
   return Matrix.concatColumns(blocks.map((block, h) => (isGone[h] ? new Matrix(block.rows, block.cols) : block)));
@@ -182,12 +205,11 @@ export function stagesWithHooks(
       ? hooks.wants('hook_pattern') || hooks.wants('hook_attn_scores')
       : hooks.wants('hook_attn_scores');
   if (!asked || (stage !== 'weights' && stage !== 'masked')) return [...own];
-  const problem = hookedProblem(where, given);
+  const hookedOf = withOwnFlags(given);
+  const { problem } = hookedOf;
   const list = heads ?? Array.from({ length: problem.numHeads }, (_, h) => h);
   const hooked = (unit: Unit) =>
-    stage === 'weights'
-      ? hookedPattern(where, hooks, given, problem, unit)
-      : hookedScores(where, hooks, given, problem, unit).put;
+    stage === 'weights' ? hookedPattern(where, hooks, hookedOf, unit) : hookedScores(where, hooks, hookedOf, unit).put;
   return own.map((matrix, i) => {
     const sequence = Math.floor(i / list.length);
     const whole = hooked({ sequence, head: list[i % list.length] });
@@ -200,10 +222,12 @@ export function stagesWithHooks(
 }
 
 /** Hooks run between the steps, which therefore read flags of their own. */
-function hookedProblem(where: string, { q, k, options }: HookedAttention): AttentionProblem {
-  const problem = attentionProblem(where, q, k, options);
-  const { mask, keyMask, alibi } = problem;
-  return Object.assign(problem, { mask: mask?.slice(), keyMask: keyMask?.slice(), alibi: alibi?.slice() });
+function withOwnFlags(given: HookedAttention): HookedAttention {
+  const problem = { ...given.problem };
+  for (const name of optionsOf('perPair', 'perKey', 'distance')) {
+    if (!(name in given.matrices)) Object.assign(problem, { [name]: problem[name]?.slice() });
+  }
+  return { ...given, problem };
 }
 
 function unitsOf({ cuSeqlens, numHeads }: AttentionProblem): Unit[] {
@@ -212,19 +236,14 @@ function unitsOf({ cuSeqlens, numHeads }: AttentionProblem): Unit[] {
 }
 
 /** The weights of a head whose hooks replaced them or its scores; undefined where they replaced nothing. */
-function hookedPattern(
-  where: string,
-  hooks: AttentionHooks,
-  given: HookedAttention,
-  problem: AttentionProblem,
-  unit: Unit,
-): Matrix | undefined {
+function hookedPattern(where: string, hooks: AttentionHooks, given: HookedAttention, unit: Unit): Matrix | undefined {
   const wantsPattern = hooks.wants('hook_pattern', unit.head);
   if (!wantsPattern && !hooks.wants('hook_attn_scores', unit.head)) return undefined;
-  const { own, put } = hookedScores(where, hooks, given, problem, unit);
+  const { own, put } = hookedScores(where, hooks, given, unit);
   if (!wantsPattern && put === undefined) return undefined;
-  if (given.options.sinks) requireMatrix(where, 'sinks', given.options.sinks);
-  const weights = weightsOfScores(put ?? own, given.options.sinks, unit.head);
+  const { sinks } = given.matrices;
+  if (sinks) requireMatrix(where, 'sinks', sinks);
+  const weights = weightsOfScores(put ?? own, sinks, unit.head);
   return shownTo(where, hooks, 'hook_pattern', given, weights, unit) ?? (put && weights);
 }
 
@@ -233,13 +252,12 @@ function hookedScores(
   where: string,
   hooks: AttentionHooks,
   given: HookedAttention,
-  problem: AttentionProblem,
   unit: Unit,
 ): { own: Matrix; put: Matrix | undefined } {
-  const { q, k, options } = given;
+  const { q, k, bias } = given.matrices;
   // Again: a hook before this one may have taken their data away.
-  for (const [name, m] of Object.entries({ q, k, bias: options.bias })) if (m) requireMatrix(where, name, m);
-  const own = maskedScores(problem, { q, k, bias: options.bias }, unit);
+  for (const [name, m] of Object.entries({ q, k, bias })) if (m) requireMatrix(where, name, m);
+  const own = maskedScores(given.problem, { q, k, bias }, unit);
   return { own, put: shownTo(where, hooks, 'hook_attn_scores', given, own, unit) };
 }
 

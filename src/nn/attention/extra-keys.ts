@@ -1,7 +1,9 @@
 import { requireSize } from '../../core/errors.js';
+import { longestSequence } from '../../core/sequences.js';
 import type { AttentionProblem } from '../../kernels/contract.js';
 import { Matrix } from '../../matrix/matrix.js';
-import { type AttentionOptions, attentionProblem } from '../../ops/attention/options.js';
+import type { CheckedAttention } from '../../ops/attention/attention.js';
+import { type OptionsOf, optionsOf } from '../../ops/attention/options.js';
 
 // Keys that every query may attend to, whatever masks, causal and windows say, at no distance from it (torch's add_bias_kv
 // and add_zero_attn). They stand before the first key of each sequence, where "up to my own position" includes them as a
@@ -13,37 +15,47 @@ export interface ExtraKey {
   v: Matrix;
 }
 
-/** k, v and the options of a call, with the extra keys; the options are checked against k as it came. */
+/** An attention with the extra keys before the keys of every sequence. */
 export function withExtraKeys(
   where: string,
   extra: readonly ExtraKey[],
-  q: Matrix,
-  k: Matrix,
-  v: Matrix,
-  options: AttentionOptions,
-): { k: Matrix; v: Matrix; options: AttentionOptions } {
-  const problem = attentionProblem(where, q, k, options);
-  const { cuSeqlens, cuSeqlensK, keyMask, columns, alibi } = problem;
+  { problem, matrices }: CheckedAttention,
+): CheckedAttention {
+  const { cuSeqlensK, columns, alibi } = problem;
   const count = extra.length;
   const isBand = hidesExtraKeys(problem, count);
-  const mask = isBand || (problem.mask && columns > 0) ? maskWith(where, problem, count, isBand) : undefined;
-  const bias = options.bias && Matrix.concatColumns([new Matrix(options.bias.rows, count), options.bias]);
-  const { causal, causalOffset = causal === 'top-left' ? 0 : undefined } = options;
-  const shifted: AttentionOptions = {
-    ...options,
-    cuSeqlens,
-    cuSeqlensK: cuSeqlensK.map((offset, s) => offset + s * count),
-    mask,
-    keyMask: keyMask && prependFlags(keyMask, count, cuSeqlensK),
-    bias: alibi ? withDistances(where, problem, count, bias) : bias,
-    alibi: undefined,
-    causal: !isBand && causal !== undefined && causal !== false,
-    window: isBand ? undefined : options.window,
-    causalOffset: causalOffset === undefined ? undefined : causalOffset + count,
+  const shifted = cuSeqlensK.map((offset, s) => offset + s * count);
+  const given = matrices.bias && Matrix.concatColumns([new Matrix(matrices.bias.rows, count), matrices.bias]);
+  const bias = alibi ? withDistances(where, problem, count, given) : given;
+  const [k, v] = (['k', 'v'] as const).map((name) => {
+    return prependRows(
+      matrices[name],
+      extra.map((row) => row[name]),
+      cuSeqlensK,
+    );
+  });
+  const perPair: { [Name in OptionsOf<'perPair'>]: AttentionProblem[Name] } = {
+    mask: isBand || (problem.mask && columns > 0) ? maskWith(where, problem, count, isBand) : undefined,
+    bias: bias?.data,
   };
-  const keys = extra.map((row) => row.k);
-  const values = extra.map((row) => row.v);
-  return { k: prependRows(k, keys, cuSeqlensK), v: prependRows(v, values, cuSeqlensK), options: shifted };
+  const distance: { [Name in OptionsOf<'distance'>]: undefined } = { alibi: undefined };
+  const own: AttentionProblem = {
+    ...problem,
+    k: k.data,
+    cuSeqlensK: shifted,
+    columns: longestSequence(shifted),
+    offsets: problem.offsets.map((offset) => offset + count),
+    left: isBand ? Number.POSITIVE_INFINITY : problem.left,
+    right: isBand ? Number.POSITIVE_INFINITY : problem.right,
+    ...perPair,
+    biasRowsPerHead: bias !== undefined && bias.rows !== matrices.q.rows ? matrices.q.rows : 0,
+    ...distance,
+  };
+  for (const name of optionsOf('perKey')) {
+    const flags = problem[name];
+    own[name] = flags && prependFlags(flags, count, cuSeqlensK);
+  }
+  return { problem: own, matrices: { ...matrices, k, v, bias } };
 }
 
 /** The position of query i of every sequence, with its row. */

@@ -1,4 +1,5 @@
-import { requireCount, requireInteger, requireSize, shapeError } from '../../core/errors.js';
+import { requireInteger, requireSize, shapeError } from '../../core/errors.js';
+import { checkHeads } from '../../ops/attention/options.js';
 
 /** The widths of a multi-head layer: numHeads and numKvHeads heads of dK and dV columns. */
 export interface HeadShape {
@@ -17,16 +18,7 @@ export function headShape(
   requireInteger(where, 'dModel', dModel, 1);
   const { numHeads } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
-  const { numKvHeads = numHeads } = options;
-  requireInteger(where, 'numKvHeads', numKvHeads, 1);
-  requireCount(where, 'numHeads', numHeads);
-  if (numHeads % numKvHeads !== 0) {
-    throw shapeError(
-      where,
-      'numHeads must be divisible by numKvHeads',
-      `${numHeads} is not divisible by ${numKvHeads}`,
-    );
-  }
+  const { numKvHeads } = checkHeads(where, options);
   if (options.dK === undefined && dModel % numHeads !== 0) {
     throw shapeError(
       where,

@@ -2,14 +2,19 @@
 
 import { allOrNone } from '../../core/all-or-none.js';
 import { requireOptions, shapeError } from '../../core/errors.js';
-import { checkCuSeqlens, packedPositions } from '../../core/sequences.js';
 import type { StoredTensor } from '../../core/stored-tensor.js';
 import { Matrix } from '../../matrix/matrix.js';
 import type { Parameter } from '../../matrix/parameter.js';
-import { attentionStages, STAGE_OPTIONS } from '../../ops/attention/attention.js';
-import type { AttentionOptions } from '../../ops/attention/options.js';
+import { checkAttention, requireStage, STAGE_OPTIONS, stagesOf } from '../../ops/attention/attention.js';
+import {
+  type AttentionOptions,
+  CALL_OPTIONS,
+  LAYER_OPTIONS,
+  picked,
+  type Sequences,
+} from '../../ops/attention/options.js';
 import type { Held, KVCache } from '../../ops/cache/kv-cache.js';
-import { checkPositions, type RopeOptions, rotary } from '../../ops/rotary.js';
+import { type RopeOptions, rotary } from '../../ops/rotary.js';
 import { layerRandom } from '../../ops/seeds.js';
 import { hasBias } from '../biases.js';
 import type { Drop } from '../dropout.js';
@@ -24,6 +29,7 @@ import {
   type AttentionHookOptions,
   AttentionHooks,
   attendWithHooks,
+  type HookedAttention,
   stagesWithHooks,
 } from './attention-hooks.js';
 import {
@@ -45,6 +51,7 @@ import {
   type MultiHeadAttentionForwardOptions,
   type MultiHeadAttentionOptions,
   type MultiHeadAttentionWeightsOptions,
+  rotaryPositions,
 } from './multi-head-options.js';
 import { ProjectedAttention, type Seen } from './projected-attention.js';
 
@@ -87,7 +94,7 @@ export class MultiHeadAttention extends ProjectedAttention {
     const where = 'MultiHeadAttention';
     requireOptions(where, options, CONSTRUCTOR_OPTIONS, 'required');
     const { heads, rope } = checkMultiHeadAttention(where, options); // before anything draws a seed
-    const { dModel, bias, init, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
+    const { dModel, bias, init, kDim = dModel, vDim = dModel } = options;
     const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
     const { numHeads, numKvHeads, dK, dV } = heads;
     const random = layerRandom(where, options.seed);
@@ -105,7 +112,7 @@ export class MultiHeadAttention extends ProjectedAttention {
       this.bias_V = normalParameter('bias_V', random, 1, numKvHeads * dV, 1 / Math.sqrt(numKvHeads * dV));
     }
     if (sinks) this.sinks = constantParameter('sinks', 1, numHeads, 0);
-    this.#options = { numHeads, numKvHeads, causal, window, alibi, softcap };
+    this.#options = { numHeads, numKvHeads, ...picked(LAYER_OPTIONS, options) };
   }
 
   /**
@@ -149,8 +156,9 @@ export class MultiHeadAttention extends ProjectedAttention {
     const where = 'MultiHeadAttention';
     requireOptions(where, options, FORWARD_OPTIONS);
     return this.dropping(where, { dropout: this.dropout }, (drop, call) => {
-      const { q, k, v, attention } = this.#prepare(where, x, options);
-      return this.#output(where, this.#attend(where, q, k, v, { ...attention, ...drop }, call));
+      const { q, ...held } = this.#prepare(where, x, options);
+      const z = attendWithHooks(where, this.#hooks, this.#check(where, q, held), drop, call);
+      return this.#output(where, z);
     });
   }
 
@@ -183,12 +191,12 @@ export class MultiHeadAttention extends ProjectedAttention {
     requireOptions(where, options, [...FORWARD_OPTIONS, ...STAGE_OPTIONS]);
     const { stage, heads, rows } = options;
     return allOrNone(() => {
-      const { q, k, attention } = this.#prepare(where, x, options);
-      const own = attentionStages(where, q, k, { ...attention, stage, heads, rows });
-      const count = this.#extraCount();
-      const hooked = { q, k, options: attention, extraKeys: count };
-      const weights = stagesWithHooks(where, this.#hooks, hooked, own, { stage, heads, rows });
-      return count === 0 ? weights : weights.map((w) => extraKeysLast(w, count));
+      const { q, ...held } = this.#prepare(where, x, options);
+      requireStage(where, stage);
+      const attention = this.#check(where, q, held);
+      const own = stagesOf(where, attention.problem, { stage, heads, rows });
+      const weights = stagesWithHooks(where, this.#hooks, attention, own, { stage, heads, rows });
+      return attention.extraKeys === 0 ? weights : weights.map((w) => extraKeysLast(w, attention.extraKeys));
     });
   }
 
@@ -234,41 +242,41 @@ export class MultiHeadAttention extends ProjectedAttention {
         const part = (m: Matrix) => (list.length === 1 ? m : m.sliceRows(offsets[s], offsets[s + 1]));
         cache.append(part(turnedK), part(v));
         const queries = part(turnedQ);
-        const rows = cache.held(where, queries.rows, { ...attention, ...drop }, isWatched);
-        const held = this.#withExtraKeys(where, queries, rows);
-        return this.#attend(where, queries, held.k, held.v, held.options, call, s);
+        const rows = cache.held(where, queries.rows, attention, isWatched);
+        return attendWithHooks(where, this.#hooks, this.#check(where, queries, rows, s), drop, call);
       });
       return this.#output(where, out.length === 1 ? out[0] : Matrix.concatRows(out));
     };
     return restoring(list, () => this.dropping(where, { dropout: this.dropout }, step));
   }
 
-  /** Q, K and V of a call, and what the attention has to know. */
+  /** Q, K and V of a call, its options, and what was checked of them for the rotation. */
   #prepare(where: string, x: Matrix, options: MultiHeadAttentionForwardOptions) {
-    const { context, mask, bias, keyMask, cuSeqlens, cuSeqlensK, positions } = options;
+    const { context, positions } = options;
     this.requireInput(where, x);
     if (positions !== undefined && this.rope === undefined) {
       throw shapeError(where, 'positions must come with rope', 'the layer has no rope', 'build it with rope: true');
     }
     const { key, value } = contextOption(where, x, context, this);
-    const attention = { ...this.#options, sinks: this.sinks, mask, bias, keyMask, cuSeqlens, cuSeqlensK };
-    const projected = this.project(x, key, value, this.#seen(where));
-    const [q, k] = this.#rotate(where, projected.q, projected.k, context === undefined, options);
-    const { options: own, ...kv } = this.#withExtraKeys(where, q, { k, v: projected.v, options: attention });
-    return { q, ...kv, attention: own };
+    const { q, k, v } = this.project(x, key, value, this.#seen(where));
+    const ofCall: AttentionOptions = { ...this.#options, sinks: this.sinks, ...picked(CALL_OPTIONS, options) };
+    if (this.rope === undefined) return { q, k, v, options: ofCall };
+    const { checked, ofQueries, ofKeys } = rotaryPositions(where, q, k, context === undefined, options);
+    const [turnedQ, turnedK] = this.#turn(where, q, k, ofQueries, ofKeys);
+    return { q: turnedQ, k: turnedK, v, options: ofCall, checked };
   }
 
-  #rotate(where: string, q: Matrix, k: Matrix, isSelf: boolean, options: MultiHeadAttentionForwardOptions) {
-    if (this.rope === undefined) return [q, k];
-    const { cuSeqlens, cuSeqlensK = cuSeqlens, positions } = options;
-    const inSequence = (name: string, offsets: ArrayLike<number> | undefined, rows: number) =>
-      offsets === undefined ? undefined : packedPositions(checkCuSeqlens(where, name, offsets, rows));
-    const queryPositions =
-      positions === undefined ? inSequence('cuSeqlens', cuSeqlens, q.rows) : checkPositions(where, positions, q.rows);
-    // Self-attention rotates its keys as its queries, unless the keys are cut into other sequences.
-    const asQueries = isSelf && (positions !== undefined || options.cuSeqlensK === undefined);
-    const keyPositions = asQueries ? queryPositions : inSequence('cuSeqlensK', cuSeqlensK, k.rows);
-    return this.#turn(where, q, k, queryPositions, keyPositions);
+  /** The attention of a call, with the extra keys. */
+  #check(
+    where: string,
+    q: Matrix,
+    { k, v, options, checked }: Held & { checked?: Sequences },
+    firstSequence = 0,
+  ): HookedAttention {
+    const extra = this.#extraKeys();
+    const plain = checkAttention(where, q, k, v, options, checked);
+    const { problem, matrices } = extra.length === 0 ? plain : withExtraKeys(where, extra, plain);
+    return { problem, matrices, extraKeys: extra.length, firstSequence };
   }
 
   #seen(where: string): Seen {
@@ -286,22 +294,8 @@ export class MultiHeadAttention extends ProjectedAttention {
     ];
   }
 
-  #attend(where: string, q: Matrix, k: Matrix, v: Matrix, options: AttentionOptions, call: number, firstSequence = 0) {
-    const hooked = { q, k, options, extraKeys: this.#extraCount(), firstSequence };
-    return attendWithHooks(where, this.#hooks, hooked, v, call);
-  }
-
   #output(where: string, z: Matrix): Matrix {
     return affine(this.#hooks.runColumns(where, 'hook_z', z, this.heads.numHeads), this.W_O, this.b_O);
-  }
-
-  #withExtraKeys(where: string, q: Matrix, held: Held): Held {
-    const extra = this.#extraKeys();
-    return extra.length === 0 ? held : withExtraKeys(where, extra, q, held.k, held.v, held.options);
-  }
-
-  #extraCount(): number {
-    return (this.bias_K ? 1 : 0) + (this.addZeroAttention ? 1 : 0);
   }
 
   #extraKeys(): ExtraKey[] {

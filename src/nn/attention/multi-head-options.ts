@@ -1,16 +1,29 @@
 import { describe, kindError, requireBoolean, requireInteger, requireSize, shapeError } from '../../core/errors.js';
+import { checkCuSeqlens, packedPositions } from '../../core/sequences.js';
 import { isMatrix, type Matrix } from '../../matrix/matrix.js';
 import { requireResident } from '../../matrix/parameter.js';
 import type { AttentionStage } from '../../ops/attention/attention.js';
-import { type AttentionOptions, checkLayerOptions, type Mask } from '../../ops/attention/options.js';
-import { type RopeOptions, ropeOption } from '../../ops/rotary.js';
+import {
+  type AttentionOptions,
+  CALL_OPTIONS,
+  type CallOption,
+  checkLayerOptions,
+  LAYER_OPTIONS,
+  type LayerOption,
+  picked,
+  type Sequences,
+} from '../../ops/attention/options.js';
+import { checkPositions, type RopeOptions, ropeOption } from '../../ops/rotary.js';
 import { ATTENTION_BIASES, type Biases } from '../biases.js';
 import { projectionEntries } from '../parameter-count.js';
 import { requireColumns } from '../shapes.js';
 import { headShape } from './heads.js';
 import { checkProjections, PROJECTION_OPTIONS, type ProjectionOptions } from './projected-attention.js';
 
-export interface MultiHeadAttentionOptions extends Omit<ProjectionOptions, 'bias'> {
+/** causal, window, alibi and softcap are as in AttentionOptions, of every call. */
+export interface MultiHeadAttentionOptions
+  extends Omit<ProjectionOptions, 'bias'>,
+    Pick<AttentionOptions, LayerOption> {
   numHeads: number;
   /** Add b_Q, b_K, b_V, b_O, or those named: { b_Q: true, b_K: true, b_V: true } is what Qwen2 has. Default false. */
   bias?: Biases<(typeof ATTENTION_BIASES)[number]>;
@@ -18,11 +31,6 @@ export interface MultiHeadAttentionOptions extends Omit<ProjectionOptions, 'bias
   kDim?: number;
   /** Columns of the values' input. Default dModel. */
   vDim?: number;
-  /** As in AttentionOptions, of every call. */
-  causal?: boolean | 'top-left';
-  window?: AttentionOptions['window'];
-  alibi?: AttentionOptions['alibi'];
-  softcap?: number;
   /** Rotate Q and K by their positions. Default false. */
   rope?: boolean | RopeOptions;
   /** Learn one logit a head (0 at first) that only the softmax denominator sees. Default false. */
@@ -33,15 +41,10 @@ export interface MultiHeadAttentionOptions extends Omit<ProjectionOptions, 'bias
   addBiasKeyValue?: boolean;
 }
 
-export interface MultiHeadAttentionForwardOptions {
+/** mask, bias, keyMask, cuSeqlens and cuSeqlensK are as in AttentionOptions, of this call. */
+export interface MultiHeadAttentionForwardOptions extends Pick<AttentionOptions, CallOption> {
   /** Where keys and values come from: (Lk × kDim), or one matrix for each. Default x. */
   context?: Matrix | { key: Matrix; value: Matrix };
-  /** As in AttentionOptions, of this call. */
-  mask?: Mask;
-  bias?: Matrix;
-  keyMask?: Uint8Array;
-  cuSeqlens?: ArrayLike<number>;
-  cuSeqlensK?: ArrayLike<number>;
   /** Positions of the rows of x for RoPE. Default 0, 1, 2 … in every sequence; those of a context always are. */
   positions?: ArrayLike<number>;
 }
@@ -60,29 +63,19 @@ export const CONSTRUCTOR_OPTIONS = /* @__PURE__ */ (() =>
     ...PROJECTION_OPTIONS,
     'kDim',
     'vDim',
-    'causal',
-    'window',
-    'alibi',
-    'softcap',
+    ...LAYER_OPTIONS,
     'rope',
     'sinks',
     'addZeroAttention',
     'addBiasKeyValue',
   ] as const satisfies readonly (keyof MultiHeadAttentionOptions)[])();
 
-export const FORWARD_OPTIONS = [
-  'context',
-  'mask',
-  'bias',
-  'keyMask',
-  'cuSeqlens',
-  'cuSeqlensK',
-  'positions',
-] as const satisfies readonly (keyof MultiHeadAttentionForwardOptions)[];
+export const FORWARD_OPTIONS = /* @__PURE__ */ (() =>
+  ['context', ...CALL_OPTIONS, 'positions'] as const satisfies readonly (keyof MultiHeadAttentionForwardOptions)[])();
 
 /** Every option but the seed, which is drawn only where the rest is right. */
 export function checkMultiHeadAttention(where: string, options: MultiHeadAttentionOptions) {
-  const { dModel, kDim = dModel, vDim = dModel, causal, window, alibi, softcap } = options;
+  const { dModel, kDim = dModel, vDim = dModel } = options;
   const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
   requireInteger(where, 'dModel', dModel, 1);
   requireInteger(where, 'kDim', kDim, 1);
@@ -93,7 +86,7 @@ export function checkMultiHeadAttention(where: string, options: MultiHeadAttenti
   const heads = headShape(where, dModel, options);
   const rope = ropeOption(where, options.rope, heads.dK);
   requireSize(where, 'W_O', heads.numHeads * heads.dV, dModel);
-  checkLayerOptions(where, heads, { causal, window, alibi, softcap });
+  checkLayerOptions(where, heads, picked(LAYER_OPTIONS, options));
   checkProjections(where, options, heads, kDim, vDim, ATTENTION_BIASES);
   const entries = projectionEntries(heads, dModel, kDim, vDim) + heads.numHeads * heads.dV * dModel;
   requireResident(where, 'the weights', entries);
@@ -121,4 +114,27 @@ export function contextOption(
   requireColumns(where, name ?? 'context.value', value, 'vDim', vDim);
   if (key.rows === value.rows) return { key, value };
   throw shapeError(where, 'context.key and context.value must have the same rows', `got ${key.rows} and ${value.rows}`);
+}
+
+/** The positions by which the rows of a call turn, undefined for 0, 1, 2 …; and what is checked of its sequences on the way. */
+export function rotaryPositions(
+  where: string,
+  q: Matrix,
+  k: Matrix,
+  isSelf: boolean,
+  { cuSeqlens, cuSeqlensK, positions }: MultiHeadAttentionForwardOptions,
+) {
+  const checked: Sequences = {};
+  if (positions === undefined && cuSeqlens !== undefined) {
+    checked.cuSeqlens = checkCuSeqlens(where, 'cuSeqlens', cuSeqlens, q.rows);
+  }
+  const inSequence = (offsets: Int32Array | undefined) => offsets && packedPositions(offsets);
+  const ofQueries = positions === undefined ? inSequence(checked.cuSeqlens) : checkPositions(where, positions, q.rows);
+  // Self-attention rotates its keys as its queries, unless the keys are cut into other sequences.
+  if (isSelf && (positions !== undefined || cuSeqlensK === undefined)) {
+    return { checked: { ...checked, cuSeqlensK: checked.cuSeqlens }, ofQueries, ofKeys: ofQueries };
+  }
+  const offsets = cuSeqlensK === undefined ? cuSeqlens : cuSeqlensK;
+  if (offsets !== undefined) checked.cuSeqlensK = checkCuSeqlens(where, 'cuSeqlensK', offsets, k.rows);
+  return { checked, ofQueries, ofKeys: inSequence(checked.cuSeqlensK) };
 }

@@ -5,6 +5,7 @@ import { type AttentionWeightsOptions, attend, attentionStages, STAGE_OPTIONS } 
 import {
   type AttentionOptions,
   checkLayerOptions,
+  optionsOf,
   requireAttentionOptions,
   requireKinds,
 } from '../../ops/attention/options.js';
@@ -63,8 +64,7 @@ export class SelfAttention extends ProjectedAttention {
     const { dModel, dK, dV, bias, init, seed, numHeads = 1, numKvHeads, dropout, ...attention } = options ?? {};
     const heads = headShape(where, dModel, { numHeads, numKvHeads, dK, dV });
     requireKinds(where, attention);
-    const { mask, keyMask, cuSeqlens, cuSeqlensK, ...ofEverySize } = attention;
-    checkLayerOptions(where, heads, ofEverySize);
+    checkLayerOptions(where, heads, attention);
     const projections = { dModel, bias, init, seed, dropout };
     checkProjections(where, projections, heads, dModel, dModel, PROJECTION_BIASES);
     requireResident(where, 'the weights', projectionEntries(heads, dModel));
@@ -106,7 +106,7 @@ export class SelfAttention extends ProjectedAttention {
     const where = 'SelfAttention.trace';
     const call = this.#callOptions(where, x, options);
     requireKinds(where, call);
-    const packed = (['cuSeqlens', 'cuSeqlensK'] as const).find((name) => call[name] !== undefined);
+    const packed = optionsOf('packing').find((name) => call[name] !== undefined);
     if (packed !== undefined) {
       throw shapeError(where, 'x must be one sequence', `got ${packed}`, 'unpack first and trace each');
     }

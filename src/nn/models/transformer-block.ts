@@ -3,12 +3,14 @@ import { requireBoolean, requireChoice, requireFinite, requireOptions, shapeErro
 import type { StoredTensor } from '../../core/stored-tensor.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import { requireResident } from '../../matrix/parameter.js';
+import { LAYER_OPTIONS } from '../../ops/attention/options.js';
 import type { KVCache } from '../../ops/cache/kv-cache.js';
 import { layerRandom } from '../../ops/seeds.js';
 import { type CacheOptions, cacheList, restoring, type StepOptions } from '../attention/cached-steps.js';
 import { MultiHeadAttention } from '../attention/multi-head-attention.js';
 import {
   checkMultiHeadAttention,
+  FORWARD_OPTIONS,
   type MultiHeadAttentionForwardOptions,
   type MultiHeadAttentionOptions,
 } from '../attention/multi-head-options.js';
@@ -65,37 +67,30 @@ export interface TransformerBlockOptions
 export interface TransformerBlockForwardOptions
   extends Omit<MultiHeadAttentionForwardOptions, 'context' | 'cuSeqlensK'> {}
 
-export const BLOCK_OPTIONS = [
-  'dModel',
-  'numHeads',
-  'numKvHeads',
-  'dK',
-  'dV',
-  'dHidden',
-  'activation',
-  'norm',
-  'normPlacement',
-  'epsilon',
-  'bias',
-  'normBias',
-  'causal',
-  'window',
-  'rope',
-  'alibi',
-  'softcap',
-  'sinks',
-  'dropout',
-  'init',
-  'seed',
-] as const satisfies readonly (keyof TransformerBlockOptions)[];
+export const BLOCK_OPTIONS = /* @__PURE__ */ (() =>
+  [
+    'dModel',
+    'numHeads',
+    'numKvHeads',
+    'dK',
+    'dV',
+    'dHidden',
+    'activation',
+    'norm',
+    'normPlacement',
+    'epsilon',
+    'bias',
+    'normBias',
+    ...new Set(['causal', 'window', 'rope', ...LAYER_OPTIONS] as const),
+    'sinks',
+    'dropout',
+    'init',
+    'seed',
+  ] as const satisfies readonly (keyof TransformerBlockOptions)[])();
 
-const FORWARD_OPTIONS = [
-  'mask',
-  'bias',
-  'keyMask',
-  'cuSeqlens',
-  'positions',
-] as const satisfies readonly (keyof TransformerBlockForwardOptions)[];
+const BLOCK_FORWARD_OPTIONS = /* @__PURE__ */ FORWARD_OPTIONS.filter(
+  (name) => name !== 'context' && name !== 'cuSeqlensK',
+) satisfies (keyof TransformerBlockForwardOptions)[];
 
 /** Every option but the seed, which is drawn only where the rest is right; the entries of its weights. */
 export function checkTransformerBlock(where: string, options: Omit<TransformerBlockOptions, 'seed'>): number {
@@ -200,7 +195,7 @@ export class TransformerBlock extends Module {
    */
   forward(x: Matrix, options: TransformerBlockForwardOptions = {}): Matrix {
     const where = 'TransformerBlock';
-    requireOptions(where, options, FORWARD_OPTIONS);
+    requireOptions(where, options, BLOCK_FORWARD_OPTIONS);
     requireColumns(where, 'x', x, 'dModel', this.attention.dModel);
     return this.#around(x, (z) => this.attention.forward(z, options));
   }

@@ -1,6 +1,7 @@
 import { requireInteger, requireOptions, shapeError } from '../../core/errors.js';
 import type { StoredTensor } from '../../core/stored-tensor.js';
 import { Matrix } from '../../matrix/matrix.js';
+import { LAYER_OPTIONS, type LayerOption } from '../../ops/attention/options.js';
 import { type RopeOptions, ropeOption } from '../../ops/rotary.js';
 import type { HeadShape } from '../attention/heads.js';
 import type { MultiHeadAttentionOptions } from '../attention/multi-head-options.js';
@@ -16,7 +17,7 @@ import type { AttentionLayout, TorchTensor } from './tensors.js';
 export interface MultiHeadAttentionFromTorchOptions
   extends Pick<
     MultiHeadAttentionOptions,
-    'numHeads' | 'window' | 'alibi' | 'softcap' | 'addZeroAttention' | 'dropout' | 'seed'
+    'numHeads' | Exclude<LayerOption, 'causal'> | 'addZeroAttention' | 'dropout' | 'seed'
   > {
   /** What stands before every name, as 'layers.0.self_attn.'; other names are left aside. Default ''. */
   prefix?: string;
@@ -29,18 +30,16 @@ export interface MultiHeadAttentionFromTorchOptions
   rope?: boolean | RopeOptions;
 }
 
-const OPTIONS = [
-  'numHeads',
-  'prefix',
-  'causal',
-  'window',
-  'alibi',
-  'softcap',
-  'rope',
-  'addZeroAttention',
-  'dropout',
-  'seed',
-] as const satisfies readonly (keyof MultiHeadAttentionFromTorchOptions)[];
+const OPTIONS = /* @__PURE__ */ (() =>
+  [
+    'numHeads',
+    'prefix',
+    ...LAYER_OPTIONS,
+    'rope',
+    'addZeroAttention',
+    'dropout',
+    'seed',
+  ] as const satisfies readonly (keyof MultiHeadAttentionFromTorchOptions)[])();
 
 const SIGNS: Signs<TorchLayout> = /* @__PURE__ */ signsOf(ATTENTIONS);
 

@@ -2,6 +2,7 @@ import { requireChoice, requireInteger, requireOptions } from '../../core/errors
 import type { StoredTensor } from '../../core/stored-tensor.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import { ACTIVATIONS } from '../../ops/activations.js';
+import { LAYER_OPTIONS } from '../../ops/attention/options.js';
 import { BLOCK_BIASES, biasesFrom, FEED_FORWARD_BIASES } from '../biases.js';
 import type { Activation } from '../layers/feed-forward.js';
 import { RMSNorm } from '../layers/norms.js';
@@ -30,20 +31,18 @@ export interface TransformerBlockFromTorchOptions extends Omit<MultiHeadAttentio
   epsilon?: number;
 }
 
-const OPTIONS = [
-  'numHeads',
-  'prefix',
-  'causal',
-  'window',
-  'alibi',
-  'softcap',
-  'rope',
-  'activation',
-  'normPlacement',
-  'epsilon',
-  'dropout',
-  'seed',
-] as const satisfies readonly (keyof TransformerBlockFromTorchOptions)[];
+const OPTIONS = /* @__PURE__ */ (() =>
+  [
+    'numHeads',
+    'prefix',
+    ...LAYER_OPTIONS,
+    'rope',
+    'activation',
+    'normPlacement',
+    'epsilon',
+    'dropout',
+    'seed',
+  ] as const satisfies readonly (keyof TransformerBlockFromTorchOptions)[])();
 
 const SIGNS: Signs<TorchLayout> = /* @__PURE__ */ signsOf(BLOCKS);
 

@@ -1,6 +1,7 @@
 import { describe, kindError, requireBoolean, requireInteger, requireOptions, shapeError } from '../../core/errors.js';
 import { isSameShape, type StoredTensor } from '../../core/stored-tensor.js';
 import type { Matrix } from '../../matrix/matrix.js';
+import { type AttentionOptions, LAYER_OPTIONS, type LayerOption } from '../../ops/attention/options.js';
 import type { RopeOptions } from '../../ops/rotary.js';
 import type { Activation } from '../layers/feed-forward.js';
 import { headsFromTorch, turnedFromTorch, turnedToTorch } from './attention.js';
@@ -21,7 +22,7 @@ import {
 import { buffer, linear, type ModelLayout, matrix, normBias, type TorchTensor, vector, within } from './tensors.js';
 
 /** Everything else is found in the weights. Whatever is not described here is as in CausalLMOptions. */
-export interface CausalLMFromTorchOptions {
+export interface CausalLMFromTorchOptions extends Pick<AttentionOptions, Exclude<LayerOption, 'causal' | 'alibi'>> {
   numHeads: number;
   /** What stands before every name, as 'module.'; a name without it is refused. Default ''. */
   prefix?: string;
@@ -38,8 +39,6 @@ export interface CausalLMFromTorchOptions {
   activation?: Activation;
   /** Of the norms: in LLaMA's configurations rms_norm_eps. Default 1e-5. */
   epsilon?: number;
-  window?: number | readonly [left: number, right: number];
-  softcap?: number;
   dropout?: number;
   seed?: number;
 }
@@ -49,19 +48,19 @@ export interface CausalLMToTorchOptions extends ToTorchOptions {
   layout?: CausalLMLayout;
 }
 
-const OPTIONS = [
-  'numHeads',
-  'prefix',
-  'rope',
-  'capacity',
-  'tieEmbeddings',
-  'activation',
-  'epsilon',
-  'window',
-  'softcap',
-  'dropout',
-  'seed',
-] as const satisfies readonly (keyof CausalLMFromTorchOptions)[];
+const OPTIONS = /* @__PURE__ */ (() =>
+  [
+    'numHeads',
+    'prefix',
+    'rope',
+    'capacity',
+    'tieEmbeddings',
+    'activation',
+    'epsilon',
+    ...LAYER_OPTIONS.filter((name) => name !== 'causal' && name !== 'alibi'),
+    'dropout',
+    'seed',
+  ] as const satisfies readonly (keyof CausalLMFromTorchOptions)[])();
 
 const SIGNS: Signs<CausalLMLayout> = /* @__PURE__ */ signsOf(MODELS);
 

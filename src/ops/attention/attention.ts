@@ -10,7 +10,7 @@ import {
   shapeError,
   shapeText,
 } from '../../core/errors.js';
-import type { AttentionStage } from '../../kernels/contract.js';
+import type { AttentionProblem, AttentionStage } from '../../kernels/contract.js';
 import { kernels } from '../../kernels/state.js';
 import { type Matrix, requireMatrix, result, wrap } from '../../matrix/matrix.js';
 import { attentionGradients } from './gradients.js';
@@ -18,8 +18,10 @@ import {
   type AttentionOptions,
   attentionProblem,
   dropoutOf,
+  type OptionsOf,
   requireAttentionOptions,
   requireDivisible,
+  type Sequences,
 } from './options.js';
 import { checkRowList, rowProblem } from './rows.js';
 
@@ -82,8 +84,49 @@ export function attend(
   options: AttentionOptions,
   call: number,
 ): Matrix {
+  return attendChecked(where, checkAttention(where, q, k, v, options), options, call);
+}
+
+/** The matrices of an attention: what a gradient can go to. */
+export interface AttentionMatrices {
+  q: Matrix;
+  k: Matrix;
+  v: Matrix;
+  bias?: Matrix;
+  sinks?: Matrix;
+}
+
+/** An attention whose options are checked, once: what kernels take of it, and the matrices that this was read from. */
+export interface CheckedAttention {
+  problem: AttentionProblem;
+  matrices: AttentionMatrices;
+}
+
+export function checkAttention(
+  where: string,
+  q: Matrix,
+  k: Matrix,
+  v: Matrix,
+  options: AttentionOptions,
+  checked?: Sequences,
+): CheckedAttention {
   requireMatrix(where, 'v', v);
-  const problem = attentionProblem(where, q, k, options);
+  const { bias, sinks } = options;
+  return { problem: attentionProblem(where, q, k, options, checked), matrices: { q, k, v, bias, sinks } };
+}
+
+/** Those that are there: a gradient is where its matrix is. */
+function present<Value>(values: readonly (Value | undefined)[]): Value[] {
+  return values.filter((value) => value !== undefined) as Value[];
+}
+
+/** `attend` of what is checked already. */
+export function attendChecked(
+  where: string,
+  { problem, matrices: { q, k, v, bias, sinks } }: CheckedAttention,
+  drop: Pick<AttentionOptions, OptionsOf<'drop'>>,
+  call: number,
+): Matrix {
   if (v.rows !== k.rows) {
     throw shapeError(where, 'k and v must have the same rows', `k is ${shapeText(k)}, v is ${shapeText(v)}`);
   }
@@ -91,17 +134,16 @@ export function attend(
   requireSize(where, 'the result', q.rows, problem.numHeads * dV);
   const { attention } = kernels();
   // Not { ...problem, v, … }: what follows a spread of so many fields takes V8 of Node 20 10 µs.
-  const forward = Object.assign(problem, { v: v.data, dV }, dropoutOf(options, call));
+  const forward = Object.assign(problem, { v: v.data, dV }, dropoutOf(drop, call)); // draws a seed: last
   const computed = attention(forward); // softmax(scale·QKᵀ)·V, with m and s of every row
-  const { bias, sinks } = options;
-  const inputs = [q, k, v, ...(bias ? [bias] : []), ...(sinks ? [sinks] : [])];
+  const inputs = present([q, k, v, bias, sinks]);
   return result(inputs, {
     rows: q.rows,
     cols: problem.numHeads * dV,
     data: computed.out,
     backward: (dOut) => {
       const { dQ, dK, dV, dBias, dSinks } = attentionGradients({ ...forward, ...computed, dOut });
-      return [dQ, dK, dV, ...(bias ? [dBias] : []), ...(sinks ? [dSinks] : [])];
+      return present([dQ, dK, dV, dBias, dSinks]);
     },
   });
 }
@@ -127,7 +169,7 @@ export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptio
   const data = allocate(max.length);
   for (let i = 0; i < data.length; i++) data[i] = sum[i] === 0 ? Number.NEGATIVE_INFINITY : max[i] + Math.log(sum[i]);
   const { bias, sinks } = options;
-  const inputs = [q, k, ...(bias ? [bias] : []), ...(sinks ? [sinks] : [])];
+  const inputs = present([q, k, bias, sinks]);
   return result(inputs, {
     rows: q.rows,
     cols: problem.numHeads,
@@ -138,7 +180,7 @@ export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptio
       const noValues = { v: none, dV: 0, out: none, dOut: none, ...NO_DROPOUT };
       const gradients = attentionGradients({ ...problem, ...statistics, ...noValues, dLogSumExp });
       const { dQ, dK, dBias, dSinks } = gradients;
-      return [dQ, dK, ...(bias ? [dBias] : []), ...(sinks ? [dSinks] : [])];
+      return present([dQ, dK, dBias, dSinks]);
     },
   });
 }
@@ -160,11 +202,23 @@ export function attentionWeights(q: Matrix, k: Matrix, options: AttentionWeights
 
 /** The same under the caller's name. */
 export function attentionStages(where: string, q: Matrix, k: Matrix, options: AttentionWeightsOptions): Matrix[] {
-  const { stage = 'weights' } = options;
+  requireStage(where, options.stage);
+  return stagesOf(where, attentionProblem(where, q, k, options), options);
+}
+
+export function requireStage(where: string, stage: unknown = 'weights'): void {
   requireChoice(where, 'stage', stage, STAGES);
-  const problem = attentionProblem(where, q, k, options);
+}
+
+/** The same of a problem; the stage was checked before it was built. */
+export function stagesOf(
+  where: string,
+  problem: AttentionProblem,
+  options: Pick<AttentionWeightsOptions, (typeof STAGE_OPTIONS)[number]>,
+): Matrix[] {
+  const { stage = 'weights' } = options;
   const heads = checkHeadList(where, options.heads, problem.numHeads);
-  const rows = checkRowList(where, options.rows, q.rows);
+  const rows = checkRowList(where, options.rows, problem.cuSeqlens[problem.cuSeqlens.length - 1]);
   requireCount(where, 'heads times sequences', heads.length * (problem.cuSeqlens.length - 1));
   const { attentionStage, concat } = kernels();
   const out: Matrix[] = [];

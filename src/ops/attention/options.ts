@@ -17,10 +17,10 @@ import type { AttentionProblem } from '../../kernels/contract.js';
 import { drawSeed } from '../../kernels/state.js';
 import { type Matrix, requireMatrix } from '../../matrix/matrix.js';
 import { kept } from '../../matrix/tape.js';
+import { checkBias, checkKeyMask, checkMask, type Mask, requireMaskKinds } from './masks.js';
 import { checkOffsets, checkReach } from './reach.js';
 
-/** 1 or true = may attend. (Lq × Lk), or (numHeads·Lq × Lk) with row h·Lq + i for one a head. */
-export type Mask = Uint8Array | readonly (readonly boolean[])[];
+export type { Mask };
 
 /** What every attention function understands. Lq, Lk: rows of q and k. */
 export interface AttentionOptions {
@@ -65,30 +65,76 @@ interface HeadWidths {
   readonly dK: number;
 }
 
-export const ATTENTION_OPTIONS = [
-  'numHeads',
-  'numKvHeads',
-  'scale',
-  'causal',
-  'causalOffset',
-  'window',
-  'mask',
-  'keyMask',
-  'bias',
-  'softcap',
-  'alibi',
-  'sinks',
-  'cuSeqlens',
-  'cuSeqlensK',
-  'dropout',
-  'seed',
-] as const satisfies readonly (keyof AttentionOptions)[];
+/** What an option has an entry for: 'distance' is told by how far a key is from a query, 'reach' is who sees whom by position. */
+export type OptionKind =
+  | 'heads'
+  | 'scalar'
+  | 'reach'
+  | 'perPair'
+  | 'perKey'
+  | 'distance'
+  | 'perHead'
+  | 'packing'
+  | 'drop';
+
+/** Of every option its kind: what slices, shifts, packs or hands on options reads it here, and names none of them itself. */
+const KINDS = {
+  numHeads: 'heads',
+  numKvHeads: 'heads',
+  scale: 'scalar',
+  causal: 'reach',
+  causalOffset: 'reach',
+  window: 'reach',
+  mask: 'perPair',
+  keyMask: 'perKey',
+  bias: 'perPair',
+  softcap: 'scalar',
+  alibi: 'distance',
+  sinks: 'perHead',
+  cuSeqlens: 'packing',
+  cuSeqlensK: 'packing',
+  dropout: 'drop',
+  seed: 'drop',
+} as const satisfies Record<keyof AttentionOptions, OptionKind>;
+
+/** Those that multi-head layers take when they are built. */
+export const LAYER_OPTIONS = ['causal', 'window', 'alibi', 'softcap'] as const satisfies readonly Name[];
+/** Those that they take with a call. */
+export const CALL_OPTIONS = ['mask', 'bias', 'keyMask', 'cuSeqlens', 'cuSeqlensK'] as const satisfies readonly Name[];
+
+type Name = keyof typeof KINDS;
+export type LayerOption = (typeof LAYER_OPTIONS)[number];
+export type CallOption = (typeof CALL_OPTIONS)[number];
+/** The names of the options of a kind. */
+export type OptionsOf<Kind extends OptionKind> = { [N in Name]: (typeof KINDS)[N] extends Kind ? N : never }[Name];
+
+export const ATTENTION_OPTIONS = /* @__PURE__ */ Object.keys(KINDS) as Name[];
+
+export function optionsOf<Kind extends OptionKind>(...kinds: Kind[]): OptionsOf<Kind>[] {
+  return ATTENTION_OPTIONS.filter((name) => (kinds as OptionKind[]).includes(KINDS[name])) as OptionsOf<Kind>[];
+}
+
+/** The options of these names. */
+export function picked<N extends Name>(
+  names: readonly N[],
+  options: Pick<AttentionOptions, N>,
+): Pick<AttentionOptions, N> {
+  return Object.fromEntries(names.map((name) => [name, options[name]])) as Pick<AttentionOptions, N>;
+}
 
 /**
  * Checks q, k and every option, once, and fills in the defaults: what a kernel needs, and nothing it has to doubt.
  * Dropout is checked here and belongs to the forward problem (`dropoutOf`): weights and log-sum-exp are before it.
+ *
+ * @param checked  what the caller has checked already of cuSeqlens and cuSeqlensK
  */
-export function attentionProblem(where: string, q: Matrix, k: Matrix, options: AttentionOptions): AttentionProblem {
+export function attentionProblem(
+  where: string,
+  q: Matrix,
+  k: Matrix,
+  options: AttentionOptions,
+  checked: Sequences = {},
+): AttentionProblem {
   requireMatrix(where, 'q', q);
   requireMatrix(where, 'k', k);
   const { numHeads, numKvHeads } = checkHeads(where, options);
@@ -100,7 +146,7 @@ export function attentionProblem(where: string, q: Matrix, k: Matrix, options: A
   requireSize(where, 'the log-sum-exp', q.rows, numHeads);
   checkDropout(where, options);
   const { scale, softcap } = checkLogits(where, dK, options);
-  const { cuSeqlens, cuSeqlensK } = checkSequences(where, q, k, options);
+  const { cuSeqlens, cuSeqlensK } = checkSequences(where, q, k, options, checked);
   const columns = longestSequence(cuSeqlensK);
   const mask = checkMask(where, options.mask, q.rows, columns, numHeads);
   const bias = options.bias === undefined ? undefined : checkBias(where, options.bias, q.rows, columns, numHeads);
@@ -153,11 +199,10 @@ export function requireDivisible(where: string, name: string, x: Matrix, heads: 
 }
 
 /** The kinds of the options that can only be measured against q and k. */
-export function requireKinds(where: string, { mask, keyMask, cuSeqlens, cuSeqlensK }: AttentionOptions): void {
-  if (mask !== undefined && !Array.isArray(mask) && !isBytes(mask)) throw maskKindError(where, mask);
-  if (keyMask !== undefined && !isBytes(keyMask)) throw keyMaskKindError(where, keyMask);
-  for (const [name, offsets] of Object.entries({ cuSeqlens, cuSeqlensK })) {
-    if (offsets !== undefined) requireArrayLike(where, name, offsets);
+export function requireKinds(where: string, options: AttentionOptions): void {
+  requireMaskKinds(where, options);
+  for (const name of optionsOf('packing')) {
+    if (options[name] !== undefined) requireArrayLike(where, name, options[name]);
   }
 }
 
@@ -165,7 +210,7 @@ export function requireAttentionOptions(where: string, options: unknown, more: r
   requireOptions(where, options, more.length === 0 ? ATTENTION_OPTIONS : [...ATTENTION_OPTIONS, ...more]);
 }
 
-function checkHeads(where: string, { numHeads = 1, numKvHeads = numHeads }: AttentionOptions) {
+export function checkHeads(where: string, { numHeads = 1, numKvHeads = numHeads }: AttentionOptions) {
   requireInteger(where, 'numHeads', numHeads, 1);
   requireInteger(where, 'numKvHeads', numKvHeads, 1);
   requireCount(where, 'numHeads', numHeads);
@@ -176,83 +221,22 @@ function checkHeads(where: string, { numHeads = 1, numKvHeads = numHeads }: Atte
   return { numHeads, numKvHeads };
 }
 
-function checkSequences(where: string, q: Matrix, k: Matrix, options: AttentionOptions) {
-  const cuSeqlens =
-    options.cuSeqlens === undefined
-      ? singleSequence(q.rows)
-      : checkCuSeqlens(where, 'cuSeqlens', options.cuSeqlens, q.rows);
-  const givenK = options.cuSeqlensK === undefined ? options.cuSeqlens : options.cuSeqlensK;
+/** Checked offsets of a packed batch. */
+export type Sequences = { [Name in OptionsOf<'packing'>]?: Int32Array };
+
+function checkSequences(where: string, q: Matrix, k: Matrix, options: AttentionOptions, checked: Sequences) {
+  const given = options.cuSeqlens;
+  const givenK = options.cuSeqlensK === undefined ? given : options.cuSeqlensK;
   const nameK = options.cuSeqlensK === undefined ? 'cuSeqlens (no cuSeqlensK given)' : 'cuSeqlensK';
-  const cuSeqlensK = givenK === undefined ? singleSequence(k.rows) : checkCuSeqlens(where, nameK, givenK, k.rows);
+  const check = (name: string, offsets: unknown, rows: number) =>
+    offsets === undefined ? singleSequence(rows) : checkCuSeqlens(where, name, offsets, rows);
+  const cuSeqlens = checked.cuSeqlens ?? check('cuSeqlens', given, q.rows);
+  const cuSeqlensK = checked.cuSeqlensK ?? check(nameK, givenK, k.rows);
   if (cuSeqlens.length !== cuSeqlensK.length) {
     const given = `${cuSeqlens.length - 1} and ${cuSeqlensK.length - 1} sequences`;
     throw shapeError(where, 'cuSeqlens and cuSeqlensK must have the same number of entries', `got ${given}`);
   }
   return { cuSeqlens, cuSeqlensK };
-}
-
-/** The mask as bytes, its length (Lq × columns) or (numHeads·Lq × columns). */
-function checkMask(where: string, mask: unknown, rows: number, columns: number, numHeads: number) {
-  if (mask === undefined) return undefined;
-  const bytes = Array.isArray(mask) ? maskBytes(where, mask, rows, columns, numHeads) : mask;
-  if (!isBytes(bytes)) throw maskKindError(where, mask);
-  if (bytes.length !== rows * columns && bytes.length !== numHeads * rows * columns) {
-    throw shapeError(where, maskRule('mask', rows, columns, numHeads), `got ${bytes.length} entries`);
-  }
-  return bytes === mask ? kept(bytes) : bytes;
-}
-
-function maskKindError(where: string, mask: unknown): TypeError {
-  return kindError(where, 'mask must be a Uint8Array or boolean[][]', `got ${describe(mask)}`);
-}
-
-function keyMaskKindError(where: string, keyMask: unknown): TypeError {
-  return kindError(where, 'keyMask must be a Uint8Array', `got ${describe(keyMask)}`);
-}
-
-function maskRule(name: string, rows: number, columns: number, numHeads: number): string {
-  const perHead = numHeads === 1 ? '' : ` or (numHeads·Lq × Lk) = ${numHeads * rows}×${columns}`;
-  return `${name} must be (Lq × Lk) = ${rows}×${columns}${perHead}`;
-}
-
-function maskBytes(where: string, mask: unknown[], rows: number, columns: number, numHeads: number): Uint8Array {
-  if (mask.length !== rows && mask.length !== numHeads * rows) {
-    throw shapeError(where, maskRule('mask', rows, columns, numHeads), `got ${mask.length} rows`);
-  }
-  requireSize(where, 'mask', mask.length, columns);
-  const bytes = new Uint8Array(mask.length * columns);
-  for (let r = 0; r < mask.length; r++) {
-    const row = mask[r];
-    requireArrayLike(where, `mask[${r}]`, row);
-    if (row.length !== columns) {
-      throw shapeError(where, maskRule('mask', rows, columns, numHeads), `row ${r} has ${row.length} entries`);
-    }
-    for (let c = 0; c < columns; c++) {
-      const flag = row[c];
-      if (typeof flag !== 'boolean' && flag !== 0 && flag !== 1) {
-        throw kindError(where, `mask[${r}][${c}] must be true or false`, `got ${describe(flag)}`);
-      }
-      bytes[r * columns + c] = flag ? 1 : 0;
-    }
-  }
-  return bytes;
-}
-
-function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array || Object.prototype.toString.call(value) === '[object Uint8Array]';
-}
-
-function checkKeyMask(where: string, keyMask: unknown, rows: number): Uint8Array | undefined {
-  if (keyMask === undefined) return undefined;
-  if (!isBytes(keyMask)) throw keyMaskKindError(where, keyMask);
-  if (keyMask.length === rows) return kept(keyMask);
-  throw shapeError(where, `keyMask must have one entry for each of the ${rows} key rows`, `got ${keyMask.length}`);
-}
-
-function checkBias(where: string, bias: Matrix, rows: number, columns: number, numHeads: number): Matrix {
-  requireMatrix(where, 'bias', bias);
-  if (bias.cols === columns && (bias.rows === rows || bias.rows === numHeads * rows)) return bias;
-  throw shapeError(where, maskRule('bias', rows, columns, numHeads), `got ${shapeText(bias)}`);
 }
 
 /** One slope a head, or undefined where there is none. */

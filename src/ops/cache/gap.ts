@@ -1,6 +1,6 @@
 import { kernels } from '../../kernels/state.js';
 import { type Matrix, wrap } from '../../matrix/matrix.js';
-import { type AttentionOptions, checkAlibi } from '../attention/options.js';
+import { type AttentionOptions, checkAlibi, type OptionsOf } from '../attention/options.js';
 import { checkReach } from '../attention/reach.js';
 
 // A ring with sink tokens holds the keys of positions 0 … sinks − 1 and then, behind a gap, those of `first` and later
@@ -19,17 +19,19 @@ export interface GappedKeys {
   ring: number;
 }
 
+type Reach = { [Name in OptionsOf<'reach'>]: AttentionOptions[Name] | undefined };
+
 /** The options of an attention over such keys, in which nothing depends on positions any more. */
 export function withoutPositions(where: string, gapped: GappedKeys, options: AttentionOptions): AttentionOptions {
   const { numHeads = 1, causal = false } = options;
   const slopes = checkAlibi(where, options.alibi, numHeads);
-  return {
-    ...options,
-    causal: false,
-    window: undefined,
-    mask: visible(gapped, causal !== false, checkReach(where, options)),
-    bias: slopes === undefined ? undefined : sinkDistances(gapped, slopes),
+  const mask = visible(gapped, causal !== false, checkReach(where, options));
+  // What of ALiBi the gap leaves out; the rest goes on as it is.
+  const distances: Record<OptionsOf<'distance'>, Matrix | undefined> = {
+    alibi: slopes && sinkDistances(gapped, slopes),
   };
+  const everywhere: Reach = { causal: false, causalOffset: undefined, window: undefined };
+  return { ...options, ...everywhere, mask, bias: distances.alibi };
 }
 
 /** (queries × keys) flags. */

@@ -6,7 +6,7 @@ import type { Floats } from '../../kernels/contract.js';
 import { Matrix, requireMatrix, wrap } from '../../matrix/matrix.js';
 import { isRecording } from '../../matrix/tape.js';
 import { attend } from '../attention/attention.js';
-import { ATTENTION_OPTIONS, type AttentionOptions } from '../attention/options.js';
+import { ATTENTION_OPTIONS, type AttentionOptions, type OptionsOf, optionsOf } from '../attention/options.js';
 import { checkReach } from '../attention/reach.js';
 import { withoutPositions } from './gap.js';
 import { checkCacheOptions, type KVCacheOptions } from './options.js';
@@ -23,8 +23,11 @@ export interface Held extends KeysAndValues {
   options: AttentionOptions;
 }
 
+/** Those that the cache knows itself. */
+type OfTheCache = 'numKvHeads' | 'causalOffset' | OptionsOf<'packing'>;
+
 /** The options of an attention that still mean something against a cache; keys are those the cache holds. */
-export type KVCacheAttendOptions = Omit<AttentionOptions, 'numKvHeads' | 'causalOffset' | 'cuSeqlens' | 'cuSeqlensK'>;
+export type KVCacheAttendOptions = Omit<AttentionOptions, OfTheCache>;
 
 /** What a cache was at some time. */
 export interface CacheMark {
@@ -36,8 +39,10 @@ export interface CacheMark {
   outer?: Replaced;
 }
 
-const OF_THE_CACHE: readonly string[] = ['numKvHeads', 'causalOffset', 'cuSeqlens', 'cuSeqlensK'];
-const ATTEND_OPTIONS = /* @__PURE__ */ ATTENTION_OPTIONS.filter((name) => !OF_THE_CACHE.includes(name));
+const ATTEND_OPTIONS = /* @__PURE__ */ (() => {
+  const ofTheCache: OfTheCache[] = ['numKvHeads', 'causalOffset', ...optionsOf('packing')];
+  return ATTENTION_OPTIONS.filter((name) => !(ofTheCache as string[]).includes(name));
+})();
 
 /**
  * The keys and values of the tokens so far, so that the next ones attend to them without computing them again.
@@ -257,7 +262,7 @@ export class KVCache {
     const { capacity, sinkTokens: sinks } = this;
     const position = this.#position;
     if (position <= capacity) return { ...this.#joined((rows) => [rows.held(position)]), options };
-    for (const name of ['mask', 'keyMask', 'bias'] as const) {
+    for (const name of optionsOf('perPair', 'perKey')) {
       if (options[name] === undefined) continue;
       throw shapeError(where, `${name} must be absent once a ring has overwritten rows`, 'got one');
     }

@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { Matrix } from '../../../src/matrix/matrix.js';
 import { extraKeysLast, withExtraKeys } from '../../../src/nn/attention/extra-keys.js';
 import { MultiHeadAttention } from '../../../src/nn/attention/multi-head-attention.js';
-import { attentionWeights, scaledDotProductAttention } from '../../../src/ops/attention/attention.js';
+import {
+  attendChecked,
+  attentionWeights,
+  type CheckedAttention,
+  checkAttention,
+  scaledDotProductAttention,
+  stagesOf,
+} from '../../../src/ops/attention/attention.js';
 import type { AttentionOptions } from '../../../src/ops/attention/options.js';
 import { expectClose, expectSame } from '../../support/compare.js';
 import { forEachTwin } from '../../support/twins.js';
@@ -47,24 +54,29 @@ const cases: [string, AttentionOptions, (i: number, j: number) => boolean][] = [
 forEachTwin(({ tolerance }) => {
   describe('extra keys', () => {
     it.each(cases)('are open to every query, with %s', (_, options, allowed) => {
-      const moved = withExtraKeys('f', extra, q, k, v, { numHeads: 2, ...options });
+      const moved = withExtraKeys('f', extra, checkAttention('f', q, k, v, { numHeads: 2, ...options }));
       const expected = explicit(options, allowed);
-      expectClose(scaledDotProductAttention(q, moved.k, moved.v, moved.options).data, expected.out.data, tolerance);
-      attentionWeights(q, moved.k, moved.options).forEach((w, h) => {
+      stagesOf('f', moved.problem, {}).forEach((w, h) => {
         expectClose(extraKeysLast(w, 2).data, expected.weights[h].data, tolerance);
       });
+      expectClose(attendChecked('f', moved, {}, 0).data, expected.out.data, tolerance);
     });
 
     it('stand in every packed sequence', () => {
       const packed = { cuSeqlens: [0, 1, 3], cuSeqlensK: [0, 2, 5], keyMask: flags(5) };
-      const moved = withExtraKeys('f', extra, q, k, v, { numHeads: 2, ...packed });
-      const out = scaledDotProductAttention(q, moved.k, moved.v, moved.options);
+      const attend = (checked: CheckedAttention) => attendChecked('f', withExtraKeys('f', extra, checked), {}, 0);
+      const out = attend(checkAttention('f', q, k, v, { numHeads: 2, ...packed }));
       const alone = (from: number, to: number, fromK: number, toK: number) => {
         const [a, b, c] = [q.sliceRows(from, to), k.sliceRows(fromK, toK), v.sliceRows(fromK, toK)];
-        const one = withExtraKeys('f', extra, a, b, c, { numHeads: 2, keyMask: flags(5).slice(fromK, toK) });
-        return scaledDotProductAttention(a, one.k, one.v, one.options);
+        return attend(checkAttention('f', a, b, c, { numHeads: 2, keyMask: flags(5).slice(fromK, toK) }));
       };
       expectClose(out.data, Matrix.concatRows([alone(0, 1, 0, 2), alone(1, 3, 2, 5)]).data, 0);
+    });
+
+    it('leave the checks to the shapes that the user gave', () => {
+      const layer = new MultiHeadAttention({ dModel: 8, numHeads: 2, addZeroAttention: true, seed: 1 });
+      const bad = () => layer.forward(normal(3, 8, 1), { mask: new Uint8Array(7) });
+      expect(bad).toThrow('MultiHeadAttention: mask must be (Lq × Lk) = 3×3');
     });
 
     it('attends to its extra key alone where the context is empty, whatever mask comes with it', () => {
@@ -74,11 +86,6 @@ forEachTwin(({ tolerance }) => {
       const plain = layer.forward(x, { context });
       const options = { mask: new Uint8Array(0), keyMask: new Uint8Array(0), bias: new Matrix(3, 0) };
       expectSame(layer.forward(x, { context, ...options }).data, plain.data);
-    });
-
-    it('leave the checks to the shapes that the user gave', () => {
-      const bad = () => withExtraKeys('f', extra, q, k, v, { numHeads: 2, mask: new Uint8Array(7) });
-      expect(bad).toThrow('f: mask must be (Lq × Lk) = 3×5');
     });
   });
 });
