@@ -2,7 +2,8 @@ import type { AnyBuffer } from '../core/array-types.js';
 import { brandOf, putBrand } from '../core/brands.js';
 import { describe, kindError, requireNumber, shapeError, shapeText } from '../core/errors.js';
 import type { Floats } from '../kernels/contract.js';
-import { copied, kernels } from '../kernels/state.js';
+import { elementwise, layouts } from '../kernels/families.js';
+import { allocate, backwards, copied } from '../kernels/state.js';
 import { requireWhole } from '../matrix/checks.js';
 import { type Matrix, requireMatrix, wrap } from '../matrix/matrix.js';
 import type { Gradient, GradientAlgebra } from '../matrix/tape.js';
@@ -69,7 +70,7 @@ export class Gradients {
   /** Every gradient times s. @throws TypeError  if s is no number */
   scale(s: number): Gradients {
     requireNumber('Gradients.scale', 's', s);
-    const { scale } = kernels();
+    const { scale } = elementwise();
     const scaled = new Map<Matrix, Gradient>();
     for (const [x, found] of this.#found) {
       const gradient = arrayOf('Gradients.scale', x, found);
@@ -89,7 +90,9 @@ export const gradientAlgebra: GradientAlgebra<Matrix> = {
 
 /** New memory; rows of both are summed in this order, and a sum with a dense gradient is dense. */
 function add(value: Matrix, a: Gradient, b: Gradient): Gradient {
-  const { binary, concat, gatherRowsBackward } = kernels();
+  const { binary } = elementwise();
+  const { concat } = layouts();
+  const { gatherRowsBackward } = backwards();
   if ('rows' in a && 'rows' in b) {
     return gatherRowsBackward(concat([a.values, b.values]), value.cols, Int32Array.from([...a.rows, ...b.rows]));
   }
@@ -98,7 +101,7 @@ function add(value: Matrix, a: Gradient, b: Gradient): Gradient {
 
 function dense({ rows, cols }: Matrix, gradient: Gradient): Floats {
   if (!('rows' in gradient)) return gradient;
-  const out = kernels().allocate(rows * cols);
+  const out = allocate(rows * cols);
   gradient.rows.forEach((row, i) => out.set(gradient.values.subarray(i * cols, (i + 1) * cols), row * cols));
   return out;
 }

@@ -1,10 +1,20 @@
-import type { BackwardKernels, ForwardKernels } from './contract.js';
+import type { BackwardKernels } from './contract.js';
 import { referenceBackward } from './reference/backward.js';
-import { wasmBackward } from './wasm/backward.js';
-import { loadBackward, type Runtime } from './wasm/module/loader.js';
+import { family } from './state.js';
+import { attentionBackward } from './wasm/calls/attention-backward.js';
+import * as wasm from './wasm/calls/backward.js';
 
-/** The backward kernels that belong to these forward ones; `runtime` where those are WASM. */
-export function backwardKernels({ allocate }: ForwardKernels, runtime: Runtime | undefined): BackwardKernels {
-  const reference = referenceBackward(allocate);
-  return runtime === undefined ? reference : { ...reference, ...wasmBackward(loadBackward(runtime)) };
-}
+/** Apart from the others, because a program that never differentiates needs none of it: valueAndGrad provides it. */
+export const backwardKernels = /* @__PURE__ */ family<BackwardKernels>({
+  reference: referenceBackward,
+  wasm: (runtime) => ({
+    attentionBackward: (problem) => attentionBackward(runtime, problem),
+    unaryBackward: (operation, x, y, dY) => wasm.unaryBackward(runtime, operation, x, y, dY),
+    softmaxBackward: (y, dY, rows, cols) => wasm.softmaxBackward(runtime, y, dY, rows, cols),
+    logSoftmaxBackward: (y, dY, rows, cols) => wasm.logSoftmaxBackward(runtime, y, dY, rows, cols),
+    crossEntropyBackward: (problem, forward, dLoss) => wasm.crossEntropyBackward(runtime, problem, forward, dLoss),
+    layerNormBackward: (problem) => wasm.layerNormBackward(runtime, problem),
+    rmsNormBackward: (problem) => wasm.rmsNormBackward(runtime, problem),
+    sumRows: (x, rows, cols) => wasm.sumRows(runtime, x, rows, cols),
+  }),
+});

@@ -1,8 +1,8 @@
 // kernels: arrays and integers in, new arrays out. Trusts its arguments, which were checked above; never sees a Matrix.
 
-import type { UnaryOperation } from './unary.js';
+import type { ActivationOperation, ElementaryOperation, UnaryOperation } from './unary.js';
 
-export type { UnaryOperation };
+export type { ActivationOperation, ElementaryOperation, UnaryOperation };
 
 /** Storage of numbers: Float32Array everywhere but in the oracle. */
 export type Floats = Float32Array | Float64Array;
@@ -198,21 +198,15 @@ export interface SparseRows {
 
 export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide';
 
-/**
- * One way to compute everything. Kernels trust their arguments, never write to them (but gemm's c) and return new
- * arrays made by `allocate`.
- */
-export interface ForwardKernels {
-  readonly name: 'wasm-simd' | 'javascript' | 'reference' | 'float64';
-  allocate(length: number): Floats;
+// The families of kernels. Kernels trust their arguments, never write to them (but gemm's c) and return new arrays.
+
+export interface ProductKernels {
   gemm(problem: Gemm): Floats;
+}
+
+/** Where numbers stay numbers and only their places change. */
+export interface LayoutKernels {
   transpose(x: Floats, rows: number, cols: number): Floats;
-  softmax(x: Floats, rows: number, cols: number): Floats;
-  scale(x: Floats, factor: number): Floats;
-  unary(operation: UnaryOperation, x: Floats): Floats;
-  /** b is as long as a, or one row of it, repeated. */
-  binary(operation: BinaryOperation, a: Floats, b: Floats): Floats;
-  sum(x: Floats): Floats;
   /** Columns [start, end). */
   sliceColumns(x: Floats, rows: number, cols: number, start: number, end: number): Floats;
   /** The parts one after another. */
@@ -221,19 +215,50 @@ export interface ForwardKernels {
   concatColumns(parts: readonly Floats[], rows: number): Floats;
   /** Row r of the result is row ids[r] of the table. */
   gatherRows(table: Floats, cols: number, ids: Int32Array): Floats;
+}
+
+/** f(x) of every entry, for some of the operations. */
+export interface UnaryKernels<Operation extends UnaryOperation> {
+  unary(operation: Operation, x: Floats): Floats;
+}
+
+export interface ElementwiseKernels extends UnaryKernels<ElementaryOperation> {
+  /** b is as long as a, or one row of it, repeated. */
+  binary(operation: BinaryOperation, a: Floats, b: Floats): Floats;
+  scale(x: Floats, factor: number): Floats;
+  sum(x: Floats): Floats;
+}
+
+export interface SoftmaxKernels {
+  softmax(x: Floats, rows: number, cols: number): Floats;
+}
+
+export interface LossKernels {
+  logSoftmax(x: Floats, rows: number, cols: number): Floats;
+  crossEntropy(problem: CrossEntropy): CrossEntropyResult;
+}
+
+export interface NormalizationKernels {
+  layerNorm(problem: Normalization): LayerNormResult;
+  rmsNorm(problem: Normalization): RmsNormResult;
+}
+
+export interface RotaryKernels {
+  rotary(problem: Rotary): Floats;
+}
+
+export interface AttentionKernels {
   attention(problem: AttentionForwardProblem): AttentionResult;
   attentionStatistics(problem: AttentionProblem): AttentionStatistics;
   /** The (Lq × Lk) logits or weights of one head of one sequence; weights are before dropout. */
   attentionStage(problem: AttentionProblem, stage: AttentionStage, sequence: number, head: number): Floats;
-  rotary(problem: Rotary): Floats;
-  layerNorm(problem: Normalization): LayerNormResult;
-  rmsNorm(problem: Normalization): RmsNormResult;
-  logSoftmax(x: Floats, rows: number, cols: number): Floats;
-  crossEntropy(problem: CrossEntropy): CrossEntropyResult;
+}
+
+export interface DropoutKernels {
   dropout(problem: Dropout): Floats;
 }
 
-/** dX = ∂loss/∂x from dY = ∂loss/∂y, for everything above. Apart, because a program that never trains needs none of it. */
+/** dX = ∂loss/∂x from dY = ∂loss/∂y, for everything above: one family, which comes with valueAndGrad. */
 export interface BackwardKernels {
   /** The sum of every column of x (rows × cols), rows ascending. */
   sumRows(x: Floats, rows: number, cols: number): Floats;
@@ -252,6 +277,5 @@ export interface BackwardKernels {
   crossEntropyBackward(problem: CrossEntropy, forward: Omit<CrossEntropyResult, 'loss'>, dLoss: number): Floats;
 }
 
-export interface Kernels extends ForwardKernels, BackwardKernels {}
-
-export type Allocate = ForwardKernels['allocate'];
+/** Makes an array of zeros: of 32-bit numbers, or of the 64 bits of the oracle. */
+export type Allocate = (length: number) => Floats;

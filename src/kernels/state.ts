@@ -1,12 +1,9 @@
 import { requireChoice, shapeError } from '../core/errors.js';
 import { Random, requireSeed } from '../core/random.js';
-import type { BackwardKernels, Floats, ForwardKernels, Kernels } from './contract.js';
-import { gemm } from './javascript/gemm.js';
-import { float64, reference } from './reference/kernels.js';
-import { wasmKernels } from './wasm/kernels.js';
+import type { Allocate, BackwardKernels, Floats } from './contract.js';
 import { KernelMemory, type Owner } from './wasm/memory/memory.js';
 import { ResidentArray } from './wasm/memory/resident-array.js';
-import { loadKernels, type Runtime, whyNoWasm } from './wasm/module/loader.js';
+import { type Runtime, whyNoModules, whyNoWasm } from './wasm/module/launch.js';
 
 // The only mutable module state of the library: the chosen kernels, their memory, and the stream of seeds.
 // Nothing is compiled or reserved before the first use.
@@ -15,33 +12,69 @@ export type KernelChoice = 'auto' | 'wasm-simd' | 'javascript' | 'reference' | '
 
 const CHOICES: readonly KernelChoice[] = ['auto', 'wasm-simd', 'javascript', 'reference', 'float64'];
 
+type Twin = Exclude<KernelChoice, 'auto'>;
+
 let choice: KernelChoice = 'auto';
-let active: Kernels | undefined;
-let wasm: ForwardKernels | undefined;
+/** The twin that computes now, once somebody has asked. */
+let active: Twin | undefined;
 let runtime: Runtime | undefined;
-let backward: BackwardSource | undefined;
+let backward: (() => BackwardKernels) | undefined;
 let memory: KernelMemory | undefined;
 /** Why there are no WASM kernels, once that is known. */
 let refusal: string | undefined;
 let seeds = /* @__PURE__ */ new Random(0);
 
-/** Makes the backward that belongs to a choice of kernels. */
-export type BackwardSource = (forward: ForwardKernels, runtime: Runtime | undefined) => BackwardKernels;
-
-/**
- * From now on the kernels have their backward. Given by valueAndGrad, without which nobody asks for it: what never
- * differentiates is bundled without.
- */
-export function provideBackward(source: BackwardSource): void {
-  if (backward === source) return;
-  backward = source;
-  active = undefined;
+/** A family of kernels: its specification, and what the twins do in another way. */
+export interface FamilySource<K> {
+  reference: (allocate: Allocate) => K;
+  javascript?: (allocate: Allocate) => Partial<K>;
+  wasm?: (runtime: Runtime, reference: K) => Partial<K>;
 }
 
-/** The kernels every operation uses now. */
-export function kernels(): Kernels {
-  active ??= complete(choose(choice));
+/** A function that gives the kernels of a family that compute now; nothing is made or compiled before it is called. */
+export function family<K extends object>(source: FamilySource<K>): () => K {
+  const made: Partial<Record<Twin, K>> = {};
+  let last: K | undefined;
+  let lastOf: Twin | undefined;
+  return () => {
+    if (last !== undefined && lastOf === active) return last; // every call asks
+    lastOf = twin();
+    made[lastOf] ??= kernelsOf(source, lastOf);
+    last = made[lastOf] as K;
+    return last;
+  };
+}
+
+/** The twin that computes now. */
+function twin(): Twin {
+  active ??= choice === 'auto' ? (tryWasm() === undefined ? 'javascript' : 'wasm-simd') : choice;
   return active;
+}
+
+function kernelsOf<K extends object>({ reference, javascript, wasm }: FamilySource<K>, twin: Twin): K {
+  if (twin === 'float64') return reference(doubles);
+  const own = reference(singles);
+  if (twin === 'javascript') return { ...own, ...javascript?.(singles) };
+  return twin === 'wasm-simd' ? { ...own, ...wasm?.(runtime as Runtime, own) } : own;
+}
+
+const singles: Allocate = (length) => new Float32Array(length);
+const doubles: Allocate = (length) => new Float64Array(length);
+
+/** An array of zeros as the kernels of now make them. */
+export const allocate: Allocate = (length) => (isFloat64() ? doubles : singles)(length);
+
+/**
+ * From now on there are backward kernels. Given by valueAndGrad, without which nobody asks for them: what never
+ * differentiates is bundled without.
+ */
+export function provideBackward(kernels: () => BackwardKernels): void {
+  backward = kernels;
+}
+
+/** The backward kernels of now; before provideBackward there is no tape that could miss them. */
+export function backwards(): BackwardKernels {
+  return backward?.() ?? ({} as BackwardKernels);
 }
 
 /** Whether the oracle is chosen, whose results are 64-bit; asking compiles nothing. */
@@ -51,40 +84,19 @@ export function isFloat64(): boolean {
 
 /** A copy in an array as the kernels of now make them: 32-bit of 64-bit numbers that the oracle left, and the reverse. */
 export function copied(x: Floats): Floats {
-  const out = isFloat64() ? new Float64Array(x.length) : new Float32Array(x.length);
+  const out = allocate(x.length);
   out.set(x);
   return out;
 }
 
-function complete(forward: ForwardKernels): Kernels {
-  const own = backward?.(forward, forward === wasm ? runtime : undefined);
-  return { ...forward, ...own } as Kernels; // before provideBackward there is no tape that could miss it
-}
-
-function choose(wanted: KernelChoice): ForwardKernels {
-  if (wanted === 'float64') return float64;
-  if (wanted === 'reference') return reference;
-  if (wanted === 'javascript') return javascript();
-  return tryWasm() ?? javascript();
-}
-
-function javascript(): ForwardKernels {
-  return { ...reference, name: 'javascript', gemm: (problem) => gemm(reference.allocate, problem) };
-}
-
-/** The WASM kernels, compiled at the first call; undefined, with the refusal noted, where they cannot run. */
-function tryWasm(): ForwardKernels | undefined {
+/** What WASM kernels run in, once it is known that they can; undefined, with the refusal noted, where they cannot. */
+function tryWasm(): Runtime | undefined {
   const room = tryMemory();
-  if (wasm !== undefined || room === undefined) return wasm;
-  try {
-    runtime = loadKernels(room);
-    wasm = { ...reference, ...wasmKernels(runtime, reference), name: 'wasm-simd' };
-  } catch (error) {
-    // Its readers will not come: later parameters are ordinary arrays.
-    memory = undefined;
-    refusal = `WebAssembly is refused here: ${error instanceof Error ? error.message : String(error)}`;
-  }
-  return wasm;
+  if (runtime !== undefined || room === undefined) return runtime;
+  refusal = whyNoModules();
+  if (refusal === undefined) runtime = { memory: room };
+  else memory = undefined; // its readers will not come: later parameters are ordinary arrays
+  return runtime;
 }
 
 /** The kernels' memory; reserving it compiles nothing. */
@@ -136,23 +148,22 @@ export function setKernels(wanted: KernelChoice): void {
 
 /** Runs f with other kernels; those from before come back, however it ends. */
 export function withKernels<Result>(wanted: KernelChoice, f: () => Result): Result {
-  const before = { choice, active, backward };
+  const before = { choice, active };
   setKernels(wanted);
   try {
     return f();
   } finally {
-    choice = before.choice;
-    active = backward === before.backward ? before.active : undefined;
+    ({ choice, active } = before);
   }
 }
 
 /**
- * What computes now, on how many threads, and why nothing faster. Compiles the kernels if nothing has yet.
+ * What computes now, on how many threads, and why nothing faster.
  *
  * @example capabilities(); // { kernels: 'wasm-simd', threads: 1, reasons: [] }
  */
-export function capabilities(): { kernels: Kernels['name']; threads: number; reasons: string[] } {
-  const { name } = kernels();
+export function capabilities(): { kernels: Twin; threads: number; reasons: string[] } {
+  const name = twin();
   const chosen = choice === 'auto' ? [] : [`setKernels('${choice}') was called`];
   const reasons = name === 'wasm-simd' ? [] : choice === 'auto' ? [String(refusal)] : chosen;
   return { kernels: name, threads: 1, reasons };

@@ -21,5 +21,11 @@ interface ActivationNames {
 export type UnaryOperation = keyof typeof UNARY;
 export type EntrywiseActivation = ActivationNames[keyof ActivationNames & UnaryOperation];
 
+/** Those that layers can have between their maps: a family of kernels of its own. */
+export type ActivationOperation = keyof ActivationNames & UnaryOperation;
+
+/** The others, methods of Matrix. */
+export type ElementaryOperation = Exclude<UnaryOperation, ActivationOperation>;
+
 /** Those that have a WASM kernel for y; its entry has their name. For dX all have one, named as in `exp_backward`. */
 export type UnaryEntry = Exclude<UnaryOperation, 'log' | 'sqrt'>;

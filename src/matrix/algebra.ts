@@ -1,6 +1,13 @@
 import type { OwnIntegers } from '../core/array-types.js';
-import type { BinaryOperation, Floats, UnaryOperation } from '../kernels/contract.js';
-import { copied, kernels } from '../kernels/state.js';
+import type {
+  BinaryOperation,
+  ElementaryOperation,
+  Floats,
+  UnaryKernels,
+  UnaryOperation,
+} from '../kernels/contract.js';
+import { elementwise as elementwiseKernels, layouts, losses, products, softmaxKernels } from '../kernels/families.js';
+import { allocate, backwards, copied } from '../kernels/state.js';
 import { hasNaN, quieted, quietRows, withoutRows } from './quiet-rows.js';
 import type { Backward } from './tape.js';
 
@@ -22,7 +29,7 @@ export interface Computed extends Shaped {
 export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: boolean): Computed {
   const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
   const n = transposeB ? b.rows : b.cols;
-  const { gemm } = kernels();
+  const { gemm } = products();
   // C = op(A)·op(B): ∂op(A) = dC·op(B)ᵀ, ∂op(B) = op(A)ᵀ·dC; where op transposes, the factors change places.
   const dLeft = (right: Floats, dC: Floats) =>
     transposeA
@@ -41,7 +48,7 @@ export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: b
       // A NaN in row i of op(A) is in a whole row of ∂op(B), also where row i of dC is 0; one in column j of op(B) in a
       // whole column of ∂op(A), also where column j of dC is 0: see quiet-rows.ts.
       const rows = hasNaN(dB, transposeB ? 1 : n, k) ? quietRows(dC, m, n) : [];
-      const columns = hasNaN(dA, transposeA ? m : 1, k) ? quietRows(kernels().transpose(dC, m, n), n, m) : [];
+      const columns = hasNaN(dA, transposeA ? m : 1, k) ? quietRows(layouts().transpose(dC, m, n), n, m) : [];
       return [
         columns.length === 0 ? dA : dLeft(without(b.data, columns, n, k, transposeB), dC),
         rows.length === 0 ? dB : dRight(without(a.data, rows, m, k, !transposeA), dC),
@@ -53,17 +60,18 @@ export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: b
 /** A copy of x with 0 in these of its `count` vectors of so many entries: its rows or its columns. */
 function without(x: Floats, quiet: readonly number[], count: number, width: number, areRows: boolean): Floats {
   if (areRows) return withoutRows(x, quiet, width);
-  const { transpose } = kernels();
+  const { transpose } = layouts();
   return transpose(withoutRows(transpose(x, width, count), quiet, width), count, width);
 }
 
 /** C = A ∘ B for one of + − × /; a B of one row stands for that row repeated. */
 export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): Computed {
-  const { binary, scale, sumRows } = kernels();
+  const { binary, scale } = elementwiseKernels();
+  const { sumRows } = backwards();
   const { rows, cols } = a;
   const data = binary(operation, a.data, b.data);
   const toB = (dRepeated: Floats) => (b.rows === rows ? dRepeated : sumRows(dRepeated, rows, cols));
-  const backwards: Record<BinaryOperation, Backward> = {
+  const backward: Record<BinaryOperation, Backward> = {
     add: (dC) => [dC, toB(dC)], // C = A + B
     subtract: (dC) => [dC, scale(toB(dC), -1)], // C = A − B
     // C = A∘B
@@ -77,25 +85,34 @@ export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): C
       scale(toB(quieted(binary('divide', binary('multiply', dC, data), b.data), dC, a)), -1),
     ],
   };
-  return { rows, cols, data, backward: backwards[operation] };
+  return { rows, cols, data, backward: backward[operation] };
 }
 
-/** y = f(x) of every entry. */
-export function entrywise(operation: UnaryOperation, x: Shaped): Computed {
-  const { unary, unaryBackward } = kernels();
+/** e^x, log x, √x or tanh x of every entry. */
+export function elementary(operation: ElementaryOperation, x: Shaped): Computed {
+  return entrywise(elementwiseKernels(), operation, x);
+}
+
+/** y = f(x) of every entry, by one of the families that know such an f. */
+export function entrywise<Operation extends UnaryOperation>(
+  { unary }: UnaryKernels<Operation>,
+  operation: Operation,
+  x: Shaped,
+): Computed {
+  const { unaryBackward } = backwards();
   const data = unary(operation, x.data);
   const backward: Backward = (dY) => [quieted(unaryBackward(operation, x.data, data, dY), dY, x)];
   return { rows: x.rows, cols: x.cols, data, backward };
 }
 
 export function transposed(x: Shaped): Computed {
-  const { transpose } = kernels();
+  const { transpose } = layouts();
   const backward: Backward = (dY) => [transpose(dY, x.cols, x.rows)]; // Y = Xᵀ
   return { rows: x.cols, cols: x.rows, data: transpose(x.data, x.rows, x.cols), backward };
 }
 
 export function scaled(x: Shaped, factor: number): Computed {
-  const { scale } = kernels();
+  const { scale } = elementwiseKernels();
   const backward: Backward = (dY) => [scale(dY, factor)]; // Y = factor·X
   return { rows: x.rows, cols: x.cols, data: scale(x.data, factor), backward };
 }
@@ -107,7 +124,8 @@ export function cloned(x: Shaped): Computed {
 /** Softmax of every row. */
 export function softmaxRows(x: Shaped): Computed {
   const { rows, cols } = x;
-  const { softmax, softmaxBackward } = kernels();
+  const { softmax } = softmaxKernels();
+  const { softmaxBackward } = backwards();
   const data = softmax(x.data, rows, cols);
   return { rows, cols, data, backward: (dY) => [quieted(softmaxBackward(data, dY, rows, cols), dY, x)] };
 }
@@ -115,7 +133,8 @@ export function softmaxRows(x: Shaped): Computed {
 /** Log-softmax of every row. */
 export function logSoftmaxRows(x: Shaped): Computed {
   const { rows, cols } = x;
-  const { logSoftmax, logSoftmaxBackward } = kernels();
+  const { logSoftmax } = losses();
+  const { logSoftmaxBackward } = backwards();
   const data = logSoftmax(x.data, rows, cols);
   return {
     rows,
@@ -138,7 +157,7 @@ export function largestOfRows({ rows, cols, data }: Shaped): OwnIntegers {
 
 /** factor · Σ x, 1×1. */
 export function total(x: Shaped, factor: number): Computed {
-  const { allocate, scale, sum } = kernels();
+  const { scale, sum } = elementwiseKernels();
   const plain = sum(x.data);
   const backward: Backward = ([dY]) => [allocate(x.data.length).fill(factor * dY)]; // y = factor·Σ x
   return { rows: 1, cols: 1, data: factor === 1 ? plain : scale(plain, factor), backward };
@@ -148,7 +167,7 @@ export function total(x: Shaped, factor: number): Computed {
 export function rowSlice(x: Shaped, start: number, end: number): Computed {
   const { cols } = x;
   const backward: Backward = (dY) => {
-    const dX = kernels().allocate(x.data.length);
+    const dX = allocate(x.data.length);
     dX.set(dY, start * cols); // Y = rows from start on
     return [dX];
   };
@@ -158,7 +177,7 @@ export function rowSlice(x: Shaped, start: number, end: number): Computed {
 /** Columns [start, end). */
 export function columnSlice(x: Shaped, start: number, end: number): Computed {
   const { rows, cols } = x;
-  const { allocate, concatColumns, sliceColumns } = kernels();
+  const { concatColumns, sliceColumns } = layouts();
   // Y = columns from start on: the others get 0.
   const backward: Backward = (dY) => [concatColumns([allocate(rows * start), dY, allocate(rows * (cols - end))], rows)];
   return { rows, cols: end - start, data: sliceColumns(x.data, rows, cols, start, end), backward };
@@ -166,7 +185,7 @@ export function columnSlice(x: Shaped, start: number, end: number): Computed {
 
 /** The parts below one another; they have equal columns. */
 export function stacked(parts: readonly Shaped[], cols: number): Computed {
-  const data = kernels().concat(parts.map((part) => part.data));
+  const data = layouts().concat(parts.map((part) => part.data));
   const starts = startsOf(parts.map((part) => part.data.length));
   // Y = the parts in order: each gets its piece of dY.
   const backward: Backward = (dY) => parts.map((_, i) => dY.slice(starts[i], starts[i + 1]));
@@ -175,7 +194,7 @@ export function stacked(parts: readonly Shaped[], cols: number): Computed {
 
 /** The parts side by side; they have equal rows. */
 export function sideBySide(parts: readonly Shaped[], rows: number): Computed {
-  const { concatColumns, sliceColumns } = kernels();
+  const { concatColumns, sliceColumns } = layouts();
   const cols = parts.reduce((width, part) => width + part.cols, 0);
   const data = concatColumns(
     parts.map((part) => part.data),

@@ -3,7 +3,7 @@
 import type { AnyBuffer, OwnIntegers } from '../core/array-types.js';
 import { brandOf } from '../core/brands.js';
 import { describe, kindError, requireCount, requireInteger, requireNumber, requireSize } from '../core/errors.js';
-import type { BinaryOperation, Floats, UnaryOperation } from '../kernels/contract.js';
+import type { BinaryOperation, ElementaryOperation, Floats } from '../kernels/contract.js';
 import { isFloat64 } from '../kernels/state.js';
 import * as algebra from './algebra.js';
 import type { MatmulOptions } from './checks.js';
@@ -199,22 +199,22 @@ export class Matrix {
 
   /** e^x of every entry. */
   exp(): Matrix {
-    return unary('exp', 'this', this, 'exp');
+    return elementary('exp', this);
   }
 
   /** The natural logarithm of every entry. */
   log(): Matrix {
-    return unary('log', 'this', this, 'log');
+    return elementary('log', this);
   }
 
   /** The square root of every entry. */
   sqrt(): Matrix {
-    return unary('sqrt', 'this', this, 'sqrt');
+    return elementary('sqrt', this);
   }
 
   /** The hyperbolic tangent of every entry. */
   tanh(): Matrix {
-    return unary('tanh', 'this', this, 'tanh');
+    return elementary('tanh', this);
   }
 
   /** The column of the largest entry of every row, the first of equals; a NaN counts as largest. */
@@ -291,9 +291,9 @@ export function result(inputs: readonly Matrix[], { rows, cols, data, backward }
   return record(wrap(rows, cols, data, true), inputs, backward);
 }
 
-export function unary(where: string, name: string, x: Matrix, operation: UnaryOperation): Matrix {
-  requireMatrix(where, name, x);
-  return result([x], algebra.entrywise(operation, x));
+function elementary(operation: ElementaryOperation, x: Matrix): Matrix {
+  requireMatrix(operation, 'this', x);
+  return result([x], algebra.elementary(operation, x));
 }
 
 function binary(a: Matrix, operation: BinaryOperation, b: Matrix): Matrix {

@@ -2,9 +2,10 @@
 // no layer.
 
 import { requireChoice, requireOptions } from '../core/errors.js';
-import type { EntrywiseActivation } from '../kernels/unary.js';
-import { logSoftmaxRows } from '../matrix/algebra.js';
-import { type Matrix, requireMatrix, result, unary } from '../matrix/matrix.js';
+import { activationKernels } from '../kernels/families.js';
+import type { ActivationOperation, EntrywiseActivation } from '../kernels/unary.js';
+import { entrywise, logSoftmaxRows } from '../matrix/algebra.js';
+import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 
 export interface GeluOptions {
   /** 'tanh' takes the cheaper form of the paper. Default: exact. */
@@ -17,7 +18,7 @@ const GELU_OPTIONS: readonly (keyof GeluOptions)[] = ['approximate'];
 
 /** max(x, 0) of every entry; any shape. @example const hidden = relu(x.matmul(w)); */
 export function relu(x: Matrix): Matrix {
-  return unary('relu', 'x', x, 'relu');
+  return activation('relu', x, 'relu');
 }
 
 /**
@@ -30,9 +31,9 @@ export function relu(x: Matrix): Matrix {
 export function gelu(x: Matrix, options: GeluOptions = {}): Matrix {
   requireMatrix('gelu', 'x', x);
   requireOptions('gelu', options, GELU_OPTIONS);
-  if (options.approximate === undefined) return unary('gelu', 'x', x, 'gelu');
+  if (options.approximate === undefined) return activation('gelu', x, 'gelu');
   requireChoice('gelu', 'approximate', options.approximate, ['tanh']);
-  return unary('gelu', 'x', x, 'geluTanh');
+  return activation('gelu', x, 'geluTanh');
 }
 
 /**
@@ -42,7 +43,12 @@ export function gelu(x: Matrix, options: GeluOptions = {}): Matrix {
  * @example const gate = silu(x.matmul(w));
  */
 export function silu(x: Matrix): Matrix {
-  return unary('silu', 'x', x, 'silu');
+  return activation('silu', x, 'silu');
+}
+
+function activation(where: string, x: Matrix, operation: ActivationOperation): Matrix {
+  requireMatrix(where, 'x', x);
+  return result([x], entrywise(activationKernels(), operation, x));
 }
 
 /** The activations of a layer, by the names of its option. */

@@ -1,6 +1,7 @@
 import { requireFinite, requireOptions } from '../core/errors.js';
 import { requireSeed, seedWords } from '../core/random.js';
-import { drawSeed, kernels } from '../kernels/state.js';
+import { dropouts } from '../kernels/families.js';
+import { drawSeed } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 
 export interface DropoutOptions {
@@ -24,7 +25,7 @@ export function dropout(x: Matrix, rate: number, options: DropoutOptions = {}): 
   requireOptions('dropout', options, ['seed']);
   if (options.seed !== undefined) requireSeed('dropout', options.seed);
   const [seedLow, seedHigh] = rate === 0 ? [0, 0] : seedWords(options.seed ?? drawSeed());
-  const drop = kernels().dropout;
+  const drop = dropouts().dropout;
   return result([x], {
     rows: x.rows,
     cols: x.cols,

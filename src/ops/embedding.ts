@@ -1,5 +1,6 @@
 import { describe, kindError, requireArrayLike, requireSize, shapeError } from '../core/errors.js';
-import { kernels } from '../kernels/state.js';
+import { layouts } from '../kernels/families.js';
+import { backwards } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 
 /**
@@ -26,7 +27,8 @@ export function gatherRows(
     rows.push(id);
   }
   const indices = Int32Array.from(rows); // allocated only where the ids are really there
-  const { gatherRows: gather, gatherRowsBackward } = kernels();
+  const { gatherRows: gather } = layouts();
+  const { gatherRowsBackward } = backwards();
   return result([table], {
     rows: indices.length,
     cols: table.cols,

@@ -8,7 +8,8 @@ import {
   shapeError,
   shapeText,
 } from '../core/errors.js';
-import { kernels } from '../kernels/state.js';
+import { losses } from '../kernels/families.js';
+import { backwards } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 
 export interface CrossEntropyOptions {
@@ -39,7 +40,8 @@ export function crossEntropy(logits: Matrix, targets: ArrayLike<number>, options
   requireInteger(where, 'ignoreIndex', ignoreIndex, -(2 ** 31), 2 ** 31 - 1);
   requireFinite(where, 'labelSmoothing', labelSmoothing, 0, 1);
   const { rows, cols } = logits;
-  const { crossEntropy: forward, crossEntropyBackward } = kernels();
+  const { crossEntropy: forward } = losses();
+  const { crossEntropyBackward } = backwards();
   const classes = checkTargets(where, targets, logits, ignoreIndex);
   const problem = { logits: logits.data, rows, cols, targets: classes, ignoreIndex, labelSmoothing };
   const { loss, ...statistics } = forward(problem);

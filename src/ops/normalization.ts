@@ -1,6 +1,7 @@
 import { requireFinite, requireOptions, shapeError, shapeText } from '../core/errors.js';
 import type { Floats, Normalization } from '../kernels/contract.js';
-import { kernels } from '../kernels/state.js';
+import { norms } from '../kernels/families.js';
+import { backwards } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 import { hasNaN, quietRows, withoutRows } from '../matrix/quiet-rows.js';
 
@@ -24,7 +25,8 @@ const NORM_OPTIONS: readonly (keyof NormOptions)[] = ['epsilon'];
  */
 export function layerNorm(x: Matrix, gain?: Matrix, bias?: Matrix, options: NormOptions = {}): Matrix {
   const problem = normalization('layerNorm', x, gain, bias, options);
-  const { layerNorm: forward, layerNormBackward } = kernels();
+  const { layerNorm: forward } = norms();
+  const { layerNormBackward } = backwards();
   const { out, ...statistics } = forward(problem);
   return result([x, ...(gain ? [gain] : []), ...(bias ? [bias] : [])], {
     rows: x.rows,
@@ -51,7 +53,8 @@ export function layerNorm(x: Matrix, gain?: Matrix, bias?: Matrix, options: Norm
  */
 export function rmsNorm(x: Matrix, gain?: Matrix, options: NormOptions = {}): Matrix {
   const problem = normalization('rmsNorm', x, gain, undefined, options);
-  const { rmsNorm: forward, rmsNormBackward } = kernels();
+  const { rmsNorm: forward } = norms();
+  const { rmsNormBackward } = backwards();
   const { out, ...statistics } = forward(problem);
   return result(gain ? [x, gain] : [x], {
     rows: x.rows,

@@ -1,6 +1,7 @@
 import { requireChoice, requireInteger, requireOptions, requireSize } from '../core/errors.js';
 import type { Floats } from '../kernels/contract.js';
-import { kernels } from '../kernels/state.js';
+import { elementwise, layouts } from '../kernels/families.js';
+import { allocate } from '../kernels/state.js';
 import { type Matrix, result, wrap } from '../matrix/matrix.js';
 
 export interface SinusoidalOptions {
@@ -43,7 +44,7 @@ function encoding(
   dModel: number,
   layout: SinusoidalOptions['layout'],
 ): Floats {
-  const out = kernels().allocate(rows * dModel);
+  const out = allocate(rows * dModel);
   const sines = Math.ceil(dModel / 2);
   for (let c = 0; c < dModel; c++) {
     const [pair, isCosine] = layout === 'halves' ? [c < sines ? c : c - sines, c >= sines] : [c >> 1, c % 2 === 1];
@@ -58,7 +59,8 @@ function encoding(
 
 /** x plus the encoding of every row's position: constants, which have no gradient. (tokens × dModel) */
 export function addSinusoidalPositions(x: Matrix, positions: Int32Array): Matrix {
-  const { binary, gatherRows } = kernels();
+  const { binary } = elementwise();
+  const { gatherRows } = layouts();
   const distinct = [...new Set(positions)]; // the sequences of a batch share most of theirs
   const row = new Map(distinct.map((position, r) => [position, r]));
   const rows = positions.map((position) => row.get(position) as number);

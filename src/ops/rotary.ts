@@ -7,7 +7,8 @@ import {
   requireOptions,
   shapeError,
 } from '../core/errors.js';
-import { kernels } from '../kernels/state.js';
+import { elementwise, rotations } from '../kernels/families.js';
+import { allocate } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 import { requireDivisible } from './attention/options.js';
 
@@ -50,8 +51,8 @@ export function rotary(x: Matrix, options: RotaryOptions): Matrix {
   const { dim, base, interleaved } = checkRope(where, options, headDim);
   const angles = positions === undefined ? undefined : checkPositions(where, positions, x.rows);
   const half = dim / 2;
-  const cos = kernels().allocate(x.rows * half);
-  const sin = kernels().allocate(x.rows * half);
+  const cos = allocate(x.rows * half);
+  const sin = allocate(x.rows * half);
   for (let p = 0; p < half; p++) {
     const frequency = base ** ((-2 * p) / dim);
     for (let r = 0; r < x.rows; r++) {
@@ -60,7 +61,8 @@ export function rotary(x: Matrix, options: RotaryOptions): Matrix {
       sin[r * half + p] = Math.sin(angle);
     }
   }
-  const { rotary: turn, scale } = kernels();
+  const { rotary: turn } = rotations();
+  const { scale } = elementwise();
   const problem = { rows: x.rows, numHeads, headDim, dim, interleaved, cos };
   return result([x], {
     rows: x.rows,

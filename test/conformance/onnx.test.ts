@@ -1,9 +1,9 @@
 import { layerNorm, Matrix, rmsNorm, rotary } from 'qkv';
 import { describe, expect, it } from 'vitest';
 import type { Floats } from '../../src/kernels/contract.js';
-import { kernels } from '../../src/kernels/state.js';
 import { expectClose, expectTable } from '../support/compare.js';
 import { describeCases, type OnnxCase, onnxCases } from '../support/conformance.js';
+import { kernels } from '../support/kernels.js';
 import { checkOnnxAttention } from '../support/onnx-attention.js';
 import { broadcast, flatten, need, sequence, swapAxes, type Tensor, toMatrix } from '../support/tensor.js';
 import { forEachTwin } from '../support/twins.js';

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
+  allocate,
   capabilities,
   drawSeed,
-  kernels,
   parameterArray,
   setKernels,
   setSeed,
@@ -19,7 +19,6 @@ describe('the chosen kernels', () => {
     expect(capabilities()).toEqual({ kernels: 'wasm-simd', threads: 1, reasons: [] });
     for (const name of ['reference', 'javascript', 'float64', 'wasm-simd'] as const) {
       setKernels(name);
-      expect(kernels().name).toBe(name);
       expect(capabilities().kernels).toBe(name);
     }
     setKernels('reference');
@@ -29,24 +28,25 @@ describe('the chosen kernels', () => {
   it('stay as they are when an unknown choice is refused', () => {
     setKernels('javascript');
     expect(() => setKernels('gpu' as never)).toThrow('got "gpu"');
-    expect(kernels().name).toBe('javascript');
+    expect(capabilities().kernels).toBe('javascript');
   });
 
   it('are others for one call, and come back with the choice that made them, also from an error', () => {
     for (const choice of ['auto', 'javascript'] as const) {
       setKernels(choice);
-      const before = [kernels(), capabilities()];
-      expect(withKernels('float64', () => kernels().name)).toBe('float64');
-      expect([kernels(), capabilities()]).toEqual(before);
-      expect(kernels()).toBe(before[0]);
+      const before = capabilities();
+      expect(withKernels('float64', () => capabilities().kernels)).toBe('float64');
+      expect(withKernels('float64', () => allocate(1))).toBeInstanceOf(Float64Array);
+      expect(allocate(1)).toBeInstanceOf(Float32Array);
+      expect(capabilities()).toEqual(before);
       const failing = () => {
         setKernels('reference');
         throw new Error('inside');
       };
       expect(() => withKernels('float64', failing)).toThrow('inside');
-      expect([kernels(), capabilities()]).toEqual(before);
+      expect(capabilities()).toEqual(before);
       expect(() => withKernels('gpu' as never, () => 1)).toThrow('got "gpu"');
-      expect([kernels(), capabilities()]).toEqual(before);
+      expect(capabilities()).toEqual(before);
     }
   });
 });
@@ -63,10 +63,14 @@ describe('arrays of parameters', () => {
 /** What the module says when it first looks at an engine that lacks something; `body` runs in that engine. */
 async function without<T>(
   missing: 'all' | 'simd' | 'memory' | 'compiling',
-  body: (state: typeof import('../../src/kernels/state.js')) => T,
+  body: (
+    state: typeof import('../../src/kernels/state.js'),
+    families: typeof import('../../src/kernels/families.js'),
+  ) => T,
 ): Promise<T> {
   vi.resetModules();
   const state = await import('../../src/kernels/state.js');
+  const families = await import('../../src/kernels/families.js');
   const refuse = (message: string) =>
     class {
       constructor() {
@@ -81,7 +85,7 @@ async function without<T>(
   };
   vi.stubGlobal('WebAssembly', changed[missing]);
   try {
-    return body(state);
+    return body(state, families);
   } finally {
     vi.unstubAllGlobals();
   }
@@ -96,23 +100,22 @@ describe('where the WASM kernels cannot run', () => {
     ['memory', 'WebAssembly memory is refused here: out of memory'],
     ['compiling', 'WebAssembly is refused here: blocked by the content security policy'],
   ] as const)('(%s missing) JavaScript computes, and the reason is told', async (missing, reason) => {
-    await without(missing, (state) => {
+    await without(missing, (state, { products }) => {
       expect(state.capabilities()).toEqual({ kernels: 'javascript', threads: 1, reasons: [reason] });
       expect(() => state.setKernels('wasm-simd')).toThrow(
         `setKernels: kernels 'wasm-simd' must be possible here: ${reason} (use 'auto')`,
       );
-      expect(state.kernels().name).toBe('javascript');
       expect(state.parameterArray(3).buffer).toBeInstanceOf(ArrayBuffer);
       const identity = Float32Array.of(1, 0, 0, 1);
-      expect([...state.kernels().gemm({ m: 2, n: 2, k: 2, a: identity, b: identity })]).toEqual([1, 0, 0, 1]);
+      expect([...products().gemm({ m: 2, n: 2, k: 2, a: identity, b: identity })]).toEqual([1, 0, 0, 1]);
     });
   });
 
   it('a parameter made before that was known serves JavaScript', async () => {
-    await without('compiling', (state) => {
+    await without('compiling', (state, { products }) => {
       const early = state.parameterArray(1);
       early[0] = 3;
-      expect([...state.kernels().gemm({ m: 1, n: 1, k: 1, a: early, b: early })]).toEqual([9]);
+      expect([...products().gemm({ m: 1, n: 1, k: 1, a: early, b: early })]).toEqual([9]);
     });
   });
 });

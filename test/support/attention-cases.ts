@@ -3,8 +3,9 @@ import type {
   AttentionBackwardProblem,
   AttentionForwardProblem,
   AttentionGradients,
+  AttentionKernels,
+  BackwardKernels,
   Floats,
-  Kernels,
 } from '../../src/kernels/contract.js';
 import { Matrix } from '../../src/matrix/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../src/ops/attention/options.js';
@@ -117,7 +118,7 @@ export function upstreamOf({ cuSeqlens, numHeads, dV }: AttentionForwardProblem)
 
 /** Forward and backward on one choice of kernels. */
 export function gradientsOn(
-  kernels: Pick<Kernels, 'attention' | 'attentionBackward'>,
+  kernels: Pick<AttentionKernels, 'attention'> & Pick<BackwardKernels, 'attentionBackward'>,
   problem: AttentionForwardProblem,
   upstream: Upstream,
 ): AttentionGradients {
@@ -129,7 +130,11 @@ export const GRADIENTS = ['dQ', 'dK', 'dV', 'dBias', 'dSinks'] as const satisfie
 export const INPUT_OF = { dQ: 'q', dK: 'k', dV: 'v', dBias: 'bias', dSinks: 'sinks' } as const;
 
 /** Σ out·dOut + Σ (m + log s)·dLogSumExp over the rows that attend to something or have a sink. */
-export function lossOf(kernels: Pick<Kernels, 'attention'>, problem: AttentionForwardProblem, upstream: Upstream) {
+export function lossOf(
+  kernels: Pick<AttentionKernels, 'attention'>,
+  problem: AttentionForwardProblem,
+  upstream: Upstream,
+) {
   const { out, max, sum } = kernels.attention(problem);
   const dot = (a: Floats, b: Floats) => Array.from(a).reduce((total, x, i) => total + x * b[i], 0);
   const { dLogSumExp = [] } = upstream;

@@ -1,10 +1,31 @@
-import type { BackwardKernels, Kernels } from '../../src/kernels/contract.js';
+import type {
+  AttentionKernels,
+  BackwardKernels,
+  DropoutKernels,
+  ElementwiseKernels,
+  LayoutKernels,
+  LossKernels,
+  NormalizationKernels,
+  ProductKernels,
+  RotaryKernels,
+  SoftmaxKernels,
+} from '../../src/kernels/contract.js';
+import type { FamilySource } from '../../src/kernels/state.js';
 
-// What a call costs, told by the kernels it runs: a Kernels that counts. A test takes it in place of the chosen kernels:
+// What a call costs, told by the kernels it runs: families that count. A test takes them in place of the chosen kernels:
 //
 //   vi.mock('../../src/kernels/state.js', async (original) => (await import('../support/recording.js')).recording(original));
 
-export type KernelName = Exclude<keyof Kernels, 'name' | 'allocate'>;
+export type KernelName = keyof (AttentionKernels &
+  BackwardKernels &
+  DropoutKernels &
+  ElementwiseKernels &
+  LayoutKernels &
+  LossKernels &
+  NormalizationKernels &
+  ProductKernels &
+  RotaryKernels &
+  SoftmaxKernels);
 
 /** One run of a kernel: its name and what it was given. */
 export interface Run {
@@ -27,26 +48,27 @@ export const BACKWARD = Object.keys({
 
 let runs: Run[] | undefined;
 let asked = 0;
-const recorders = new WeakMap<Kernels, Kernels>();
 
-/** The module that chooses the kernels, with kernels that are recorded. */
-export async function recording<State extends { kernels(): Kernels }>(original: () => Promise<State>): Promise<State> {
+type MakeFamily = <K extends object>(source: FamilySource<K>) => () => K;
+
+/** The module that chooses the kernels, with families that are recorded. */
+export async function recording<State extends { family: MakeFamily }>(original: () => Promise<State>): Promise<State> {
   const state = await original();
-  const kernels = () => {
-    asked++;
-    const chosen = state.kernels();
-    const recorder = recorders.get(chosen) ?? new Proxy(chosen, { get: recordedKernel });
-    recorders.set(chosen, recorder);
-    return recorder;
+  const family: MakeFamily = (source) => {
+    const chosen = state.family(source);
+    return () => {
+      asked++;
+      return new Proxy(chosen(), { get: recordedKernel });
+    };
   };
-  return { ...state, kernels };
+  return { ...state, family };
 }
 
-function recordedKernel(chosen: Kernels, name: keyof Kernels): unknown {
-  const kernel = chosen[name];
-  if (typeof kernel !== 'function' || name === 'name' || name === 'allocate') return kernel;
+function recordedKernel<K extends object>(chosen: K, name: string | symbol): unknown {
+  const kernel: unknown = chosen[name as keyof K];
+  if (typeof kernel !== 'function') return kernel;
   return (...args: unknown[]) => {
-    runs?.push({ name, args });
+    runs?.push({ name: name as KernelName, args });
     return Reflect.apply(kernel, chosen, args);
   };
 }

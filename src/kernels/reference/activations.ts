@@ -1,16 +1,7 @@
-import type { UnaryOperation } from '../unary.js';
+import type { ActivationOperation, UnaryOperation } from '../unary.js';
 
 /** y = f(x). */
-export const unaryFunctions: Record<UnaryOperation, (x: number) => number> = {
-  exp: Math.exp,
-  log: Math.log,
-  sqrt: Math.sqrt,
-  tanh: Math.tanh,
-  relu,
-  gelu,
-  geluTanh,
-  silu,
-};
+export const activations: Record<ActivationOperation, (x: number) => number> = { relu, gelu, geluTanh, silu };
 
 /** dy/dx from x and y = f(x). */
 export const unarySlopes: Record<UnaryOperation, (x: number, y: number) => number> = {

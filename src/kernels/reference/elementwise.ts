@@ -1,6 +1,13 @@
-import type { Allocate, BinaryOperation, Floats, UnaryOperation } from '../contract.js';
-import { unaryFunctions, unarySlopes } from './activations.js';
+import type { Allocate, BinaryOperation, ElementaryOperation, Floats, UnaryOperation } from '../contract.js';
+import { unarySlopes } from './activations.js';
 import { rounded } from './sums.js';
+
+export const elementary: Record<ElementaryOperation, (x: number) => number> = {
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+  tanh: Math.tanh,
+};
 
 const binaryFunctions: Record<BinaryOperation, (a: number, b: number) => number> = {
   add: (a, b) => a + b,
@@ -10,8 +17,7 @@ const binaryFunctions: Record<BinaryOperation, (a: number, b: number) => number>
 };
 
 /** out_i = f(x_i). */
-export function unary(allocate: Allocate, operation: UnaryOperation, x: Floats): Floats {
-  const f = unaryFunctions[operation];
+export function mapped(allocate: Allocate, f: (x: number) => number, x: Floats): Floats {
   const out = allocate(x.length);
   for (let i = 0; i < x.length; i++) out[i] = f(x[i]);
   return out;

@@ -1,3 +1,6 @@
+// kernels/reference: the specification, as plain loops that read like the formulas. Knows nothing of the twins that must
+// agree with it, and nothing of speed.
+
 import type { Allocate, Floats, Gemm } from '../contract.js';
 
 /**

@@ -1,3 +1,6 @@
+// kernels/wasm: the contract by WebAssembly kernels. Never imports the reference (what it lacks is handed in), nor its own
+// generators.
+
 // How the WASM kernels add up. One running float32 sum of n terms errs by up to n·2^−24 of Σ|terms|; a sum in blocks, each
 // taken from 0 and then added to the total, by block + n/block. So every sum whose length the data decides is taken in
 // blocks, in ascending order, and a block begins at the same term whatever the shape, tile, edge, path or thread:

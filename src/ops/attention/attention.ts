@@ -11,7 +11,8 @@ import {
   shapeText,
 } from '../../core/errors.js';
 import type { AttentionProblem, AttentionStage } from '../../kernels/contract.js';
-import { kernels } from '../../kernels/state.js';
+import { attentionKernels, layouts } from '../../kernels/families.js';
+import { allocate } from '../../kernels/state.js';
 import { type Matrix, requireMatrix, result, wrap } from '../../matrix/matrix.js';
 import { attentionGradients } from './gradients.js';
 import {
@@ -132,7 +133,7 @@ export function attendChecked(
   }
   const dV = requireDivisible(where, 'v', v, 'numKvHeads', problem.numKvHeads);
   requireSize(where, 'the result', q.rows, problem.numHeads * dV);
-  const { attention } = kernels();
+  const { attention } = attentionKernels();
   // Not { ...problem, v, … }: what follows a spread of so many fields takes V8 of Node 20 10 µs.
   const forward = Object.assign(problem, { v: v.data, dV }, dropoutOf(drop, call)); // draws a seed: last
   const computed = attention(forward); // softmax(scale·QKᵀ)·V, with m and s of every row
@@ -163,7 +164,7 @@ export function attendChecked(
 export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptions = {}): Matrix {
   requireAttentionOptions('attentionLogSumExp', options);
   const problem = attentionProblem('attentionLogSumExp', q, k, options);
-  const { allocate, attentionStatistics } = kernels();
+  const { attentionStatistics } = attentionKernels();
   const statistics = attentionStatistics(problem);
   const { max, sum } = statistics;
   const data = allocate(max.length);
@@ -220,7 +221,8 @@ export function stagesOf(
   const heads = checkHeadList(where, options.heads, problem.numHeads);
   const rows = checkRowList(where, options.rows, problem.cuSeqlens[problem.cuSeqlens.length - 1]);
   requireCount(where, 'heads times sequences', heads.length * (problem.cuSeqlens.length - 1));
-  const { attentionStage, concat } = kernels();
+  const { attentionStage } = attentionKernels();
+  const { concat } = layouts();
   const out: Matrix[] = [];
   for (let s = 0; s + 1 < problem.cuSeqlens.length; s++) {
     const [first, end] = [problem.cuSeqlens[s], problem.cuSeqlens[s + 1]];

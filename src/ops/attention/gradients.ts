@@ -1,5 +1,5 @@
 import type { AttentionBackwardProblem, AttentionGradients } from '../../kernels/contract.js';
-import { kernels } from '../../kernels/state.js';
+import { backwards } from '../../kernels/state.js';
 import { hasNaN, quietRows, withoutRows } from '../../matrix/quiet-rows.js';
 
 /**
@@ -7,7 +7,7 @@ import { hasNaN, quietRows, withoutRows } from '../../matrix/quiet-rows.js';
  * that only such queries see hold.
  */
 export function attentionGradients(problem: AttentionBackwardProblem): AttentionGradients {
-  const { attentionBackward } = kernels();
+  const { attentionBackward } = backwards();
   const found = attentionBackward(problem);
   // A NaN among the logits of a query is in its whole dQ. A softcap makes them finite, and an infinity in q or k shows only
   // in its column: as 0 · ∞ in dK or dQ.

@@ -1,7 +1,8 @@
 import { kvHead } from '../../core/heads.js';
 import { keepsWeight } from '../../core/random.js';
 import type { AttentionForwardProblem, AttentionProblem } from '../../kernels/contract.js';
-import { kernels } from '../../kernels/state.js';
+import { attentionKernels } from '../../kernels/families.js';
+import { allocate } from '../../kernels/state.js';
 import { type Matrix, result } from '../../matrix/matrix.js';
 import { quietRows } from '../../matrix/quiet-rows.js';
 
@@ -26,7 +27,7 @@ export interface AttentionInputs {
 export function maskedScores(problem: AttentionProblem, { q, k, bias }: AttentionInputs, unit: Unit): Matrix {
   const { sequence, head } = unit;
   const { queries, keys } = extent(problem, unit);
-  const z = kernels().attentionStage(problem, 'masked', sequence, head);
+  const z = attentionKernels().attentionStage(problem, 'masked', sequence, head);
   return result(bias ? [q, k, bias] : [q, k], {
     rows: queries,
     cols: keys,
@@ -34,7 +35,7 @@ export function maskedScores(problem: AttentionProblem, { q, k, bias }: Attentio
     // Z = cap + bias, cap = c·tanh(S/c), S = (scale·Q)·Kᵀ: dS = dZ ∘ (1 − (cap/c)²), dQ = scale·dS·K, dK = dSᵀ·(scale·Q)
     backward: (dZ) => {
       const { scale, softcap, numHeads, numKvHeads, dK, cuSeqlens, cuSeqlensK, biasRowsPerHead, columns } = problem;
-      const { allocate, attentionStage } = kernels();
+      const { attentionStage } = attentionKernels();
       const cap = softcap === 0 ? undefined : attentionStage(problem, 'softcapped', sequence, head);
       const gradients = [allocate(q.data.length), allocate(k.data.length), allocate(bias?.data.length ?? 0)];
       const [dQ, dKeys, dBias] = gradients;
@@ -62,7 +63,6 @@ export function maskedScores(problem: AttentionProblem, { q, k, bias }: Attentio
 export function weightsOfScores(scores: Matrix, sinks: Matrix | undefined, head: number): Matrix {
   const { rows, cols, data: z } = scores;
   const sink = sinks?.data[head] ?? Number.NEGATIVE_INFINITY;
-  const { allocate } = kernels();
   const p = allocate(rows * cols);
   const sinkShares = allocate(rows);
   for (let i = 0; i < rows; i++) {
@@ -105,7 +105,6 @@ export function weightsTimesValues(problem: AttentionForwardProblem, weights: Ma
     if (dropout === 0) return 1;
     return keepsWeight(problem, unit.sequence * problem.numHeads + unit.head, i, j) ? 1 / (1 - dropout) : 0;
   };
-  const { allocate } = kernels();
   const p = weights.data;
   const data = allocate(queries * dV);
   for (let i = 0; i < queries; i++) {

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionForwardProblem } from '../../../src/kernels/contract.js';
-import { referenceBackward } from '../../../src/kernels/reference/backward.js';
-import { float64 as forward } from '../../../src/kernels/reference/kernels.js';
 import { Matrix } from '../../../src/matrix/matrix.js';
 import type { AttentionOptions } from '../../../src/ops/attention/options.js';
 import {
@@ -16,9 +14,10 @@ import {
   upstreamOf,
 } from '../../support/attention-cases.js';
 import { expectClose, expectSame } from '../../support/compare.js';
+import { kernelsOf } from '../../support/kernels.js';
 import { fc } from '../../support/property.js';
 
-const float64 = { ...forward, ...referenceBackward(forward.allocate) };
+const float64 = kernelsOf('float64');
 
 const STEP = 1e-5;
 // Truncation STEP²/6 times a third derivative of up to some hundred (logits of size 5), rounding 2^-53·|loss| / STEP with

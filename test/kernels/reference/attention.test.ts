@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { philox } from '../../../src/core/random.js';
 import { cuSeqlensFromLengths } from '../../../src/core/sequences.js';
 import type { AttentionStage } from '../../../src/kernels/contract.js';
-import { float64 } from '../../../src/kernels/reference/kernels.js';
-import { kernels } from '../../../src/kernels/state.js';
 import { Matrix } from '../../../src/matrix/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../src/ops/attention/options.js';
 import { expectClose, expectSame } from '../../support/compare.js';
+import { kernels, kernelsOf } from '../../support/kernels.js';
 import { fc } from '../../support/property.js';
 import { forEachTwin } from '../../support/twins.js';
+
+const float64 = kernelsOf('float64');
 
 // The formulas of the specification once more, on whole matrices, a sequence at a time: an oracle that shares no line with it.
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { backwardKernels } from '../../../src/kernels/backward.js';
-import { kernels, provideBackward } from '../../../src/kernels/state.js';
+import { attentionKernels } from '../../../src/kernels/families.js';
+import { provideBackward } from '../../../src/kernels/state.js';
 import { Matrix } from '../../../src/matrix/matrix.js';
 import { attentionGradients } from '../../../src/ops/attention/gradients.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../src/ops/attention/options.js';
@@ -27,7 +28,7 @@ function gradients(
   if (badKey !== undefined) for (const x of Number.isNaN(badKey) ? [k, v] : [k]) x.row(4).fill(badKey);
   const all = { numHeads: 2, dropout: 0.3, seed: 4, ...options };
   const forward = Object.assign(attentionProblem('f', q, k, all), { v: v.data, dV: 2 }, dropoutOf(all, 0));
-  const computed = kernels().attention(forward);
+  const computed = attentionKernels().attention(forward);
   const own = { ...forward, ...computed, dOut: dOut.data, dLogSumExp: dLogSumExp?.data };
   return attentionGradients(own);
 }

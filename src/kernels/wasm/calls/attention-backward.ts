@@ -1,7 +1,8 @@
 import { longestSequence } from '../../../core/sequences.js';
 import type { AttentionBackwardProblem, AttentionGradients } from '../../contract.js';
+import * as entries from '../module/attention-backward.generated.js';
 import { BACKWARD_FIELDS, type BackwardField, KEY_TILE } from '../module/attention-record.js';
-import type { BackwardRuntime } from '../module/loader.js';
+import type { Runtime } from '../module/launch.js';
 import {
   columnsOf,
   dropoutFields,
@@ -27,8 +28,8 @@ const QUERY_TILE = 64;
 const CAUSAL_QUERY_TILE = 32;
 
 /** dQ, dK, dV; dBias where there is a bias, dSinks where there are sinks. m and s must be those of these kernels. */
-export function attentionBackward(runtime: BackwardRuntime, problem: AttentionBackwardProblem): AttentionGradients {
-  const { memory, exports } = runtime;
+export function attentionBackward(runtime: Runtime, problem: AttentionBackwardProblem): AttentionGradients {
+  const { memory } = runtime;
   const { q, k, v, bias, sinks, dLogSumExp, numHeads, numKvHeads, cuSeqlens, cuSeqlensK } = problem;
   memory.enter();
   const queries = queriesOf(problem);
@@ -59,7 +60,7 @@ export function attentionBackward(runtime: BackwardRuntime, problem: AttentionBa
   const grads: Partial<Record<BackwardField, number>> = { gradQ, gradK, gradV, gradBias, gradSinks };
   const fields = Object.assign(own, grads, dropping, layout.fields, problemFields(runtime, problem));
   const record = memory.copyRecord<BackwardField>(BACKWARD_FIELDS, fields, floatFields(problem, dropping));
-  exports.attention_backward(record, 0, unitsOf(problem), memory.reserve(layout.bytes));
+  entries.attentionBackward(runtime, { record }, unitsOf(problem), layout.bytes);
   return {
     dQ: memory.copyOut(gradQ, q.length),
     dK: memory.copyOut(gradK, k.length),

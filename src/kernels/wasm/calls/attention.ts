@@ -7,17 +7,21 @@ import type {
   AttentionResult,
   AttentionStage,
   AttentionStatistics,
+  Dropout,
   Floats,
 } from '../../contract.js';
+import * as entries from '../module/attention.generated.js';
 import {
   ATTENTION_FIELDS,
   type AttentionField,
+  ENTRIES_AT_ONCE,
   FEW_ROWS,
   KEY_TILE,
   REACH_OPEN,
   ROWS_AT_ONCE,
 } from '../module/attention-record.js';
-import type { Runtime } from '../module/loader.js';
+import { scale } from '../module/elementwise.generated.js';
+import type { Runtime } from '../module/launch.js';
 
 // Writes the record of a call (emit/attention-record.ts), runs the kernels over its units, copies the results out.
 
@@ -45,7 +49,7 @@ export function attention(runtime: Runtime, problem: AttentionForwardProblem): A
   const values = { v: memory.copyIn(problem.v), ldv: numKvHeads * dV * 4, out, ldo: numHeads * dV * 4, dV };
   const fields = Object.assign(values, dropoutFields(problem));
   const call = prepare(runtime, problem, fields, dV);
-  runtime.exports.attention(call.record, 0, call.units, call.scratch);
+  entries.attention(runtime, call, unitsOf(problem), call.scratchBytes);
   return { out: memory.copyOut(out, length), ...statisticsOf(runtime, call) };
 }
 
@@ -53,7 +57,7 @@ export function attention(runtime: Runtime, problem: AttentionForwardProblem): A
 export function attentionStatistics(runtime: Runtime, problem: AttentionProblem): AttentionStatistics {
   runtime.memory.enter();
   const call = prepare(runtime, problem, {}, 0);
-  runtime.exports.attention(call.record, 0, call.units, call.scratch);
+  entries.attention(runtime, call, unitsOf(problem), call.scratchBytes);
   return statisticsOf(runtime, call);
 }
 
@@ -65,23 +69,24 @@ export function attentionStage(
   sequence: number,
   head: number,
 ): Floats {
-  const { memory, exports } = runtime;
+  const { memory } = runtime;
   const { cuSeqlens, cuSeqlensK, numKvHeads } = problem;
   memory.enter();
-  const length = (cuSeqlens[sequence + 1] - cuSeqlens[sequence]) * (cuSeqlensK[sequence + 1] - cuSeqlensK[sequence]);
+  const rows = cuSeqlens[sequence + 1] - cuSeqlens[sequence];
+  const length = rows * (cuSeqlensK[sequence + 1] - cuSeqlensK[sequence]);
   const out = memory.reserve(length * 4);
   const call = prepare(runtime, problem, {}, 0);
   // Leaves m and s of the heads that share these keys.
   const unit = sequence * numKvHeads + kvHead(problem, head);
-  exports.attention(call.record, unit, unit + 1, call.scratch);
-  exports.attention_stage(call.record, STAGES.indexOf(stage), sequence, head, out, call.scratch);
+  const { record, scratchBytes } = call;
+  entries.attention(runtime, { record }, 1, scratchBytes, unit);
+  entries.attentionStage(runtime, { record, stage: STAGES.indexOf(stage), sequence, head, out }, rows, scratchBytes);
   return memory.copyOut(out, length);
 }
 
 interface Call {
   record: number;
-  scratch: number;
-  units: number;
+  scratchBytes: number;
   max: number;
   sum: number;
   statistics: number;
@@ -97,8 +102,7 @@ function prepare(runtime: Runtime, problem: AttentionProblem, more: Fields, dV: 
   // Not spread into a literal: that takes V8 of Node 20 3 µs.
   const fields = Object.assign(problemFields(runtime, problem), { max, sum }, layout.fields, more);
   const record = memory.copyRecord(ATTENTION_FIELDS, fields, floatFields(problem, more));
-  const scratch = memory.reserve(layout.bytes);
-  return { record, scratch, units: unitsOf(problem), max, sum, statistics };
+  return { record, scratchBytes: layout.bytes, max, sum, statistics };
 }
 
 /** Copies in what every attention call reads, and names where it lies. */
@@ -209,4 +213,16 @@ export function queriesOf({ cuSeqlens }: AttentionProblem): number {
 
 function statisticsOf({ memory }: Runtime, { max, sum, statistics }: Call): AttentionStatistics {
   return { max: memory.copyOut(max, statistics), sum: memory.copyOut(sum, statistics) };
+}
+
+/** The kernel that drops attention weights, on entries as if they were the keys of one row. */
+export function dropout(runtime: Runtime, { x, rate, seedLow, seedHigh }: Dropout): Float32Array {
+  const { memory } = runtime;
+  memory.enter();
+  const out = memory.reserve(x.length * 4);
+  const fields = dropoutFields({ dropout: rate, seedLow, seedHigh, call: 0 });
+  scale(runtime, { x: memory.copyIn(x), out, factor: fields.keepScale ?? 1 }, x.length);
+  const record = memory.copyRecord(ATTENTION_FIELDS, fields, {});
+  entries.dropEntries(runtime, { record, x: out, count: x.length }, Math.ceil(x.length / ENTRIES_AT_ONCE));
+  return memory.copyOut(out, x.length);
 }

@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
-import type { UnaryEntry, UnaryOperation } from '../../unary.js';
+import type { ActivationOperation, ElementaryOperation, UnaryEntry, UnaryOperation } from '../../unary.js';
 import { boundedExpVector, expMinusOneVector, expVector, polynomial } from './exp.js';
-import { define, type FunctionBuilder } from './language/builder.js';
+import { entry, type FunctionBuilder } from './language/builder.js';
 import { defineMap } from './language/map.js';
 import { forTurns } from './language/rows.js';
 import type { Vector } from './language/values.js';
@@ -159,27 +159,22 @@ function defineBackward(
   operation: UnaryOperation,
   gradient: (f: FunctionBuilder, x: Vector, dY: Vector) => Vector,
 ): void {
-  const parameters = { x: 'int', dY: 'int', dX: 'int', from: 'int', to: 'int' } as const;
-  define(
-    m,
-    `${operation}_backward`,
-    parameters,
-    (f, { x, dY, dX, from, to }) => {
-      const [start, end] = [f.intVariable('start', x.plus(from.shl(2))), f.intVariable('end', x.plus(to.shl(2)))];
-      const toD = f.intVariable('toD', dY.minus(x));
-      const shift = f.intVariable('shift', dX.minus(x));
-      forTurns(f, { at: f.intVariable('at'), start, end }, 1, ({ load, store }) => {
-        store(gradient(f, load(), load(toD)), shift);
-      });
-    },
-    true,
-  );
+  entry(m, `${operation}_backward`, { x: 'int', dY: 'int', dX: 'int' }, (f, { x, dY, dX, from, to }) => {
+    const [start, end] = [f.intVariable('start', x.plus(from.shl(2))), f.intVariable('end', x.plus(to.shl(2)))];
+    const toD = f.intVariable('toD', dY.minus(x));
+    const shift = f.intVariable('shift', dX.minus(x));
+    forTurns(f, { at: f.intVariable('at'), start, end }, 1, ({ load, store }) => {
+      store(gradient(f, load(), load(toD)), shift);
+    });
+  });
 }
 
-const functions: Record<UnaryEntry, (f: FunctionBuilder, x: Vector) => Vector> = {
-  exp,
+type Change = (f: FunctionBuilder, x: Vector) => Vector;
+
+const elementary: Record<Extract<UnaryEntry, ElementaryOperation>, Change> = { exp, tanh: tanhVector };
+
+const activations: Record<ActivationOperation, Change> = {
   relu: (f, x) => x.pmax(f.constant(0)),
-  tanh: tanhVector,
   silu,
   geluTanh,
   gelu,
@@ -200,8 +195,12 @@ const backwards: Record<UnaryOperation, (f: FunctionBuilder, operand: Vector, dY
   gelu: (f, x, dY) => geluSlope(f, x).times(dY),
 };
 
+export function emitElementary(m: binaryen.Module): void {
+  for (const [name, change] of Object.entries(elementary)) defineMap(m, name, change);
+}
+
 export function emitActivations(m: binaryen.Module): void {
-  for (const [name, change] of Object.entries(functions)) defineMap(m, name, change);
+  for (const [name, change] of Object.entries(activations)) defineMap(m, name, change);
 }
 
 export function emitActivationsBackward(m: binaryen.Module): void {

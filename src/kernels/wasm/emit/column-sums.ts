@@ -1,20 +1,20 @@
 import type binaryen from 'binaryen';
 import { KC } from '../summation.js';
-import { define, type FunctionBuilder } from './language/builder.js';
+import { entry, type FunctionBuilder } from './language/builder.js';
 import { addRow } from './language/map.js';
 import { forTurns, type Turn } from './language/rows.js';
 import type { Int, Vector } from './language/values.js';
 import type { IntVariable } from './language/variables.js';
 
-// Sums over the rows of a matrix (rows × cols), rows ascending: KC rows summed in `out`, each further KC in `block`, a row
+// Sums over the rows of a matrix (rows × cols), rows ascending: KC rows summed in `out`, each further KC in the scratch, a row
 // beside it, which is then added: the same order whatever columns a call takes. Error at most (KC + rows/KC + what a term
 // rounds)·2^−24·Σ|terms|. Row by row, the sums in memory: four columns at a time down all rows would read every cache
 // line four times.
 
-/** Columns [from, to): out = Σ_r term(r). block: room for a row. */
+/** Columns [from, to): out = Σ_r term(r). Scratch: room for to − from floats. */
 function sumsOfColumns(
   f: FunctionBuilder,
-  p: Record<'x' | 'out' | 'block' | 'rows' | 'cols' | 'from' | 'to', IntVariable>,
+  p: Record<'x' | 'out' | 'rows' | 'cols' | 'from' | 'to' | 'scratch', IntVariable>,
   term: (r: IntVariable, start: Int) => (turn: Turn) => Vector,
 ): void {
   const names = ['first', 'r', 'at', 'start', 'end', 'sums', 'toSums'];
@@ -32,14 +32,14 @@ function sumsOfColumns(
       forTurns(f, { at, start, end }, 1, (turn) => turn.store(turn.load(toSums).plus(termOf(turn)), toSums));
     });
     f.if(first, () => addRow(f, at, sums, out, bytes));
-    sums.set(p.block.plus(p.from.shl(2)));
+    sums.set(p.scratch);
   });
 }
 
 /** out[c] = Σ_r x[r, c], x (rows × cols). */
 function columnSums(m: binaryen.Module): void {
-  const parameters = { x: 'int', out: 'int', block: 'int', rows: 'int', cols: 'int', from: 'int', to: 'int' } as const;
-  const body = (f: FunctionBuilder, p: Record<keyof typeof parameters, IntVariable>) =>
+  const parameters = { x: 'int', out: 'int', rows: 'int', cols: 'int' } as const;
+  entry(m, 'column_sums', parameters, (f, p) => {
     sumsOfColumns(
       f,
       p,
@@ -47,7 +47,7 @@ function columnSums(m: binaryen.Module): void {
         ({ load }) =>
           load(),
     );
-  define(m, 'column_sums', parameters, body, true);
+  });
 }
 
 /** dGain[c] = Σ_r dOut[r, c]·(x[r, c] − mean[r])·inverse[r]; a mean of 0 where its address is 0. */
@@ -58,27 +58,18 @@ function gainBackward(m: binaryen.Module): void {
     mean: 'int',
     inverse: 'int',
     out: 'int',
-    block: 'int',
     rows: 'int',
     cols: 'int',
-    from: 'int',
-    to: 'int',
   } as const;
-  define(
-    m,
-    'gain_backward',
-    parameters,
-    (f, p) => {
-      const toD = f.intVariable('toD', p.dOut.minus(p.x));
-      const [means, inverses] = ['means', 'inverses'].map((name) => f.vectorVariable(name));
-      sumsOfColumns(f, p, (r) => {
-        means.set(meanOfRow(p.mean, r).splat());
-        inverses.set(p.inverse.plus(r.shl(2)).splatAt());
-        return ({ load }) => load().minus(means).times(inverses).times(load(toD));
-      });
-    },
-    true,
-  );
+  entry(m, 'gain_backward', parameters, (f, p) => {
+    const toD = f.intVariable('toD', p.dOut.minus(p.x));
+    const [means, inverses] = ['means', 'inverses'].map((name) => f.vectorVariable(name));
+    sumsOfColumns(f, p, (r) => {
+      means.set(meanOfRow(p.mean, r).splat());
+      inverses.set(p.inverse.plus(r.shl(2)).splatAt());
+      return ({ load }) => load().minus(means).times(inverses).times(load(toD));
+    });
+  });
 }
 
 /** mean[r], or 0 where there are no means. */

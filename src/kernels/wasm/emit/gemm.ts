@@ -1,6 +1,6 @@
 import type binaryen from 'binaryen';
 import { KC } from '../summation.js';
-import { define, type FunctionBuilder, range } from './language/builder.js';
+import { define, entry, entrySignature, type FunctionBuilder, range } from './language/builder.js';
 import type { Int } from './language/values.js';
 
 // C (m × n) = A · B (+ C), every element summed over k in ascending order, one multiply and one add a term: the same
@@ -131,75 +131,70 @@ function copyTile(
 }
 type IntOrNumber = Int | number;
 
+/** Strides in bytes; accumulate: C is added to. */
+const GEMM = {
+  a: 'int',
+  lda: 'int',
+  b: 'int',
+  ldb: 'int',
+  c: 'int',
+  ldc: 'int',
+  n: 'int',
+  k: 'int',
+  accumulate: 'int',
+} as const;
+
+/** A by rows, B in panels. */
+export const gemmRowsPacked = entrySignature('gemm_rows_packed', GEMM);
+/** Aᵀ by rows, B in panels. */
+export const gemmTransposedPacked = entrySignature('gemm_transposed_packed', GEMM);
+
 /**
  * Rows [from, to) of C (m × n) = A · B, or += with accumulate; k ≥ 1. lda, ldb, ldc in bytes; scratch: EDGE_BYTES.
  * Packed: b is what pack_rows or pack_columns wrote, ldb how many rows they packed (≥ k; 0 = k). Rows: b is (k × n) itself.
  */
 function gemm(m: Module, layoutA: LayoutA, layoutB: LayoutB): void {
-  const name = `gemm_${layoutA}_${layoutB}`;
-  const parameters = {
-    a: 'int',
-    lda: 'int',
-    b: 'int',
-    ldb: 'int',
-    c: 'int',
-    ldc: 'int',
-    from: 'int',
-    to: 'int',
-    n: 'int',
-    k: 'int',
-    accumulate: 'int',
-    scratch: 'int',
-  } as const;
-  define(
-    m,
-    name,
-    parameters,
-    (f, p) => {
-      const [p0, kc, i0, iEnd, j, i] = ['p0', 'kc', 'i0', 'iEnd', 'j', 'i'].map((v) => f.intVariable(v));
-      const [bPanel, aTile, cTile, rows, cols, add] = ['bPanel', 'aTile', 'cTile', 'rows', 'cols', 'add'].map((v) =>
-        f.intVariable(v),
-      );
-      const panels = f.intVariable('panels', panelRowBytes(p.n));
-      const packed = f.intVariable('packed', p.ldb.choose(p.ldb, p.k)); // rows of B that were packed
-      f.for(p0, 0, p.k, KC, () => {
-        kc.set(p.k.minus(p0).min(KC));
-        add.set(p.accumulate.or(p0));
-        f.for(i0, p.from, p.to, MC, () => {
-          iEnd.set(i0.plus(MC).min(p.to));
-          f.for(j, 0, p.n, NR, () => {
-            cols.set(p.n.minus(j));
-            bPanel.set(
-              layoutB === 'packed'
-                ? p.b.plus(p0.times(panels)).plus(j.times(packed.minus(p0).min(KC)).shl(2))
-                : p.b.plus(p0.times(p.ldb)).plus(j.shl(2)),
+  entry(m, `gemm_${layoutA}_${layoutB}`, GEMM, (f, p) => {
+    const [p0, kc, i0, iEnd, j, i] = ['p0', 'kc', 'i0', 'iEnd', 'j', 'i'].map((v) => f.intVariable(v));
+    const [bPanel, aTile, cTile, rows, cols, add] = ['bPanel', 'aTile', 'cTile', 'rows', 'cols', 'add'].map((v) =>
+      f.intVariable(v),
+    );
+    const panels = f.intVariable('panels', panelRowBytes(p.n));
+    const packed = f.intVariable('packed', p.ldb.choose(p.ldb, p.k)); // rows of B that were packed
+    f.for(p0, 0, p.k, KC, () => {
+      kc.set(p.k.minus(p0).min(KC));
+      add.set(p.accumulate.or(p0));
+      f.for(i0, p.from, p.to, MC, () => {
+        iEnd.set(i0.plus(MC).min(p.to));
+        f.for(j, 0, p.n, NR, () => {
+          cols.set(p.n.minus(j));
+          bPanel.set(
+            layoutB === 'packed'
+              ? p.b.plus(p0.times(panels)).plus(j.times(packed.minus(p0).min(KC)).shl(2))
+              : p.b.plus(p0.times(p.ldb)).plus(j.shl(2)),
+          );
+          f.for(i, i0, iEnd, MR, () => {
+            rows.set(iEnd.minus(i).min(MR));
+            aTile.set(
+              layoutA === 'rows' ? p.a.plus(i.times(p.lda)).plus(p0.shl(2)) : p.a.plus(p0.times(p.lda)).plus(i.shl(2)),
             );
-            f.for(i, i0, iEnd, MR, () => {
-              rows.set(iEnd.minus(i).min(MR));
-              aTile.set(
-                layoutA === 'rows'
-                  ? p.a.plus(i.times(p.lda)).plus(p0.shl(2))
-                  : p.a.plus(p0.times(p.lda)).plus(i.shl(2)),
-              );
-              cTile.set(p.c.plus(i.times(p.ldc)).plus(j.shl(2)));
-              const micro = (c: Int, ldc: IntOrNumber) =>
-                callMicro(f, rows, layoutA, layoutB, [aTile, p.lda, bPanel, p.ldb, c, ldc, kc, add]);
-              f.if(
-                cols.ge(NR),
-                () => micro(cTile, p.ldc),
-                () => {
-                  f.if(add, () => copyTile(f, cTile, p.ldc, p.scratch, NR * 4, rows, cols));
-                  micro(p.scratch, NR * 4);
-                  copyTile(f, p.scratch, NR * 4, cTile, p.ldc, rows, cols);
-                },
-              );
-            });
+            cTile.set(p.c.plus(i.times(p.ldc)).plus(j.shl(2)));
+            const micro = (c: Int, ldc: IntOrNumber) =>
+              callMicro(f, rows, layoutA, layoutB, [aTile, p.lda, bPanel, p.ldb, c, ldc, kc, add]);
+            f.if(
+              cols.ge(NR),
+              () => micro(cTile, p.ldc),
+              () => {
+                f.if(add, () => copyTile(f, cTile, p.ldc, p.scratch, NR * 4, rows, cols));
+                micro(p.scratch, NR * 4);
+                copyTile(f, p.scratch, NR * 4, cTile, p.ldc, rows, cols);
+              },
+            );
           });
         });
       });
-    },
-    true,
-  );
+    });
+  });
 }
 
 /** Aᵀ with B as it lies is left out: it packs B. */

@@ -1,6 +1,6 @@
 import type binaryen from 'binaryen';
 import { KC } from '../summation.js';
-import { define, type FunctionBuilder, range } from './language/builder.js';
+import { entry, type FunctionBuilder, range } from './language/builder.js';
 import { addRow } from './language/map.js';
 import type { IntVariable, VectorVariable } from './language/variables.js';
 
@@ -18,7 +18,7 @@ const PASS = 4;
 /** Vectors of a row a step, for 1 and 2 rows: two share an address (1 row: 55 GB/s against 51), 2 rows would spill. */
 const WIDTH = [2, 1];
 
-/** C[rows × n] = A[rows × k] · B[k × n]; lda, ldb, ldc in bytes; n, k ≥ 0. block: room for rows · n floats. */
+/** Columns [from, to) of C[rows × n] = A[rows × k] · B[k × n]; strides in bytes; k ≥ 0. Scratch: rows · (to − from) floats. */
 function gemv(m: binaryen.Module, rows: number): void {
   const parameters = {
     a: 'int',
@@ -27,13 +27,12 @@ function gemv(m: binaryen.Module, rows: number): void {
     ldb: 'int',
     c: 'int',
     ldc: 'int',
-    n: 'int',
     k: 'int',
-    block: 'int',
   } as const;
-  const build = (f: FunctionBuilder, p: Record<keyof typeof parameters, IntVariable>) => {
+  entry(m, `gemv${rows}`, parameters, (f, p) => {
     const [p0, left, column, at] = ['p0', 'left', 'column', 'at'].map((name) => f.intVariable(name));
-    const bytes = f.intVariable('bytes', p.n.shl(2));
+    const bytes = f.intVariable('bytes', p.to.minus(p.from).shl(2));
+    for (const start of [p.b, p.c]) start.add(p.from.shl(2));
     const sumRows = range(rows).map((r) => f.intVariable(`c${r}`));
     const bRows = range(PASS).map((q) => f.intVariable(`b${q}`));
     const factors = range(rows).map((r) => bRows.map((_, q) => f.vectorVariable(`a${r}${q}`)));
@@ -41,7 +40,7 @@ function gemv(m: binaryen.Module, rows: number): void {
     const bv = bRows.map((_, q) => f.vectorVariable(`bv${q}`));
     f.for(p0, 0, p.k.max(1), KC, () => {
       sumRows.forEach((row, r) => {
-        row.set(p0.choose(p.block.plus(bytes.times(r)), p.c.plus(p.ldc.times(r))));
+        row.set(p0.choose(p.scratch.plus(bytes.times(r)), p.c.plus(p.ldc.times(r))));
         f.fill(row, 0, bytes);
       });
       left.set(p.k.minus(p0).min(KC));
@@ -64,8 +63,7 @@ function gemv(m: binaryen.Module, rows: number): void {
       }
       f.if(p0, () => sumRows.forEach((row, r) => addRow(f, column, row, p.c.plus(p.ldc.times(r)), bytes)));
     });
-  };
-  define(m, `gemv${rows}`, parameters, build, true);
+  });
 }
 
 interface Pass {

@@ -1,6 +1,15 @@
-// npm run kernels: writes the two generated modules, WASM kernels as text, if a generator is newer than they are.
+// npm run kernels: writes the kernels, a file for every family of them, if a generator is newer than they are.
 // npm run kernels -- --text: prints their text form for review.
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -9,8 +18,8 @@ const emit = dirname(fileURLToPath(import.meta.url));
 const wasm = dirname(emit);
 const home = join(wasm, 'module');
 const scratch = join(wasm, '../../../build');
-/** Under which name each module lies, and what builds it. */
-const targets = { 'module.generated.ts': 'buildForward', 'backward-module.generated.ts': 'buildBackward' };
+/** Written last: the names of all the others. */
+const manifest = join(home, 'manifest.generated.json');
 const sources = [
   ...readdirSync(emit, { recursive: true }).map((name) => join(emit, name)),
   ...['module/attention-record.ts', 'module/printable.ts', 'summation.ts'].map((name) => join(wasm, name)),
@@ -24,7 +33,8 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const oldest = Math.min(...Object.keys(targets).map((name) => time(join(home, name))));
+const names = time(manifest) > 0 ? JSON.parse(readFileSync(manifest, 'utf8')) : [];
+const oldest = Math.min(time(manifest), ...names.map((name) => time(join(home, name))));
 if (wantsText || sources.some((path) => time(path) > oldest)) {
   // Inside the project, so that `binaryen` is found as the sources find it.
   mkdirSync(scratch, { recursive: true });
@@ -41,16 +51,20 @@ if (wantsText || sources.some((path) => time(path) > oldest)) {
       logLevel: 'error',
     });
     const generators = await import(pathToFileURL(bundle));
-    for (const [name, builder] of Object.entries(targets)) {
-      const { bytes, text } = generators[builder]();
-      if (wantsText) process.stdout.write(text());
-      else {
-        // Renamed when complete: whoever reads it meanwhile sees the old one whole.
-        const written = join(folder, name);
-        const line = `export const moduleText =\n  '${generators.printable(bytes)}';`;
-        writeFileSync(written, `// Written by npm run kernels.\n${line}\n`);
-        renameSync(written, join(home, name));
+    const families = generators.buildFamilies();
+    if (wantsText) for (const { text } of families) process.stdout.write(text);
+    else {
+      // Renamed when complete: whoever reads it meanwhile sees the old one whole.
+      const write = (path, text) => {
+        writeFileSync(join(folder, 'written'), text);
+        renameSync(join(folder, 'written'), path);
+      };
+      const files = families.map((family) => [`${family.name}.generated.ts`, generators.written(family)]);
+      for (const [name, text] of files) write(join(home, name), text);
+      for (const name of readdirSync(home)) {
+        if (name.endsWith('.generated.ts') && !files.some(([other]) => other === name)) rmSync(join(home, name));
       }
+      write(manifest, JSON.stringify(files.map(([name]) => name)));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -3,13 +3,14 @@
 
 import binaryen from 'binaryen';
 import { printable } from '../module/printable.js';
-import { emitActivations, emitActivationsBackward } from './activations.js';
+import { emitActivations, emitActivationsBackward, emitElementary } from './activations.js';
 import { emitAttention } from './attention/attention.js';
 import { emitAttentionBackward } from './attention/backward.js';
 import { emitColumnSums } from './column-sums.js';
 import { emitElementwise } from './elementwise.js';
 import { emitGemm } from './gemm.js';
 import { emitGemv } from './gemv.js';
+import { definedIn, type Parameters, UNITS } from './language/builder.js';
 import { emitLogSoftmax } from './log-softmax.js';
 import { emitNormalization } from './normalization.js';
 import { emitNormalizationBackward } from './normalization-backward.js';
@@ -18,63 +19,120 @@ import { emitRotary } from './rotary.js';
 import { emitSoftmax } from './softmax.js';
 import { emitSoftmaxBackward } from './softmax-backward.js';
 
-export { printable };
-
 /** Passes that make the bytes fewer (10.2 to 9.3 KB gzipped); the engine's own compiler gains nothing from more. */
 const SHRINKING = ['simplify-locals-nostructure', 'coalesce-locals', 'reorder-locals', 'vacuum'];
 
-/** What the backward module calls of the forward one, with the number of its parameters, all integers. */
-const SHARED: Readonly<Record<string, number>> = {
-  attention_careful_product: 11,
-  attention_dropout: 6,
-  attention_logits: 9,
-  attention_softcap: 3,
-  gemm_rows_packed: 12,
-  gemm_transposed_packed: 12,
-  pack_columns: 7,
-  pack_rows: 7,
-};
+/** One module of kernels: who downloads or compiles one of its entries does so with all of it, and with what it needs. */
+interface Family {
+  readonly emit: readonly ((m: binaryen.Module) => void)[];
+  /** Functions of other families that it calls. */
+  readonly calls?: readonly string[];
+  /** Its functions that others call, beside its entries. */
+  readonly lends?: readonly string[];
+}
 
-export interface BuiltModule {
-  bytes: Uint8Array;
+/** In an order in which every one stands behind those it calls. */
+export const FAMILIES = {
+  products: { emit: [emitGemm, emitPacking, emitGemv] },
+  elementwise: { emit: [emitElementwise, emitElementary] },
+  softmax: { emit: [emitSoftmax] },
+  losses: { emit: [emitLogSoftmax] },
+  normalization: { emit: [emitNormalization] },
+  activations: { emit: [emitActivations] },
+  rotary: { emit: [emitRotary] },
+  attention: {
+    emit: [emitAttention],
+    calls: ['gemm_rows_packed', 'pack_columns', 'pack_rows'],
+    lends: ['attention_careful_product', 'attention_dropout', 'attention_logits', 'attention_softcap'],
+  },
+  backward: { emit: [emitActivationsBackward, emitColumnSums, emitNormalizationBackward, emitSoftmaxBackward] },
+  'attention-backward': {
+    emit: [emitAttentionBackward],
+    calls: [
+      'attention_careful_product',
+      'attention_dropout',
+      'attention_logits',
+      'attention_softcap',
+      'gemm_rows_packed',
+      'gemm_transposed_packed',
+      'pack_columns',
+      'pack_rows',
+    ],
+  },
+} as const satisfies Record<string, Family>;
+
+export type FamilyName = keyof typeof FAMILIES;
+
+export interface BuiltFamily {
+  readonly name: FamilyName;
+  /** The families whose functions it calls. */
+  readonly needs: readonly FamilyName[];
+  /** Its entries, with the arguments that stand before UNITS. */
+  readonly entries: readonly { name: string; parameters: readonly string[] }[];
+  readonly bytes: Uint8Array;
   /** For review. */
-  text: () => string;
-  dispose: () => void;
+  readonly text: string;
 }
 
-/** Builds the WASM module that every program gets. */
-export function buildForward(): BuiltModule {
-  return built((m) => {
-    emitActivations(m);
-    emitAttention(m);
-    emitElementwise(m);
-    emitGemm(m);
-    emitPacking(m);
-    emitGemv(m);
-    emitLogSoftmax(m);
-    emitNormalization(m);
-    emitRotary(m);
-    emitSoftmax(m);
-    for (const name of Object.keys(SHARED)) if (m.getExport(name) === 0) m.addFunctionExport(name, name);
-  });
-}
-
-/** Builds the one that a program gets if it differentiates. */
-export function buildBackward(): BuiltModule {
-  return built((m) => {
-    for (const [name, parameters] of Object.entries(SHARED)) {
-      const types = binaryen.createType(Array.from({ length: parameters }, () => binaryen.i32));
-      m.addFunctionImport(name, 'kernels', name, types, binaryen.none);
+/** Builds every family. */
+export function buildFamilies(): BuiltFamily[] {
+  const lenders = new Map<string, { family: FamilyName; parameters: Parameters }>();
+  return Object.entries(FAMILIES).map(([key, value]) => {
+    const [name, { emit, calls = [], lends = [] }] = [key as FamilyName, value as Family];
+    const needs = new Set<FamilyName>();
+    const m = newModule();
+    for (const call of calls) {
+      const lender = lenders.get(call);
+      if (lender === undefined) throw new Error(`${name} calls ${call}, which no family before it lends`);
+      needs.add(lender.family);
+      const kinds = Object.values(lender.parameters).map((kind) => (kind === 'int' ? binaryen.i32 : binaryen.f32));
+      m.addFunctionImport(call, 'kernels', call, binaryen.createType(kinds), binaryen.none);
     }
-    emitActivationsBackward(m);
-    emitAttentionBackward(m);
-    emitColumnSums(m);
-    emitNormalizationBackward(m);
-    emitSoftmaxBackward(m);
+    for (const one of emit) one(m);
+    for (const lent of lends) m.addFunctionExport(lent, lent);
+    const functions = [...definedIn(m)];
+    const own = Object.keys(UNITS).length;
+    const entries = functions.filter(([, { isEntry }]) => isEntry);
+    for (const [of, { parameters }] of functions) {
+      if (lends.includes(of) || definedIn(m).get(of)?.isEntry) lenders.set(of, { family: name, parameters });
+    }
+    const named = entries.map(([of, { parameters }]) => ({
+      name: of,
+      parameters: Object.keys(parameters).slice(0, -own),
+    }));
+    const built = { name, needs: [...needs], entries: named, bytes: finished(m), text: m.emitText() };
+    m.dispose();
+    return built;
   });
 }
 
-function built(emit: (m: binaryen.Module) => void): BuiltModule {
+/**
+ * The file of a family: its module as text, and for each entry the function that launches it, which takes the arguments by
+ * name, then how many units (from `first` on) and how much scratch.
+ */
+export function written({ name, needs, entries, bytes }: BuiltFamily): string {
+  const identifier = (text: string) => text.replace(/[-_](.)/g, (_, letter: string) => letter.toUpperCase());
+  const imports = needs.map((other) => `import { ${identifier(other)}Module } from './${other}.generated.js';\n`);
+  const functions = entries.map(({ name: entry, parameters }) => {
+    const types = parameters.map((parameter) => `${parameter}: number`).join('; ');
+    const values = [...parameters.map((parameter) => `p.${parameter}`), 'first', 'first + units', 'scratch'].join(', ');
+    return (
+      `export function ${identifier(entry)}(runtime: Runtime, p: { ${types} }, units: number, scratchBytes = 0, first = 0): void {\n` +
+      '  const scratch = scratchBytes > 0 ? runtime.memory.reserve(scratchBytes) : 0;\n' +
+      `  entriesOf(runtime, ${identifier(name)}Module).${entry}(${values});\n}\n`
+    );
+  });
+  const list = needs.map((other) => `${identifier(other)}Module`).join(', ');
+  return [
+    '// Written by npm run kernels.\n',
+    "import { entriesOf, type KernelModule, type Runtime } from './launch.js';\n",
+    ...imports,
+    `\nexport const ${identifier(name)}Module: KernelModule = { needs: [${list}], text:\n  '${printable(bytes)}' };\n\n`,
+    ...functions,
+  ].join('');
+}
+
+function newModule(): binaryen.Module {
   const m = new binaryen.Module();
   const { Features } = binaryen;
   m.setFeatures(
@@ -88,9 +146,12 @@ function built(emit: (m: binaryen.Module) => void): BuiltModule {
   // Shared, so that threads can run the same kernels; the maximum is what the importer may at most reserve.
   m.setMemory(1, 65536, null, [], true, false, 'memory');
   m.addMemoryImport('memory', 'env', 'memory', true);
-  emit(m);
+  return m;
+}
+
+function finished(m: binaryen.Module): Uint8Array {
   if (!m.validate()) throw new Error('the generated WASM module is invalid');
   binaryen.setDebugInfo(false);
   m.runPasses(SHRINKING);
-  return { bytes: m.emitBinary(), text: () => m.emitText(), dispose: () => m.dispose() };
+  return m.emitBinary();
 }

@@ -1,6 +1,6 @@
 import type binaryen from 'binaryen';
 import { meanOfRow } from './column-sums.js';
-import { define } from './language/builder.js';
+import { entry } from './language/builder.js';
 import { forRows, forTurns, sums } from './language/rows.js';
 
 /** Vectors of partial sums: two are no faster with the copies in and out, and 60 bytes more. */
@@ -21,36 +21,28 @@ export function emitNormalizationBackward(m: binaryen.Module): void {
     inverse: 'int',
     dX: 'int',
     cols: 'int',
-    from: 'int',
-    to: 'int',
   } as const;
-  define(
-    m,
-    'norm_backward',
-    parameters,
-    (f, p) => {
-      const [toD, shift] = [f.intVariable('toD', p.dOut.minus(p.x)), f.intVariable('shift', p.dX.minus(p.x))];
-      const toGain = f.intVariable('toGain');
-      const [means, inverses, d, meanD, meanDN] = ['means', 'inverses', 'd', 'meanD', 'meanDN'].map((name) =>
-        f.vectorVariable(name),
-      );
-      const count = f.floatVariable('count', p.cols.toFloat());
-      forRows(f, p, (row, r) => {
-        toGain.set(p.gain.minus(row.start));
-        means.set(meanOfRow(p.mean, r).splat());
-        inverses.set(p.inverse.plus(r.shl(2)).splatAt());
-        const [total, product] = sums(f, row, PARTS, 2, ({ load }) => {
-          d.set(load(toD).times(load(toGain)));
-          return [d, load().minus(means).times(inverses).times(d)];
-        });
-        meanD.set(p.mean.eq(0).chooseFloat(0, total.dividedBy(count)).splat());
-        meanDN.set(product.dividedBy(count).splat());
-        forTurns(f, row, PARTS, ({ load, store }) => {
-          const n = load().minus(means).times(inverses);
-          store(load(toD).times(load(toGain)).minus(meanD).minus(n.times(meanDN)).times(inverses), shift);
-        });
+  entry(m, 'norm_backward', parameters, (f, p) => {
+    const [toD, shift] = [f.intVariable('toD', p.dOut.minus(p.x)), f.intVariable('shift', p.dX.minus(p.x))];
+    const toGain = f.intVariable('toGain');
+    const [means, inverses, d, meanD, meanDN] = ['means', 'inverses', 'd', 'meanD', 'meanDN'].map((name) =>
+      f.vectorVariable(name),
+    );
+    const count = f.floatVariable('count', p.cols.toFloat());
+    forRows(f, p, (row, r) => {
+      toGain.set(p.gain.minus(row.start));
+      means.set(meanOfRow(p.mean, r).splat());
+      inverses.set(p.inverse.plus(r.shl(2)).splatAt());
+      const [total, product] = sums(f, row, PARTS, 2, ({ load }) => {
+        d.set(load(toD).times(load(toGain)));
+        return [d, load().minus(means).times(inverses).times(d)];
       });
-    },
-    true,
-  );
+      meanD.set(p.mean.eq(0).chooseFloat(0, total.dividedBy(count)).splat());
+      meanDN.set(product.dividedBy(count).splat());
+      forTurns(f, row, PARTS, ({ load, store }) => {
+        const n = load().minus(means).times(inverses);
+        store(load(toD).times(load(toGain)).minus(meanD).minus(n.times(meanDN)).times(inverses), shift);
+      });
+    });
+  });
 }

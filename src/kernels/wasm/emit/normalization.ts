@@ -1,5 +1,5 @@
 import type binaryen from 'binaryen';
-import { define, type FunctionBuilder } from './language/builder.js';
+import { entry, type FunctionBuilder } from './language/builder.js';
 import { forRows, forTurns, type Row, sums } from './language/rows.js';
 import type { Int, Vector } from './language/values.js';
 
@@ -57,37 +57,29 @@ function layerNorm(m: binaryen.Module): void {
     inverseStd: 'int',
     cols: 'int',
     epsilon: 'float',
-    from: 'int',
-    to: 'int',
   } as const;
-  define(
-    m,
-    'layer_norm',
-    parameters,
-    (f, p) => {
-      const count = f.floatVariable('count', p.cols.max(1).toFloat());
-      const shift = f.intVariable('shift', p.out.minus(p.x));
-      const d = f.vectorVariable('d');
-      forRows(f, p, (row, r) => {
-        const [total] = sums(f, row, PARTS, 1, ({ load }) => [load()]);
-        const mean = f.floatVariable('mean', total.dividedBy(count));
-        const means = f.vectorVariable('means', mean.splat());
-        const [deviation, square] = sums(f, row, PARTS, 2, ({ load }) => {
-          d.set(load().minus(means));
-          return [d, d.times(d)];
-        });
-        deviation.set(deviation.dividedBy(count));
-        square.set(square.dividedBy(count).minus(deviation.times(deviation)).max(0));
-        const inverse = f.floatVariable('inverse', f.float(1).dividedBy(square.plus(p.epsilon).sqrt()));
-        const deviations = f.vectorVariable('deviations', deviation.splat());
-        const inverses = f.vectorVariable('inverses', inverse.splat());
-        p.mean.plus(r.shl(2)).store(mean.plus(deviation));
-        p.inverseStd.plus(r.shl(2)).store(inverse);
-        writeRow(f, row, shift, p.gain, p.bias, (x) => x.minus(means).minus(deviations).times(inverses));
+  entry(m, 'layer_norm', parameters, (f, p) => {
+    const count = f.floatVariable('count', p.cols.max(1).toFloat());
+    const shift = f.intVariable('shift', p.out.minus(p.x));
+    const d = f.vectorVariable('d');
+    forRows(f, p, (row, r) => {
+      const [total] = sums(f, row, PARTS, 1, ({ load }) => [load()]);
+      const mean = f.floatVariable('mean', total.dividedBy(count));
+      const means = f.vectorVariable('means', mean.splat());
+      const [deviation, square] = sums(f, row, PARTS, 2, ({ load }) => {
+        d.set(load().minus(means));
+        return [d, d.times(d)];
       });
-    },
-    true,
-  );
+      deviation.set(deviation.dividedBy(count));
+      square.set(square.dividedBy(count).minus(deviation.times(deviation)).max(0));
+      const inverse = f.floatVariable('inverse', f.float(1).dividedBy(square.plus(p.epsilon).sqrt()));
+      const deviations = f.vectorVariable('deviations', deviation.splat());
+      const inverses = f.vectorVariable('inverses', inverse.splat());
+      p.mean.plus(r.shl(2)).store(mean.plus(deviation));
+      p.inverseStd.plus(r.shl(2)).store(inverse);
+      writeRow(f, row, shift, p.gain, p.bias, (x) => x.minus(means).minus(deviations).times(inverses));
+    });
+  });
 }
 
 /**
@@ -103,33 +95,22 @@ function rmsNorm(m: binaryen.Module): void {
     inverseRms: 'int',
     cols: 'int',
     epsilon: 'float',
-    from: 'int',
-    to: 'int',
   } as const;
-  define(
-    m,
-    'rms_norm',
-    parameters,
-    (f, p) => {
-      const count = f.floatVariable('count', p.cols.max(1).toFloat());
-      const shift = f.intVariable('shift', p.out.minus(p.x));
-      const d = f.vectorVariable('d');
-      forRows(f, p, (row, r) => {
-        const [square] = sums(f, row, PARTS, 1, ({ load }) => {
-          d.set(load());
-          return [d.times(d)];
-        });
-        const inverse = f.floatVariable(
-          'inverse',
-          f.float(1).dividedBy(square.dividedBy(count).plus(p.epsilon).sqrt()),
-        );
-        const inverses = f.vectorVariable('inverses', inverse.splat());
-        p.inverseRms.plus(r.shl(2)).store(inverse);
-        writeRow(f, row, shift, p.gain, undefined, (x) => x.times(inverses));
+  entry(m, 'rms_norm', parameters, (f, p) => {
+    const count = f.floatVariable('count', p.cols.max(1).toFloat());
+    const shift = f.intVariable('shift', p.out.minus(p.x));
+    const d = f.vectorVariable('d');
+    forRows(f, p, (row, r) => {
+      const [square] = sums(f, row, PARTS, 1, ({ load }) => {
+        d.set(load());
+        return [d.times(d)];
       });
-    },
-    true,
-  );
+      const inverse = f.floatVariable('inverse', f.float(1).dividedBy(square.dividedBy(count).plus(p.epsilon).sqrt()));
+      const inverses = f.vectorVariable('inverses', inverse.splat());
+      p.inverseRms.plus(r.shl(2)).store(inverse);
+      writeRow(f, row, shift, p.gain, undefined, (x) => x.times(inverses));
+    });
+  });
 }
 
 export function emitNormalization(m: binaryen.Module): void {

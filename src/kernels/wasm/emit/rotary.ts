@@ -1,5 +1,5 @@
 import type binaryen from 'binaryen';
-import { define, type FunctionBuilder } from './language/builder.js';
+import { entry, type FunctionBuilder } from './language/builder.js';
 import type { Int, Vector } from './language/values.js';
 import type { VectorVariable } from './language/variables.js';
 
@@ -18,71 +18,63 @@ function rotaryRows(m: binaryen.Module): void {
     headDim: 'int',
     dim: 'int',
     interleaved: 'int',
-    from: 'int',
-    to: 'int',
   } as const;
-  define(
-    m,
-    'rotary_rows',
-    parameters,
-    (f, p) => {
-      const [r, h, at, shift, angle, left] = ['r', 'h', 'at', 'shift', 'angle', 'left'].map((name) =>
-        f.intVariable(name),
+  entry(m, 'rotary_rows', parameters, (f, p) => {
+    const [r, h, at, shift, angle, left] = ['r', 'h', 'at', 'shift', 'angle', 'left'].map((name) =>
+      f.intVariable(name),
+    );
+    const rowBytes = f.intVariable('rowBytes', p.numHeads.times(p.headDim).shl(2));
+    const half = f.intVariable('half', p.dim.shr(1));
+    const toSin = f.intVariable('toSin', p.sin.minus(p.cos));
+    const pairs: Pairs = { f, at, shift, angle, toSin, x1: f.vectorVariable('x1'), x2: f.vectorVariable('x2') };
+    shift.set(p.out.minus(p.x));
+    f.if(p.dim.lt(p.headDim), () => {
+      const start = p.x.plus(p.from.times(rowBytes));
+      f.copy(start.plus(shift), start, p.to.minus(p.from).times(rowBytes));
+    });
+    const eachPair = (four: () => void, one: () => void, bytes: number) => {
+      left.set(half);
+      f.while(
+        () => left.ge(4),
+        () => {
+          four();
+          at.add(bytes * 4);
+          angle.add(16);
+          left.add(-4);
+        },
       );
-      const rowBytes = f.intVariable('rowBytes', p.numHeads.times(p.headDim).shl(2));
-      const half = f.intVariable('half', p.dim.shr(1));
-      const toSin = f.intVariable('toSin', p.sin.minus(p.cos));
-      const pairs: Pairs = { f, at, shift, angle, toSin, x1: f.vectorVariable('x1'), x2: f.vectorVariable('x2') };
-      shift.set(p.out.minus(p.x));
-      f.if(p.dim.lt(p.headDim), () => {
-        const start = p.x.plus(p.from.times(rowBytes));
-        f.copy(start.plus(shift), start, p.to.minus(p.from).times(rowBytes));
-      });
-      const eachPair = (four: () => void, one: () => void, bytes: number) => {
-        left.set(half);
-        f.while(
-          () => left.ge(4),
-          () => {
-            four();
-            at.add(bytes * 4);
-            angle.add(16);
-            left.add(-4);
-          },
+      f.while(
+        () => left.gt(0),
+        () => {
+          one();
+          at.add(bytes);
+          angle.add(4);
+          left.add(-1);
+        },
+      );
+    };
+    f.for(r, p.from, p.to, 1, () => {
+      f.for(h, 0, p.numHeads, 1, () => {
+        at.set(p.x.plus(r.times(rowBytes)).plus(h.times(p.headDim).shl(2)));
+        angle.set(p.cos.plus(r.times(half).shl(2)));
+        f.if(
+          p.interleaved,
+          () =>
+            eachPair(
+              () => fourInterleaved(pairs),
+              () => onePair(pairs, f.int(4)),
+              8,
+            ),
+          () =>
+            eachPair(
+              () => fourApart(pairs, half.shl(2)),
+              () => onePair(pairs, half.shl(2)),
+              4,
+            ),
         );
-        f.while(
-          () => left.gt(0),
-          () => {
-            one();
-            at.add(bytes);
-            angle.add(4);
-            left.add(-1);
-          },
-        );
-      };
-      f.for(r, p.from, p.to, 1, () => {
-        f.for(h, 0, p.numHeads, 1, () => {
-          at.set(p.x.plus(r.times(rowBytes)).plus(h.times(p.headDim).shl(2)));
-          angle.set(p.cos.plus(r.times(half).shl(2)));
-          f.if(
-            p.interleaved,
-            () =>
-              eachPair(
-                () => fourInterleaved(pairs),
-                () => onePair(pairs, f.int(4)),
-                8,
-              ),
-            () =>
-              eachPair(
-                () => fourApart(pairs, half.shl(2)),
-                () => onePair(pairs, half.shl(2)),
-                4,
-              ),
-          );
-        });
       });
-    },
-    true,
-  );
+    });
+  });
 }
 
 /** Where the pair is read (written at + shift), and its cosine (its sine at + toSin). */

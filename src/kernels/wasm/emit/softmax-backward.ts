@@ -1,6 +1,6 @@
 import type binaryen from 'binaryen';
 import { boundedExpVector, expVector } from './exp.js';
-import { define, type FunctionBuilder } from './language/builder.js';
+import { entry, type FunctionBuilder } from './language/builder.js';
 import { forRows, forTurns, sums } from './language/rows.js';
 import type { Vector } from './language/values.js';
 
@@ -17,28 +17,22 @@ function defineRowsBackward(
   term: (operands: Operands) => Vector,
   change: (f: FunctionBuilder, operands: Operands, total: Vector) => Vector,
 ): void {
-  const parameters = { x: 'int', dY: 'int', dX: 'int', cols: 'int', from: 'int', to: 'int' } as const;
-  define(
-    m,
-    name,
-    parameters,
-    (f, p) => {
-      const [toD, shift] = [f.intVariable('toD', p.dY.minus(p.x)), f.intVariable('shift', p.dX.minus(p.x))];
-      const [y, totals] = ['y', 'totals'].map((local) => f.vectorVariable(local));
-      forRows(f, p, (row) => {
-        const [total] = sums(f, row, PARTS, 1, ({ load }) => {
-          y.set(load());
-          return [term({ y, dY: load(toD) }).and(counts(f, y))];
-        });
-        totals.set(total.splat());
-        forTurns(f, row, PARTS, ({ load, store }) => {
-          y.set(load());
-          store(change(f, { y, dY: load(toD) }, totals).and(counts(f, y)), shift);
-        });
+  const parameters = { x: 'int', dY: 'int', dX: 'int', cols: 'int' } as const;
+  entry(m, name, parameters, (f, p) => {
+    const [toD, shift] = [f.intVariable('toD', p.dY.minus(p.x)), f.intVariable('shift', p.dX.minus(p.x))];
+    const [y, totals] = ['y', 'totals'].map((local) => f.vectorVariable(local));
+    forRows(f, p, (row) => {
+      const [total] = sums(f, row, PARTS, 1, ({ load }) => {
+        y.set(load());
+        return [term({ y, dY: load(toD) }).and(counts(f, y))];
       });
-    },
-    true,
-  );
+      totals.set(total.splat());
+      forTurns(f, row, PARTS, ({ load, store }) => {
+        y.set(load());
+        store(change(f, { y, dY: load(toD) }, totals).and(counts(f, y)), shift);
+      });
+    });
+  });
 }
 
 /**
@@ -58,37 +52,29 @@ function crossEntropyBackward(m: binaryen.Module): void {
     dRow: 'float',
     own: 'float',
     spread: 'float',
-    from: 'int',
-    to: 'int',
   } as const;
-  define(
-    m,
-    'cross_entropy_backward',
-    parameters,
-    (f, p) => {
-      const shift = f.intVariable('shift', p.dX.minus(p.x));
-      const [max, factor, e] = ['max', 'factor', 'e'].map((name) => f.vectorVariable(name));
-      const target = f.intVariable('target');
-      forRows(f, p, (row, r) => {
-        target.set(p.targets.plus(r.shl(2)).int());
-        f.if(
-          target.eq(p.ignored),
-          () => f.fill(row.start.plus(shift), 0, row.end.minus(row.start)),
-          () => {
-            max.set(p.max.plus(r.shl(2)).splatAt());
-            factor.set(p.dRow.dividedBy(p.sum.plus(r.shl(2)).float()).splat());
-            forTurns(f, row, 1, ({ load, store }) => {
-              boundedExpVector(f, e, load().minus(max));
-              store(e.times(factor).minus(p.spread.splat()), shift);
-            });
-            target.set(row.start.plus(shift).plus(target.shl(2)));
-            target.store(target.float().minus(p.own));
-          },
-        );
-      });
-    },
-    true,
-  );
+  entry(m, 'cross_entropy_backward', parameters, (f, p) => {
+    const shift = f.intVariable('shift', p.dX.minus(p.x));
+    const [max, factor, e] = ['max', 'factor', 'e'].map((name) => f.vectorVariable(name));
+    const target = f.intVariable('target');
+    forRows(f, p, (row, r) => {
+      target.set(p.targets.plus(r.shl(2)).int());
+      f.if(
+        target.eq(p.ignored),
+        () => f.fill(row.start.plus(shift), 0, row.end.minus(row.start)),
+        () => {
+          max.set(p.max.plus(r.shl(2)).splatAt());
+          factor.set(p.dRow.dividedBy(p.sum.plus(r.shl(2)).float()).splat());
+          forTurns(f, row, 1, ({ load, store }) => {
+            boundedExpVector(f, e, load().minus(max));
+            store(e.times(factor).minus(p.spread.splat()), shift);
+          });
+          target.set(row.start.plus(shift).plus(target.shl(2)));
+          target.store(target.float().minus(p.own));
+        },
+      );
+    });
+  });
 }
 
 export function emitSoftmaxBackward(m: binaryen.Module): void {

@@ -92,3 +92,6 @@ export const FEW_ROWS = 8;
 
 /** Such rows of several key/value heads that go together: the scratch has room for so many. */
 export const ROWS_AT_ONCE = 64;
+
+/** Entries that one unit of a dropout decides over: a multiple of the 16 that are drawn together. */
+export const ENTRIES_AT_ONCE = 1024;

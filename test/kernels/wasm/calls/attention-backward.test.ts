@@ -6,13 +6,10 @@ import type {
   AttentionStage,
   Floats,
 } from '../../../../src/kernels/contract.js';
-import { referenceBackward } from '../../../../src/kernels/reference/backward.js';
-import * as forward from '../../../../src/kernels/reference/kernels.js';
-import { wasmBackward } from '../../../../src/kernels/wasm/backward.js';
-import { wasmKernels } from '../../../../src/kernels/wasm/kernels.js';
 import { KernelMemory } from '../../../../src/kernels/wasm/memory/memory.js';
+import { attentionBackwardModule } from '../../../../src/kernels/wasm/module/attention-backward.generated.js';
 import { BACKWARD_FIELDS } from '../../../../src/kernels/wasm/module/attention-record.js';
-import { type BackwardRuntime, loadBackward, loadKernels } from '../../../../src/kernels/wasm/module/loader.js';
+import type { Entries } from '../../../../src/kernels/wasm/module/launch.js';
 import type { AttentionOptions } from '../../../../src/ops/attention/options.js';
 import {
   type AttentionCase,
@@ -24,16 +21,12 @@ import {
   upstreamOf,
 } from '../../../support/attention-cases.js';
 import { expectSame } from '../../../support/compare.js';
+import { type AllKernels, attentionOn, kernelsOf, newRuntime, withEntries } from '../../../support/kernels.js';
 import { fc } from '../../../support/property.js';
 
-const runtime = loadKernels(new KernelMemory());
-const backward = loadBackward(runtime);
-const [reference, float64] = [forward.reference, forward.float64].map((kernels) => ({
-  ...kernels,
-  ...referenceBackward(kernels.allocate),
-}));
-const withBackward = (own: BackwardRuntime) => ({ ...wasmKernels(runtime, reference), ...wasmBackward(own) });
-const wasm = withBackward(backward);
+const runtime = newRuntime();
+const wasm = attentionOn(runtime);
+const [reference, float64] = [kernelsOf('reference'), kernelsOf('float64')];
 
 const UNIT = 2 ** -24;
 /**
@@ -124,12 +117,21 @@ function withOptions(options: AttentionOptions, more: Partial<AttentionCase> = {
   return problemOf({ ...c, options: { numHeads: c.numHeads, numKvHeads: c.numKvHeads, seed: 5, ...options } });
 }
 
+/** Other kernels, whose backward runs with another entry. */
+function withBackward(change: (entry: Entries[string]) => Entries[string]): AllKernels {
+  const exchanged = ({ attention_backward: entry }: Entries) => ({ attention_backward: change(entry) });
+  return {
+    ...wasm,
+    attentionBackward: (problem) =>
+      withEntries(runtime, attentionBackwardModule, exchanged, () => wasm.attentionBackward(problem)),
+  };
+}
+
 /** Other kernels that cut the units into ranges, in the order given. */
 function cutInto(ranges: (units: number) => [from: number, to: number][]) {
-  const cut: BackwardRuntime['exports']['attention_backward'] = (record, _, units, scratch) => {
-    for (const [from, to] of ranges(units)) backward.exports.attention_backward(record, from, to, scratch);
-  };
-  return withBackward({ ...backward, exports: { ...backward.exports, attention_backward: cut } });
+  return withBackward((entry) => (record, _, units, scratch) => {
+    for (const [from, to] of ranges(units)) entry(record, from, to, scratch);
+  });
 }
 
 function expectSameGradients(got: AttentionGradients, expected: AttentionGradients) {
@@ -228,15 +230,14 @@ describe('attentionBackward on WASM', () => {
 
   it('goes the careful way only where something is not finite', () => {
     let bad = 0;
-    const flagging: BackwardRuntime['exports']['attention_backward'] = (record, from, to, scratch) => {
+    const flagged = withBackward((entry) => (record, from, to, scratch) => {
       const ints = new Int32Array(runtime.memory.memory.buffer);
       const atBad = ints[record / 4 + BACKWARD_FIELDS.indexOf('atBad')];
       for (let unit = from; unit < to; unit++) {
-        backward.exports.attention_backward(record, unit, unit + 1, scratch);
+        entry(record, unit, unit + 1, scratch);
         bad += ints[(scratch + atBad) / 4];
       }
-    };
-    const flagged = withBackward({ ...backward, exports: { ...backward.exports, attention_backward: flagging } });
+    });
     const problem = withOptions({ causal: true, causalOffset: -5, dropout: 0.5 }, { mask: 'shared', bias: 'shared' });
     problem.mask?.fill(0, 20 * 130, 22 * 130);
     gradientsOn(flagged, problem, upstreamOf(problem));
@@ -316,8 +317,7 @@ describe('attentionBackward on WASM', () => {
   it('takes no memory that grows with Lq × Lk', () => {
     const bytesOf = (length: number) => {
       const memory = new KernelMemory();
-      const own = loadKernels(memory);
-      const kernels = { ...wasmKernels(own, reference), ...wasmBackward(loadBackward(own)) };
+      const kernels = attentionOn({ memory });
       const problem = withOptions({ causal: true }, { lengths: [{ lq: length, lk: length }] });
       gradientsOn(kernels, problem, upstreamOf(problem));
       return memory.liveBytes;

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionStage } from '../../../../src/kernels/contract.js';
-import { float64 } from '../../../../src/kernels/reference/kernels.js';
 import { attention, attentionStage, attentionStatistics } from '../../../../src/kernels/wasm/calls/attention.js';
-import { KernelMemory } from '../../../../src/kernels/wasm/memory/memory.js';
-import { loadKernels } from '../../../../src/kernels/wasm/module/loader.js';
 import { Matrix } from '../../../../src/matrix/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../../src/ops/attention/options.js';
 import { expectClose, expectSame } from '../../../support/compare.js';
+import { kernelsOf, newRuntime } from '../../../support/kernels.js';
 
-const runtime = loadKernels(new KernelMemory());
+const runtime = newRuntime();
+const float64 = kernelsOf('float64');
 const STAGES: readonly AttentionStage[] = ['scaledScores', 'softcapped', 'masked', 'weights'];
 
 let seed = 0;

@@ -4,8 +4,8 @@ import { Arena, entries, expectOneHash, grid } from './support.js';
 
 function run(x: ArrayLike<number>, rows: number, cols: number, cut: number): Float32Array {
   const arena = new Arena();
-  const at = { x: arena.input(x), out: arena.output(cols), block: arena.output(cols) };
-  arena.run(cols, cut, (a, b) => entries.column_sums(at.x, at.out, at.block, rows, cols, a, b));
+  const at = { x: arena.input(x), out: arena.output(cols), scratch: arena.scratch(cols) };
+  arena.run(cols, cut, (a, b) => entries.column_sums(at.x, at.out, rows, cols, a, b, at.scratch));
   return arena.read(at.out);
 }
 
@@ -49,7 +49,7 @@ describe('column_sums', () => {
   });
   test('100 repeats', () => {
     const arena = new Arena();
-    const at = { x: arena.input(grid(-9, 8, 2100)), out: arena.output(7), block: arena.output(7) };
-    expectOneHash(arena, () => entries.column_sums(at.x, at.out, at.block, 300, 7, 0, 7));
+    const at = { x: arena.input(grid(-9, 8, 2100)), out: arena.output(7), scratch: arena.scratch(7) };
+    expectOneHash(arena, () => entries.column_sums(at.x, at.out, 300, 7, 0, 7, at.scratch));
   });
 });

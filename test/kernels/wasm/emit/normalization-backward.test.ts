@@ -42,9 +42,9 @@ function run(given: Case, centred: boolean) {
   arena.run(rows, cut, (a, b) => entries.norm_backward(at.x, at.dOut, at.gain, at.mean, at.inverse, at.dX, cols, a, b));
   const dX = arena.read(at.dX);
   const second = new Arena();
-  const in2 = { ...operands(second), out: second.output(cols), block: second.output(cols) };
+  const in2 = { ...operands(second), out: second.output(cols), scratch: second.scratch(cols) };
   second.run(cols, cutCols, (a, b) =>
-    entries.gain_backward(in2.x, in2.dOut, in2.mean, in2.inverse, in2.out, in2.block, rows, cols, a, b),
+    entries.gain_backward(in2.x, in2.dOut, in2.mean, in2.inverse, in2.out, rows, cols, a, b, in2.scratch),
   );
   return { dX, dGain: second.read(in2.out), mean, inverse };
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import binaryen from 'binaryen';
 import { expect } from 'vitest';
-import { type BuiltModule, buildBackward, buildForward } from '../../../../src/kernels/wasm/emit/module.js';
+import { buildFamilies } from '../../../../src/kernels/wasm/emit/module.js';
 
 type Entry = (...values: number[]) => void;
 
@@ -22,14 +22,9 @@ function instantiate(bytes: Uint8Array, kernels: Record<string, Entry> = {}): Re
   return instance.exports as Record<string, Entry>;
 }
 
-function bytesOf(module: BuiltModule): Uint8Array {
-  module.dispose();
-  return module.bytes;
-}
-
-const forward = instantiate(bytesOf(buildForward()));
-/** The entries of the library's modules, on the memory that Arena lays out. */
-export const entries = { ...forward, ...instantiate(bytesOf(buildBackward()), forward) };
+/** The entries of all families, on the memory that Arena lays out. */
+export const entries: Record<string, Entry> = {};
+for (const { bytes } of buildFamilies()) Object.assign(entries, instantiate(bytes, entries));
 
 /** A module of its own for helpers that are not entries. */
 export function entriesOf(emit: (m: binaryen.Module) => void): Record<string, Entry> {
@@ -51,6 +46,7 @@ export function entriesOf(emit: (m: binaryen.Module) => void): Record<string, En
 export class Arena {
   #next = words.length;
   readonly #outputs: { address: number; length: number }[] = [];
+  readonly #scratches: { address: number; length: number }[] = [];
 
   constructor() {
     words.fill(POISON);
@@ -76,6 +72,12 @@ export class Arena {
   output(length: number): number {
     const address = this.#take(length);
     this.#outputs.push({ address, length });
+    return address;
+  }
+  /** Room in which a call may leave anything. */
+  scratch(length: number): number {
+    const address = this.#take(length);
+    this.#scratches.push({ address, length });
     return address;
   }
   read(address: number): Float32Array {
@@ -114,7 +116,7 @@ export class Arena {
     call(0, units);
     expect(this.hash(), 'in two parts').toBe(parts);
     const after = words.slice(this.#next);
-    for (const { address, length } of this.#outputs) {
+    for (const { address, length } of [...this.#outputs, ...this.#scratches]) {
       const start = address / 4 - this.#next;
       after.set(before.subarray(start, start + length), start);
     }

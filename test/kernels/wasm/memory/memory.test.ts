@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { setKernels } from 'qkv';
 import { afterEach, describe, expect, it } from 'vitest';
-import { gemm } from '../../../../src/kernels/wasm/calls/gemm.js';
+import { gemm } from '../../../../src/kernels/wasm/calls/products.js';
 import { KernelMemory } from '../../../../src/kernels/wasm/memory/memory.js';
-import { loadKernels } from '../../../../src/kernels/wasm/module/loader.js';
 import { Matrix } from '../../../../src/matrix/matrix.js';
 import { Parameter } from '../../../../src/matrix/parameter.js';
 import { Linear } from '../../../../src/nn/layers/linear.js';
@@ -121,7 +120,7 @@ describe('KernelMemory', () => {
   });
 
   it('keeps parameters whole when a call asks for more than there is', () => {
-    const runtime = loadKernels(new KernelMemory(1000));
+    const runtime = { memory: new KernelMemory(1000) };
     runtime.memory.enter();
     runtime.memory.reserve(4); // so that the arena lies before the parameter
     const parameter = runtime.memory.residentArray(1 << 20).fill(3);
@@ -302,7 +301,7 @@ describe('a Parameter in kernel memory', () => {
       const before = compiled;
       parameter.matmul(parameter);
       console.log(before, compiled);`);
-    expect(out).toBe('0 1');
+    expect(out).toBe('0 2'); // a trial of whether modules may be compiled, and the products
   });
 
   it.each([

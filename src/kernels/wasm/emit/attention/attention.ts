@@ -3,9 +3,9 @@
 
 import type binaryen from 'binaryen';
 import { FEW_ROWS, KEY_TILE, ROWS_AT_ONCE } from '../../module/attention-record.js';
-import { NR } from '../gemm.js';
-import { define } from '../language/builder.js';
-import { emitDropout } from './dropout.js';
+import { define, entry } from '../language/builder.js';
+import { packColumns, packRows, panelsOf } from '../packing.js';
+import { emitDropEntries, emitDropout } from './dropout.js';
 import { emitFewRows } from './few-rows.js';
 import { fieldsOf, groupOf, outStrideOf, sequenceOf } from './fields.js';
 import { emitLogits } from './logits.js';
@@ -41,13 +41,31 @@ function packedHead(m: Module): void {
         .plus(keyRow.plus(tile).times(field('ldk')))
         .plus(p.kvHead.times(dK).shl(2));
       const keys = p.scratch.plus(field('atKeys')).plus(tile.times(dK).shl(2));
-      f.call('pack_columns', k, field('ldk'), keys, count, dK, 0, count.plus(NR - 1).dividedBy(NR));
+      f.run(packColumns, {
+        b: k,
+        ldb: field('ldk'),
+        out: keys,
+        n: count,
+        k: dK,
+        from: 0,
+        to: panelsOf(count),
+        scratch: 0,
+      });
       f.if(field('v'), () => {
         const v = field('v')
           .plus(keyRow.plus(tile).times(field('ldv')))
           .plus(p.kvHead.times(dV).shl(2));
         const values = p.scratch.plus(field('atValues')).plus(tile.times(outStrideOf(field)));
-        f.call('pack_rows', v, field('ldv'), values, dV, count, 0, dV.plus(NR - 1).dividedBy(NR));
+        f.run(packRows, {
+          b: v,
+          ldb: field('ldv'),
+          out: values,
+          n: dV,
+          k: count,
+          from: 0,
+          to: panelsOf(dV),
+          scratch: 0,
+        });
       });
     });
     f.for(head, p.kvHead.times(group), p.kvHead.plus(1).times(group), 1, () => {
@@ -64,42 +82,36 @@ function packedHead(m: Module): void {
  * together, as many as have room in the scratch; no result depends on which go together.
  */
 function attention(m: Module): void {
-  define(
-    m,
-    'attention',
-    { record: 'int', from: 'int', to: 'int', scratch: 'int' },
-    (f, p) => {
-      const field = fieldsOf(p.record);
-      const [unit, sequence, kvHead, rows, end] = ['unit', 'sequence', 'kvHead', 'rows', 'end'].map((name) =>
-        f.intVariable(name),
-      );
-      const numKvHeads = f.intVariable('numKvHeads', field('numKvHeads'));
-      unit.set(p.from);
-      f.while(
-        () => unit.lt(p.to),
-        () => {
-          sequence.set(unit.dividedBy(numKvHeads));
-          kvHead.set(unit.modulo(numKvHeads));
-          const { numQueries } = sequenceOf(f, field, sequence);
-          rows.set(numQueries.times(groupOf(field)));
-          f.if(
-            rows.gt(FEW_ROWS),
-            () => {
-              f.call('attention_packed_head', p.record, p.scratch, sequence, kvHead);
-              unit.add(1);
-            },
-            () => {
-              end.set(kvHead.plus(p.to.minus(unit)).min(numKvHeads));
-              end.set(end.min(kvHead.plus(f.int(ROWS_AT_ONCE).dividedBy(rows.max(1)))));
-              f.call('attention_few_rows', p.record, p.scratch, sequence, kvHead, end);
-              unit.add(end.minus(kvHead));
-            },
-          );
-        },
-      );
-    },
-    true,
-  );
+  entry(m, 'attention', { record: 'int' }, (f, p) => {
+    const field = fieldsOf(p.record);
+    const [unit, sequence, kvHead, rows, end] = ['unit', 'sequence', 'kvHead', 'rows', 'end'].map((name) =>
+      f.intVariable(name),
+    );
+    const numKvHeads = f.intVariable('numKvHeads', field('numKvHeads'));
+    unit.set(p.from);
+    f.while(
+      () => unit.lt(p.to),
+      () => {
+        sequence.set(unit.dividedBy(numKvHeads));
+        kvHead.set(unit.modulo(numKvHeads));
+        const { numQueries } = sequenceOf(f, field, sequence);
+        rows.set(numQueries.times(groupOf(field)));
+        f.if(
+          rows.gt(FEW_ROWS),
+          () => {
+            f.call('attention_packed_head', p.record, p.scratch, sequence, kvHead);
+            unit.add(1);
+          },
+          () => {
+            end.set(kvHead.plus(p.to.minus(unit)).min(numKvHeads));
+            end.set(end.min(kvHead.plus(f.int(ROWS_AT_ONCE).dividedBy(rows.max(1)))));
+            f.call('attention_few_rows', p.record, p.scratch, sequence, kvHead, end);
+            unit.add(end.minus(kvHead));
+          },
+        );
+      },
+    );
+  });
 }
 
 export function emitAttention(m: Module): void {
@@ -114,4 +126,5 @@ export function emitAttention(m: Module): void {
   emitFewRows(m);
   attention(m);
   emitStage(m);
+  emitDropEntries(m);
 }

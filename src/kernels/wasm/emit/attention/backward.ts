@@ -1,9 +1,10 @@
 import type binaryen from 'binaryen';
 import { BACKWARD_FIELDS, type BackwardField, KEY_TILE } from '../../module/attention-record.js';
 import { KC } from '../../summation.js';
-import { NR } from '../gemm.js';
-import { define } from '../language/builder.js';
+import { gemmRowsPacked, gemmTransposedPacked } from '../gemm.js';
+import { define, entry } from '../language/builder.js';
 import type { Int } from '../language/values.js';
+import { packColumns, packRows, panelsOf } from '../packing.js';
 import { emitBackwardRows } from './backward-rows.js';
 import { groupOf, outStrideOf, roundUp, sequenceOf } from './fields.js';
 import { callLogits, changesScores, type ScoreRow } from './logits.js';
@@ -27,8 +28,6 @@ const fieldsOf =
   (record: Int): Field =>
   (name) =>
     record.int(BACKWARD_FIELDS.indexOf(name) * 4);
-
-const panelsOf = (x: Int): Int => x.plus(NR - 1).dividedBy(NR);
 
 /** Every key tile of query rows [query, query + rows) of one head: dQ of these rows, and their part of all else. */
 function gradientTile(m: Module): void {
@@ -66,8 +65,10 @@ function gradientTile(m: Module): void {
 
     f.call('attention_backward_rows', p.record, p.scratch, p.sequence, p.head, firstQuery, p.rows);
     f.call('scale_rows', atHead('q', ldq, dK), ldq, scaled, dK.shl(2), p.rows, dK, field('scale').asFloat());
-    f.call('pack_rows', scaled, dK.shl(2), queryPanels, dK, p.rows, 0, panelsOf(dK));
-    f.call('pack_rows', dOut, ldo, outPanels, dV, p.rows, 0, panelsOf(dV));
+    const pack = (b: Int, ldb: Int, out: Int, n: Int, k: Int) =>
+      f.run(packRows, { b, ldb, out, n, k, from: 0, to: panelsOf(n), scratch: 0 });
+    pack(scaled, dK.shl(2), queryPanels, dK, p.rows);
+    pack(dOut, ldo, outPanels, dV, p.rows);
     f.fill(dQ, 0, p.rows.times(keyStride));
 
     const from = local('from', position.minus(field('left')).max(0).and(-KEY_TILE));
@@ -104,7 +105,9 @@ function gradientTile(m: Module): void {
         // Beyond one block of KC columns the panels of the second follow all those stored: then all are computed.
         const columns = width.gt(KC).choose(roundUp(stored), count);
         const b = p.scratch.plus(field(panels)).plus(tile.times(width).shl(2));
-        f.call('gemm_rows_packed', a, lda, b, 0, out, SCORE_STRIDE, 0, p.rows, columns, width, 0, edge);
+        const strides = { lda, ldb: 0, ldc: SCORE_STRIDE };
+        const sizes = { n: columns, k: width, accumulate: 0, from: 0, to: p.rows };
+        f.run(gemmRowsPacked, { a, b, c: out, ...strides, ...sizes, scratch: edge });
       };
       product(scaled, dK.shl(2), 'atKeys', dK, scores);
       product(dOut, ldo, 'atValues', dV, gradients);
@@ -175,41 +178,17 @@ function gradientTile(m: Module): void {
         () => {
           const transposed = (a: Int, panels: Int, out: Int, stride: Int) => {
             const columns = stride.shr(2);
-            f.call(
-              'gemm_transposed_packed',
-              a,
-              SCORE_STRIDE,
-              panels,
-              0,
-              out,
-              stride,
-              0,
-              valid,
-              columns,
-              p.rows,
-              1,
-              edge,
-            );
+            const strides = { lda: SCORE_STRIDE, ldb: 0, ldc: stride };
+            const sizes = { n: columns, k: p.rows, accumulate: 1, from: 0, to: valid };
+            f.run(gemmTransposedPacked, { a, b: panels, c: out, ...strides, ...sizes, scratch: edge });
           };
           transposed(scores, outPanels, dValues, valueStride);
           transposed(gradients, queryPanels, dKeys, keyStride);
           const keys = p.scratch.plus(field('atKeyPanels')).plus(tile.times(keyStride));
           const width = keyStride.shr(2);
-          f.call(
-            'gemm_rows_packed',
-            gradients,
-            SCORE_STRIDE,
-            keys,
-            stored,
-            dQ,
-            keyStride,
-            0,
-            p.rows,
-            width,
-            valid,
-            1,
-            edge,
-          );
+          const strides = { lda: SCORE_STRIDE, ldb: stored, ldc: keyStride };
+          const sizes = { n: width, k: valid, accumulate: 1, from: 0, to: p.rows };
+          f.run(gemmRowsPacked, { a: gradients, b: keys, c: dQ, ...strides, ...sizes, scratch: edge });
         },
       );
     });
@@ -225,78 +204,74 @@ function gradientTile(m: Module): void {
  * head: then the ranges of one sequence must run one after another, ascending.
  */
 function attentionBackward(m: Module): void {
-  define(
-    m,
-    'attention_backward',
-    { record: 'int', from: 'int', to: 'int', scratch: 'int' },
-    (f, p) => {
-      const field = fieldsOf(p.record);
-      const names = ['unit', 'sequence', 'kvHead', 'head', 'query', 'tile', 'count', 'group', 'careful'];
-      const [unit, sequence, kvHead, head, query, tile, count, group, careful] = names.map((n) => f.intVariable(n));
-      const [dK, dV, ldk, ldv] = (['dK', 'dV', 'ldk', 'ldv'] as const).map((name) => f.intVariable(name, field(name)));
-      const [keySums, valueSums, bad] = (['atKeySums', 'atValueSums', 'atBad'] as const).map((name) =>
-        f.intVariable(name, p.scratch.plus(field(name))),
-      );
-      const keyStride = f.intVariable('keyStride', roundUp(dK).shl(2));
-      const valueStride = f.intVariable('valueStride', outStrideOf(field));
-      group.set(groupOf(field));
-      f.for(unit, p.from, p.to, 1, () => {
-        sequence.set(unit.dividedBy(field('numKvHeads')));
-        kvHead.set(unit.modulo(field('numKvHeads')));
-        const { queryRow, numQueries, keyRow, numKeys } = sequenceOf(f, field, sequence);
-        const atHead = (base: BackwardField, stride: Int, width: Int, row: Int = keyRow) =>
-          field(base).plus(row.times(stride)).plus(kvHead.times(width).shl(2));
-        const keyBytes = numKeys.times(keyStride);
-        const valueBytes = numKeys.times(valueStride);
+  entry(m, 'attention_backward', { record: 'int' }, (f, p) => {
+    const field = fieldsOf(p.record);
+    const names = ['unit', 'sequence', 'kvHead', 'head', 'query', 'tile', 'count', 'group', 'careful'];
+    const [unit, sequence, kvHead, head, query, tile, count, group, careful] = names.map((n) => f.intVariable(n));
+    const [dK, dV, ldk, ldv] = (['dK', 'dV', 'ldk', 'ldv'] as const).map((name) => f.intVariable(name, field(name)));
+    const [keySums, valueSums, bad] = (['atKeySums', 'atValueSums', 'atBad'] as const).map((name) =>
+      f.intVariable(name, p.scratch.plus(field(name))),
+    );
+    const keyStride = f.intVariable('keyStride', roundUp(dK).shl(2));
+    const valueStride = f.intVariable('valueStride', outStrideOf(field));
+    group.set(groupOf(field));
+    f.for(unit, p.from, p.to, 1, () => {
+      sequence.set(unit.dividedBy(field('numKvHeads')));
+      kvHead.set(unit.modulo(field('numKvHeads')));
+      const { queryRow, numQueries, keyRow, numKeys } = sequenceOf(f, field, sequence);
+      const atHead = (base: BackwardField, stride: Int, width: Int, row: Int = keyRow) =>
+        field(base).plus(row.times(stride)).plus(kvHead.times(width).shl(2));
+      const keyBytes = numKeys.times(keyStride);
+      const valueBytes = numKeys.times(valueStride);
 
-        f.for(tile, 0, numKeys, KEY_TILE, () => {
-          count.set(numKeys.minus(tile).min(KEY_TILE));
-          const at = (name: BackwardField, stride: Int) => p.scratch.plus(field(name)).plus(tile.times(stride));
-          const k = atHead('k', ldk, dK, keyRow.plus(tile));
-          const v = atHead('v', ldv, dV, keyRow.plus(tile));
-          f.call('pack_columns', k, ldk, at('atKeys', dK.shl(2)), count, dK, 0, panelsOf(count));
-          f.call('pack_columns', v, ldv, at('atValues', dV.shl(2)), count, dV, 0, panelsOf(count));
-          f.call('pack_rows', k, ldk, at('atKeyPanels', keyStride), dK, count, 0, panelsOf(dK));
-        });
-        const everyHead = (body: () => void) => f.for(head, kvHead.times(group), kvHead.plus(1).times(group), 1, body);
-        f.if(field('gradBias'), () =>
-          everyHead(() => {
-            const start = head.times(field('biasHeadStride'));
-            const target = field('gradBias')
-              .plus(start)
-              .plus(queryRow.times(field('columns')).shl(2));
-            // The first head of those that share it clears it.
-            f.if(start.or(head.not()), () => f.fill(target, 0, numQueries.times(field('columns')).shl(2)));
-          }),
-        );
-
-        careful.set(0);
-        bad.store(f.int(0));
-        f.doWhile(
-          () => {
-            f.fill(keySums, 0, keyBytes);
-            f.fill(valueSums, 0, valueBytes);
-            everyHead(() => {
-              const sink = sequence.times(field('numHeads')).plus(head).shl(2);
-              f.if(field('gradSinks'), () => field('gradSinks').plus(sink).store(f.float(0)));
-              f.for(query, 0, numQueries, field('queryTile'), () => {
-                const rows = numQueries.minus(query).min(field('queryTile'));
-                f.call('attention_gradient_tile', p.record, p.scratch, sequence, head, query, rows, careful);
-              });
-            });
-            f.call('note_bad', keySums, keyBytes, bad);
-            f.call('note_bad', valueSums, valueBytes, bad);
-            careful.add(1);
-          },
-          () => bad.int().and(careful.eq(1)),
-        );
-        const one = f.float(1);
-        f.call('scale_rows', keySums, keyStride, atHead('gradK', ldk, dK), ldk, numKeys, dK, one);
-        f.call('scale_rows', valueSums, valueStride, atHead('gradV', ldv, dV), ldv, numKeys, dV, one);
+      f.for(tile, 0, numKeys, KEY_TILE, () => {
+        count.set(numKeys.minus(tile).min(KEY_TILE));
+        const at = (name: BackwardField, stride: Int) => p.scratch.plus(field(name)).plus(tile.times(stride));
+        const k = atHead('k', ldk, dK, keyRow.plus(tile));
+        const v = atHead('v', ldv, dV, keyRow.plus(tile));
+        const columns = { n: count, from: 0, to: panelsOf(count), scratch: 0 };
+        f.run(packColumns, { b: k, ldb: ldk, out: at('atKeys', dK.shl(2)), k: dK, ...columns });
+        f.run(packColumns, { b: v, ldb: ldv, out: at('atValues', dV.shl(2)), k: dV, ...columns });
+        const rows = { n: dK, k: count, from: 0, to: panelsOf(dK), scratch: 0 };
+        f.run(packRows, { b: k, ldb: ldk, out: at('atKeyPanels', keyStride), ...rows });
       });
-    },
-    true,
-  );
+      const everyHead = (body: () => void) => f.for(head, kvHead.times(group), kvHead.plus(1).times(group), 1, body);
+      f.if(field('gradBias'), () =>
+        everyHead(() => {
+          const start = head.times(field('biasHeadStride'));
+          const target = field('gradBias')
+            .plus(start)
+            .plus(queryRow.times(field('columns')).shl(2));
+          // The first head of those that share it clears it.
+          f.if(start.or(head.not()), () => f.fill(target, 0, numQueries.times(field('columns')).shl(2)));
+        }),
+      );
+
+      careful.set(0);
+      bad.store(f.int(0));
+      f.doWhile(
+        () => {
+          f.fill(keySums, 0, keyBytes);
+          f.fill(valueSums, 0, valueBytes);
+          everyHead(() => {
+            const sink = sequence.times(field('numHeads')).plus(head).shl(2);
+            f.if(field('gradSinks'), () => field('gradSinks').plus(sink).store(f.float(0)));
+            f.for(query, 0, numQueries, field('queryTile'), () => {
+              const rows = numQueries.minus(query).min(field('queryTile'));
+              f.call('attention_gradient_tile', p.record, p.scratch, sequence, head, query, rows, careful);
+            });
+          });
+          f.call('note_bad', keySums, keyBytes, bad);
+          f.call('note_bad', valueSums, valueBytes, bad);
+          careful.add(1);
+        },
+        () => bad.int().and(careful.eq(1)),
+      );
+      const one = f.float(1);
+      f.call('scale_rows', keySums, keyStride, atHead('gradK', ldk, dK), ldk, numKeys, dK, one);
+      f.call('scale_rows', valueSums, valueStride, atHead('gradV', ldv, dV), ldv, numKeys, dV, one);
+    });
+  });
 }
 
 export function emitAttentionBackward(m: Module): void {

@@ -1,5 +1,6 @@
 import type binaryen from 'binaryen';
-import { define, range } from '../language/builder.js';
+import { ENTRIES_AT_ONCE } from '../../module/attention-record.js';
+import { define, entry, range } from '../language/builder.js';
 import type { VectorVariable } from '../language/variables.js';
 import { fieldsOf } from './fields.js';
 
@@ -80,5 +81,14 @@ export function emitDropout(m: binaryen.Module): void {
         });
       });
     });
+  });
+}
+
+/** Sets the entries of x that dropout drops to 0, as if all `count` were keys of one row; a unit is ENTRIES_AT_ONCE of them. */
+export function emitDropEntries(m: binaryen.Module): void {
+  entry(m, 'drop_entries', { record: 'int', x: 'int', count: 'int' }, (f, p) => {
+    const first = f.intVariable('first', p.from.times(ENTRIES_AT_ONCE));
+    const count = p.to.times(ENTRIES_AT_ONCE).min(p.count).minus(first);
+    f.call('attention_dropout', p.record, p.x.plus(first.shl(2)), count, first, 0, 0);
   });
 }

@@ -1,6 +1,7 @@
 import type binaryen from 'binaryen';
 import { type AttentionField, KEY_TILE } from '../../module/attention-record.js';
 import { KC } from '../../summation.js';
+import { gemmRowsPacked } from '../gemm.js';
 import { define } from '../language/builder.js';
 import type { Int } from '../language/values.js';
 import { fieldsOf, groupOf, outStrideOf, roundUp, sequenceOf } from './fields.js';
@@ -106,7 +107,9 @@ function queryTile(m: Module): void {
       // Beyond one block of KC columns the panels of the second follow all those stored: then all are computed.
       const columns = dK.gt(KC).choose(roundUp(stored), count);
       const rows = p.rows;
-      f.call('gemm_rows_packed', scaled, dK.shl(2), keyTile, 0, scores, SCORE_STRIDE, 0, rows, columns, dK, 0, edge);
+      const strides = { lda: dK.shl(2), ldb: 0, ldc: SCORE_STRIDE };
+      const sizes = { n: columns, k: dK, accumulate: 0, from: 0, to: rows };
+      f.run(gemmRowsPacked, { a: scaled, b: keyTile, c: scores, ...strides, ...sizes, scratch: edge });
       const eachRow = (body: () => void) =>
         f.for(r, 0, p.rows, 1, () => {
           rowScores.set(scores.plus(r.times(SCORE_STRIDE)));
@@ -140,9 +143,10 @@ function queryTile(m: Module): void {
         },
         () =>
           f.if(hasV, () => {
-            const [from, n] = [values.plus(tile.times(outStride)), roundUp(dV)];
-            const more = [stored, out, outStride, 0, rows, n, valid, 1, edge];
-            f.call('gemm_rows_packed', scores, SCORE_STRIDE, from, ...more);
+            const b = values.plus(tile.times(outStride));
+            const strides = { lda: SCORE_STRIDE, ldb: stored, ldc: outStride };
+            const sizes = { n: roundUp(dV), k: valid, accumulate: 1, from: 0, to: rows };
+            f.run(gemmRowsPacked, { a: scores, b, c: out, ...strides, ...sizes, scratch: edge });
           }),
       );
     });

@@ -13,7 +13,25 @@ const localNames = (
   binaryen as unknown as { Function: { setLocalName(f: binaryen.FunctionRef, index: number, name: string): void } }
 ).Function;
 
-type Parameters = Record<string, 'int' | 'float'>;
+/** The arguments of a function by name, in order. */
+export type Parameters = Record<string, 'int' | 'float'>;
+
+/** What follows the arguments of every entry: it does units [from, to), and may write to the scratch of its thread. */
+export const UNITS = { from: 'int', to: 'int', scratch: 'int' } as const;
+
+/** A function that others call by the names of its arguments. */
+export interface Signature<P extends Parameters> {
+  readonly name: string;
+  readonly parameters: P;
+}
+
+/** What was defined in a module, so that others can import it, and the program call what is an entry. */
+const defined = new WeakMap<binaryen.Module, Map<string, { parameters: Parameters; isEntry: boolean }>>();
+
+export function definedIn(m: binaryen.Module) {
+  return defined.get(m) ?? new Map<string, { parameters: Parameters; isEntry: boolean }>();
+}
+
 type ParameterVariables<P extends Parameters> = { [K in keyof P]: P[K] extends 'int' ? IntVariable : FloatVariable };
 
 /** One function under construction. */
@@ -150,6 +168,13 @@ export class FunctionBuilder {
     const nodes = values.map((value) => (typeof value === 'number' ? this.m.i32.const(value) : value.build()));
     this.push(this.m.call(name, nodes, binaryen.none));
   }
+  /** The same, of a function with a signature. */
+  run<P extends Parameters>(
+    { name, parameters }: Signature<P>,
+    values: { [K in keyof P]: Int | Float | number },
+  ): void {
+    this.call(name, ...Object.keys(parameters).map((parameter) => values[parameter]));
+  }
   fill(address: Int, byte: number, bytes: Int): void {
     this.push(this.m.memory.fill(address.build(), this.m.i32.const(byte), bytes.build()));
   }
@@ -166,17 +191,33 @@ export class FunctionBuilder {
   }
 }
 
-/** Defines a function without result; `exported` makes it an entry that JavaScript calls. */
+/** Defines a function without result. */
 export function define<P extends Parameters>(
   m: binaryen.Module,
   name: string,
   parameters: P,
   body: (f: FunctionBuilder, parameters: ParameterVariables<P>) => void,
-  exported = false,
+  isEntry = false,
 ): void {
   const f = new FunctionBuilder(m, parameters);
   body(f, f.parameters(parameters));
-  f.finish(name, exported);
+  f.finish(name, isEntry);
+  defined.set(m, definedIn(m).set(name, { parameters, isEntry }));
+}
+
+/** Defines an entry: a function that the program calls. Its last arguments are those of UNITS. */
+export function entry<P extends Parameters>(
+  m: binaryen.Module,
+  name: string,
+  own: P,
+  body: (f: FunctionBuilder, parameters: ParameterVariables<P & typeof UNITS>) => void,
+): void {
+  define(m, name, { ...own, ...UNITS }, body, true);
+}
+
+/** The signature of an entry. */
+export function entrySignature<P extends Parameters>(name: string, own: P): Signature<P & typeof UNITS> {
+  return { name, parameters: { ...own, ...UNITS } };
 }
 
 export function range(n: number): number[] {

@@ -1,5 +1,5 @@
 import type binaryen from 'binaryen';
-import { define, type FunctionBuilder } from './builder.js';
+import { entry, type FunctionBuilder } from './builder.js';
 import type { Int, Vector } from './values.js';
 import type { IntVariable } from './variables.js';
 
@@ -36,19 +36,13 @@ export function addRow(f: FunctionBuilder, at: IntVariable, from: Int, to: Int, 
  * result. The last floats are copied to all lanes one by one: the same bits.
  */
 export function defineMap(m: binaryen.Module, name: string, change: (f: FunctionBuilder, x: Vector) => Vector): void {
-  const parameters = { x: 'int', out: 'int', from: 'int', to: 'int' } as const;
-  define(
-    m,
-    name,
-    parameters,
-    (f, { x, out, from, to }) => {
-      const at = f.intVariable('at');
-      const shift = f.intVariable('shift', out.minus(x));
-      const vector = (offset: number) => at.plus(shift).store(change(f, at.vector(offset)), offset);
-      forFloats(f, at, x.plus(from.shl(2)), x.plus(to.shl(2)), 1, vector, () => {
-        at.plus(shift).store(change(f, at.splatAt()).lane(0));
-      });
-    },
-    true,
-  );
+  const parameters = { x: 'int', out: 'int' } as const;
+  entry(m, name, parameters, (f, { x, out, from, to }) => {
+    const at = f.intVariable('at');
+    const shift = f.intVariable('shift', out.minus(x));
+    const vector = (offset: number) => at.plus(shift).store(change(f, at.vector(offset)), offset);
+    forFloats(f, at, x.plus(from.shl(2)), x.plus(to.shl(2)), 1, vector, () => {
+      at.plus(shift).store(change(f, at.splatAt()).lane(0));
+    });
+  });
 }

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionResult } from '../../../../../src/kernels/contract.js';
-import { float64 } from '../../../../../src/kernels/reference/kernels.js';
 import { attention, attentionStatistics } from '../../../../../src/kernels/wasm/calls/attention.js';
-import { KernelMemory } from '../../../../../src/kernels/wasm/memory/memory.js';
+import { attentionModule } from '../../../../../src/kernels/wasm/module/attention.generated.js';
 import { FEW_ROWS, ROWS_AT_ONCE } from '../../../../../src/kernels/wasm/module/attention-record.js';
-import { loadKernels, type Runtime } from '../../../../../src/kernels/wasm/module/loader.js';
 import { Matrix } from '../../../../../src/matrix/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../../../src/ops/attention/options.js';
 import { expectClose, expectSame } from '../../../../support/compare.js';
+import { kernelsOf, newRuntime, withEntries } from '../../../../support/kernels.js';
 
 // A few query rows read K and V where they lie, many rows read packed panels: the first rows of a long query, alone and
 // among all, must agree to the bit whatever the heads, the widths, the options and the cuts of the units.
 
-const runtime = loadKernels(new KernelMemory());
+const runtime = newRuntime();
+const float64 = kernelsOf('float64');
 const LONG = FEW_ROWS + 12;
 
 let seed = 0;
@@ -37,7 +37,7 @@ const problemOf = ({ q, k, v, dV }: Inputs, options: AttentionOptions) => ({
   ...dropoutOf(options, 2),
 });
 
-const run = (x: Inputs, options: AttentionOptions, on: Runtime = runtime) => attention(on, problemOf(x, options));
+const run = (x: Inputs, options: AttentionOptions) => attention(runtime, problemOf(x, options));
 
 /** The same for the first rows of the query alone; `all` has an offset, so that positions stay. */
 function runFirst(rows: number, x: Inputs, all: AttentionOptions, keys: number): AttentionResult {
@@ -113,32 +113,28 @@ describe('attention of a few query rows on WASM', () => {
     const x = { q: normal(15, numHeads * 4), k: normal(90, numKvHeads * 4), v: normal(90, numKvHeads * 3), dV: 3 };
     const options = { numHeads, numKvHeads, cuSeqlens, cuSeqlensK, causal: true, dropout: 0.2, seed: 4 };
     const whole = run(x, options);
-    const cutAt = (cuts: (to: number) => number[]): Runtime => ({
-      ...runtime,
-      exports: {
-        ...runtime.exports,
-        attention: (record: number, from: number, to: number, scratch: number) => {
-          const places = [from, ...cuts(to), to];
-          // The last part first: none may need what another left in the scratch.
-          for (let i = places.length - 2; i >= 0; i--) {
-            runtime.exports.attention(record, places[i], places[i + 1], scratch);
-          }
-        },
-      },
-    });
+    const cutAt = (cuts: (to: number) => number[]) =>
+      withEntries(
+        runtime,
+        attentionModule,
+        ({ attention }) => ({
+          attention: (record, from, to, scratch) => {
+            const places = [from, ...cuts(to), to];
+            // The last part first: none may need what another left in the scratch.
+            for (let i = places.length - 2; i >= 0; i--) attention(record, places[i], places[i + 1], scratch);
+          },
+        }),
+        () => run(x, options),
+      );
     const every = (step: number) => (to: number) =>
       Array.from({ length: Math.ceil(to / step) - 1 }, (_, i) => (i + 1) * step);
     const units = 4 * numKvHeads;
     for (const step of [1, 2, 3, 7, 31, 33]) {
-      const got = run(x, options, cutAt(every(step)));
+      const got = cutAt(every(step));
       for (const part of ['out', 'max', 'sum'] as const) expectSame(got[part], whole[part], `every ${step}: ${part}`);
     }
     for (let cut = 1; cut < units; cut++) {
-      const got = run(
-        x,
-        options,
-        cutAt(() => [cut]),
-      );
+      const got = cutAt(() => [cut]);
       expectSame(got.out, whole.out, `at ${cut}`);
       expectSame(got.sum, whole.sum, `at ${cut}`);
     }

@@ -2,9 +2,10 @@
 // that grows with the data.
 
 import type { Floats, Gemm } from '../../contract.js';
-import type { Runtime } from '../module/loader.js';
+import type { Runtime } from '../module/launch.js';
+import * as entries from '../module/products.generated.js';
 
-/** Columns of a packed panel, rows of the register tile (emit/gemm.ts). */
+/** Columns of a packed panel, and bytes of a register tile of 4 rows (emit/gemm.ts). */
 const PANEL = 8;
 const EDGE_BYTES = 128;
 
@@ -26,26 +27,26 @@ export function gemm(runtime: Runtime, problem: Gemm): Floats {
   return c;
 }
 
-function multiply({ memory, exports }: Runtime, problem: Gemm): Float32Array {
+function multiply(runtime: Runtime, problem: Gemm): Float32Array {
+  const { memory } = runtime;
   const { m, n, k, transposeA = false, transposeB = false } = problem;
   memory.enter();
   const c = memory.reserve(m * n * 4);
-  const scratch = memory.reserve(EDGE_BYTES);
-  const a = memory.copyIn(problem.a);
-  const b = memory.copyIn(problem.b);
-  const lda = (transposeA ? m : k) * 4;
-  const layoutA = transposeA ? 'transposed' : 'rows';
+  const [a, b] = [memory.copyIn(problem.a), memory.copyIn(problem.b)];
+  const [lda, ldb, ldc] = [(transposeA ? m : k) * 4, (transposeB ? k : n) * 4, n * 4];
   if (m === 1 && !transposeB) {
-    exports.gemv1(a, k * 4, b, n * 4, c, n * 4, n, k, memory.reserve(n * 4));
+    entries.gemv1(runtime, { a, lda: k * 4, b, ldb, c, ldc, k }, n, ldc);
   } else if (m === 2 && !transposeA && !transposeB) {
-    exports.gemv2(a, lda, b, n * 4, c, n * 4, n, k, memory.reserve(2 * n * 4));
+    entries.gemv2(runtime, { a, lda, b, ldb, c, ldc, k }, n, 2 * ldc);
   } else if (m <= UNPACKED_ROWS && !transposeA && !transposeB) {
-    exports.gemm_rows_rows(a, lda, b, n * 4, c, n * 4, 0, m, n, k, 0, scratch);
+    entries.gemmRowsRows(runtime, { a, lda, b, ldb, c, ldc, n, k, accumulate: 0 }, m, EDGE_BYTES);
   } else {
     const panels = Math.ceil(n / PANEL);
     const packed = memory.reserve(panels * PANEL * k * 4);
-    exports[transposeB ? 'pack_columns' : 'pack_rows'](b, (transposeB ? k : n) * 4, packed, n, k, 0, panels);
-    exports[`gemm_${layoutA}_packed`](a, lda, packed, k, c, n * 4, 0, m, n, k, 0, scratch);
+    const pack = transposeB ? entries.packColumns : entries.packRows;
+    pack(runtime, { b, ldb, out: packed, n, k }, panels);
+    const product = transposeA ? entries.gemmTransposedPacked : entries.gemmRowsPacked;
+    product(runtime, { a, lda, b: packed, ldb: k, c, ldc, n, k, accumulate: 0 }, m, EDGE_BYTES);
   }
   return memory.copyOut(c, m * n);
 }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { gemm } from '../../../../src/kernels/wasm/calls/gemm.js';
+import { gemm } from '../../../../src/kernels/wasm/calls/products.js';
 import { KernelMemory } from '../../../../src/kernels/wasm/memory/memory.js';
-import { loadKernels, whyNoWasm } from '../../../../src/kernels/wasm/module/loader.js';
+import { attentionBackwardModule } from '../../../../src/kernels/wasm/module/attention-backward.generated.js';
+import { entriesOf, whyNoModules, whyNoWasm } from '../../../../src/kernels/wasm/module/launch.js';
+import { productsModule } from '../../../../src/kernels/wasm/module/products.generated.js';
 import { expectSame } from '../../../support/compare.js';
 import { replacing } from '../../../support/replacing.js';
 
@@ -13,7 +15,7 @@ const problem = () => ({
   b: Float32Array.from({ length: 110 }, (_, i) => Math.cos(i)),
 });
 
-describe('loadKernels', () => {
+describe('launching', () => {
   it('links to shared memory here', () => {
     expect(whyNoWasm()).toBeUndefined();
     expect(new KernelMemory().shared).toBe(true);
@@ -31,6 +33,28 @@ describe('loadKernels', () => {
     replacing('validate', refuse, () => expect(whyNoWasm()).toMatch('blocked by policy'));
   });
 
+  it('says why not where modules cannot be compiled', () => {
+    expect(whyNoModules()).toBeUndefined();
+    class Refusing {
+      constructor() {
+        throw new Error('blocked by policy');
+      }
+    }
+    replacing('Module', Refusing as never, () => {
+      expect(whyNoModules()).toBe('WebAssembly is refused here: blocked by policy');
+      expect(whyNoWasm()).toBeUndefined(); // asks without compiling
+    });
+  });
+
+  it('compiles a module once for a memory, with those it needs', () => {
+    const runtime = { memory: new KernelMemory() };
+    const entries = entriesOf(runtime, attentionBackwardModule);
+    expect(Object.keys(entries)).toEqual(['attention_backward']);
+    expect(entriesOf(runtime, attentionBackwardModule)).toBe(entries);
+    expect(productsModule.linked?.runtime).toBe(runtime);
+    expect(entriesOf({ memory: new KernelMemory() }, attentionBackwardModule)).not.toBe(entries);
+  });
+
   it('computes the same bits in unshared memory, which never grows', () => {
     const { Memory } = WebAssembly;
     class Unshared extends Memory {
@@ -41,8 +65,7 @@ describe('loadKernels', () => {
     }
     const memory = replacing('Memory', Unshared, () => new KernelMemory(256));
     expect(memory.shared).toBe(false);
-    const shared = loadKernels(new KernelMemory());
-    expectSame(gemm(loadKernels(memory), problem()), gemm(shared, problem()));
+    expectSame(gemm({ memory }, problem()), gemm({ memory: new KernelMemory() }, problem()));
     memory.enter();
     expect(() => memory.reserve(17 << 20)).toThrow('kernel memory must have room');
   });

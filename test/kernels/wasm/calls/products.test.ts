@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { gemm } from '../../../../src/kernels/wasm/calls/gemm.js';
-import { KernelMemory } from '../../../../src/kernels/wasm/memory/memory.js';
-import { loadKernels } from '../../../../src/kernels/wasm/module/loader.js';
+import { gemm } from '../../../../src/kernels/wasm/calls/products.js';
+import { entriesOf } from '../../../../src/kernels/wasm/module/launch.js';
+import { productsModule } from '../../../../src/kernels/wasm/module/products.generated.js';
 import { KC } from '../../../../src/kernels/wasm/summation.js';
 import { expectSame } from '../../../support/compare.js';
+import { newRuntime } from '../../../support/kernels.js';
 import { fc } from '../../../support/property.js';
 
-const runtime = loadKernels(new KernelMemory());
+const runtime = newRuntime();
+const exports = entriesOf(runtime, productsModule);
 const size = fc.integer({ min: 0, max: 70 });
 const random = (length: number, seed: number) =>
   Float32Array.from({ length }, (_, i) => Math.fround(Math.sin(seed * 7919 + i * 12.9898) * 3));
@@ -132,7 +134,7 @@ describe('gemm on WASM', () => {
   });
 
   it('computes a range of rows as the whole does, and writes no other', () => {
-    const { memory, exports } = runtime;
+    const { memory } = runtime;
     const [m, n, k] = [50, 21, 40];
     memory.enter();
     const [a, b] = [memory.copyIn(random(m * k, 1)), memory.copyIn(random(k * n, 2))];
@@ -145,7 +147,7 @@ describe('gemm on WASM', () => {
     for (const [entry, operand, ldb] of entries) {
       const rows = (from: number, to: number): Float32Array => {
         untouched(c, m * n);
-        exports[entry](a, k * 4, operand, ldb, c, n * 4, from, to, n, k, 0, scratch);
+        exports[entry](a, k * 4, operand, ldb, c, n * 4, n, k, 0, from, to, scratch);
         return memory.copyOut(c, m * n);
       };
       const whole = rows(0, m);
@@ -159,7 +161,7 @@ describe('gemm on WASM', () => {
   it.each(['pack_rows', 'pack_columns'] as const)(
     '%s packs a range of panels as the whole does, and writes no other',
     (entry) => {
-      const { memory, exports } = runtime;
+      const { memory } = runtime;
       const [n, k, block] = [61, 300, 256]; // 8 panels of 8 columns, the last of 5; two blocks of k
       memory.enter();
       const b = memory.copyIn(random(k * n, 3));

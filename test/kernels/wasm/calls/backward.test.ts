@@ -1,15 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { referenceBackward } from '../../../src/kernels/reference/backward.js';
-import { float64, reference } from '../../../src/kernels/reference/kernels.js';
-import { UNARY, type UnaryOperation } from '../../../src/kernels/unary.js';
-import { wasmBackward } from '../../../src/kernels/wasm/backward.js';
-import { wasmKernels } from '../../../src/kernels/wasm/kernels.js';
-import { KernelMemory } from '../../../src/kernels/wasm/memory/memory.js';
-import { loadBackward, loadKernels } from '../../../src/kernels/wasm/module/loader.js';
-import { expectClose, expectSame } from '../../support/compare.js';
+import type { UnaryOperation } from '../../../../src/kernels/contract.js';
+import { expectClose, expectSame } from '../../../support/compare.js';
+import { attentionOn, kernelsOf, newRuntime } from '../../../support/kernels.js';
 
-it('wasmBackward runs in the memory of the forward kernels', () => {
-  const runtime = loadKernels(new KernelMemory());
+it('the backward runs in the memory of the forward kernels', () => {
+  const own = attentionOn(newRuntime());
   const one = { numHeads: 1, numKvHeads: 1, dK: 1, dV: 1, scale: 1, left: Infinity, right: Infinity, columns: 2 };
   const none = { maskRowsPerHead: 0, biasRowsPerHead: 0, softcap: 0, dropout: 0, seedLow: 0, seedHigh: 0, call: 0 };
   const problem = {
@@ -22,9 +17,9 @@ it('wasmBackward runs in the memory of the forward kernels', () => {
     cuSeqlensK: Int32Array.of(0, 2),
     offsets: Int32Array.of(1),
   };
-  const forward = wasmKernels(runtime, reference).attention(problem);
+  const forward = own.attention(problem);
   const dOut = Float32Array.of(2);
-  const { dQ, dK, dV } = wasmBackward(loadBackward(runtime)).attentionBackward({
+  const { dQ, dK, dV } = own.attentionBackward({
     ...problem,
     ...forward,
     dOut,
@@ -34,8 +29,7 @@ it('wasmBackward runs in the memory of the forward kernels', () => {
 });
 
 describe('the WASM backward', () => {
-  const wasm = wasmBackward(loadBackward(loadKernels(new KernelMemory())));
-  const exact = referenceBackward(float64.allocate);
+  const [wasm, reference, exact] = (['wasm-simd', 'reference', 'float64'] as const).map(kernelsOf);
   const [rows, cols] = [5, 13];
   const x = Float32Array.from({ length: rows * cols }, (_, i) => 4 * Math.sin(i * 78.233));
   const dY = Float32Array.from({ length: rows * cols }, (_, i) => Math.sin(i * 12.9898));
@@ -43,7 +37,7 @@ describe('the WASM backward', () => {
   // Sums of 13 numbers of size 4 and functions good to a few roundings: 3e-6 of size 1.
   const TOLERANCE = 3e-6;
 
-  it.each(Object.keys(UNARY) as UnaryOperation[])('of %s', (name) => {
+  it.each<UnaryOperation>(['exp', 'tanh', 'relu', 'gelu', 'geluTanh', 'silu', 'log', 'sqrt'])('of %s', (name) => {
     const positive = x.map((value) => Math.abs(value) + 0.1);
     const y = reference.unary(name, positive);
     expectClose(wasm.unaryBackward(name, positive, y, dY), exact.unaryBackward(name, positive, y, dY), TOLERANCE);

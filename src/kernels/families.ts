@@ -1,0 +1,130 @@
+import { fitsFloat32 } from '../core/float32.js';
+import type {
+  ActivationOperation,
+  AttentionKernels,
+  DropoutKernels,
+  ElementwiseKernels,
+  LayoutKernels,
+  LossKernels,
+  NormalizationKernels,
+  ProductKernels,
+  RotaryKernels,
+  SoftmaxKernels,
+  UnaryKernels,
+} from './contract.js';
+import { gemm as javascriptGemm } from './javascript/gemm.js';
+import { activations } from './reference/activations.js';
+import * as referenceAttention from './reference/attention.js';
+import { crossEntropy } from './reference/cross-entropy.js';
+import { dropout } from './reference/dropout.js';
+import { binary, elementary, mapped, scale, sum } from './reference/elementwise.js';
+import { gemm } from './reference/gemm.js';
+import { concat, concatColumns, gatherRows, sliceColumns, transpose } from './reference/layout.js';
+import { layerNorm, rmsNorm } from './reference/normalization.js';
+import { rotary } from './reference/rotary.js';
+import { logSoftmax, softmax } from './reference/softmax.js';
+import { family } from './state.js';
+import * as wasmAttention from './wasm/calls/attention.js';
+import * as wasmElementwise from './wasm/calls/elementwise.js';
+import * as wasmLosses from './wasm/calls/losses.js';
+import * as wasmNormalization from './wasm/calls/normalization.js';
+import * as wasmProducts from './wasm/calls/products.js';
+import * as wasmRotary from './wasm/calls/rotary.js';
+import * as wasmSoftmax from './wasm/calls/softmax.js';
+import * as activationEntries from './wasm/module/activations.generated.js';
+
+// Every family of kernels in all its twins. An operation asks for those it needs, so that a bundle holds no others: their
+// specification, their WASM text, and what copies their arguments in and out.
+
+export const products = /* @__PURE__ */ family<ProductKernels>({
+  reference: (allocate) => ({ gemm: (problem) => gemm(allocate, problem) }),
+  javascript: (allocate) => ({ gemm: (problem) => javascriptGemm(allocate, problem) }),
+  wasm: (runtime) => ({ gemm: (problem) => wasmProducts.gemm(runtime, problem) }),
+});
+
+/** These are as fast in JavaScript: a copy into kernel memory and out of it would cost more than they do. */
+export const layouts = /* @__PURE__ */ family<LayoutKernels>({
+  reference: (allocate) => ({
+    transpose: (x, rows, cols) => transpose(allocate, x, rows, cols),
+    sliceColumns: (x, rows, cols, start, end) => sliceColumns(allocate, x, rows, cols, start, end),
+    concat: (parts) => concat(allocate, parts),
+    concatColumns: (parts, rows) => concatColumns(allocate, parts, rows),
+    gatherRows: (table, cols, ids) => gatherRows(allocate, table, cols, ids),
+  }),
+});
+
+export const elementwise = /* @__PURE__ */ family<ElementwiseKernels>({
+  reference: (allocate) => ({
+    unary: (operation, x) => mapped(allocate, elementary[operation], x),
+    binary: (operation, a, b) => binary(allocate, operation, a, b),
+    scale: (x, factor) => scale(allocate, x, factor),
+    sum: (x) => sum(allocate, x),
+  }),
+  wasm: (runtime, reference) => ({
+    unary: (operation, x) =>
+      operation === 'log' || operation === 'sqrt'
+        ? reference.unary(operation, x)
+        : wasmElementwise.mapped(runtime, wasmElementwise.ELEMENTARY[operation], x),
+    binary: (operation, a, b) => wasmElementwise.binary(runtime, operation, a, b),
+    scale: (x, factor) =>
+      fitsFloat32(factor) ? wasmElementwise.scale(runtime, x, factor) : reference.scale(x, factor),
+  }),
+});
+
+export const activationKernels = /* @__PURE__ */ family<UnaryKernels<ActivationOperation>>({
+  reference: (allocate) => ({ unary: (operation, x) => mapped(allocate, activations[operation], x) }),
+  // biome-ignore lint/performance/noDynamicNamespaceImportAccess: the family comes as a whole
+  wasm: (runtime) => ({ unary: (operation, x) => wasmElementwise.mapped(runtime, activationEntries[operation], x) }),
+});
+
+export const softmaxKernels = /* @__PURE__ */ family<SoftmaxKernels>({
+  reference: (allocate) => ({ softmax: (x, rows, cols) => softmax(allocate, x, rows, cols) }),
+  wasm: (runtime) => ({ softmax: (x, rows, cols) => wasmSoftmax.softmax(runtime, x, rows, cols) }),
+});
+
+export const losses = /* @__PURE__ */ family<LossKernels>({
+  reference: (allocate) => ({
+    logSoftmax: (x, rows, cols) => logSoftmax(allocate, x, rows, cols),
+    crossEntropy: (problem) => crossEntropy(allocate, problem),
+  }),
+  wasm: (runtime) => ({
+    logSoftmax: (x, rows, cols) => wasmLosses.logSoftmax(runtime, x, rows, cols),
+    crossEntropy: (problem) => wasmLosses.crossEntropy(runtime, problem),
+  }),
+});
+
+export const norms = /* @__PURE__ */ family<NormalizationKernels>({
+  reference: (allocate) => ({
+    layerNorm: (problem) => layerNorm(allocate, problem),
+    rmsNorm: (problem) => rmsNorm(allocate, problem),
+  }),
+  wasm: (runtime, reference) => ({
+    layerNorm: (problem) => wasmNormalization.layerNorm(runtime, problem, reference),
+    rmsNorm: (problem) => wasmNormalization.rmsNorm(runtime, problem, reference),
+  }),
+});
+
+export const rotations = /* @__PURE__ */ family<RotaryKernels>({
+  reference: (allocate) => ({ rotary: (problem) => rotary(allocate, problem) }),
+  wasm: (runtime) => ({ rotary: (problem) => wasmRotary.rotary(runtime, problem) }),
+});
+
+export const attentionKernels = /* @__PURE__ */ family<AttentionKernels>({
+  reference: (allocate) => ({
+    attention: (problem) => referenceAttention.attention(allocate, problem),
+    attentionStatistics: (problem) => referenceAttention.attentionStatistics(allocate, problem),
+    attentionStage: (problem, stage, sequence, head) =>
+      referenceAttention.attentionStage(allocate, problem, stage, sequence, head),
+  }),
+  wasm: (runtime) => ({
+    attention: (problem) => wasmAttention.attention(runtime, problem),
+    attentionStatistics: (problem) => wasmAttention.attentionStatistics(runtime, problem),
+    attentionStage: (problem, stage, sequence, head) =>
+      wasmAttention.attentionStage(runtime, problem, stage, sequence, head),
+  }),
+});
+
+export const dropouts = /* @__PURE__ */ family<DropoutKernels>({
+  reference: (allocate) => ({ dropout: (problem) => dropout(allocate, problem) }),
+  wasm: (runtime) => ({ dropout: (problem) => wasmAttention.dropout(runtime, problem) }),
+});

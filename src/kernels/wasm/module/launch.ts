@@ -1,0 +1,84 @@
+// kernels/wasm/module: from the text in the bundle to functions that can be called. Knows the names and arguments of the
+// kernels, not what they compute.
+
+import type { KernelMemory } from '../memory/memory.js';
+import { bytesOfPrintable } from './printable.js';
+
+/** A family of kernels as the generator wrote it. */
+export interface KernelModule {
+  readonly text: string;
+  /** The modules whose functions it calls. */
+  readonly needs: readonly KernelModule[];
+  /** Where it was linked last. */
+  linked?: { readonly runtime: Runtime; readonly entries: Entries };
+}
+
+export type Entries = Readonly<Record<string, (...values: number[]) => void>>;
+
+/** What kernels run in. */
+export interface Runtime {
+  readonly memory: KernelMemory;
+}
+
+/**
+ * The entries of a module that is compiled and linked to this memory. Only the functions that the generator writes ask for
+ * them: each launches one entry, with the range of its units and the place of its scratch behind its arguments. Units may
+ * be handed out in any order, each to one thread with a scratch of its own.
+ */
+export function entriesOf(runtime: Runtime, module: KernelModule): Entries {
+  const { linked } = module;
+  return linked !== undefined && linked.runtime === runtime ? linked.entries : link(runtime, module);
+}
+
+/** Compiles a module, synchronously, and links it to the memory and to the modules that it needs. */
+function link(runtime: Runtime, module: KernelModule): Entries {
+  const { memory } = runtime;
+  const kernels: Record<string, (...values: number[]) => void> = {};
+  for (const other of module.needs) Object.assign(kernels, entriesOf(runtime, other));
+  const bytes = bytesOfPrintable(module.text);
+  if (!memory.shared) importUnshared(bytes);
+  const compiled = new WebAssembly.Module(bytes);
+  const entries = new WebAssembly.Instance(compiled, { kernels, env: { memory: memory.memory } }).exports as Entries;
+  module.linked = { runtime, entries };
+  return entries;
+}
+
+/** "env" "memory", kind memory, then the flag of its limits: 3 = shared with maximum, 1 = with maximum. */
+const MEMORY_IMPORT = [3, 0x65, 0x6e, 0x76, 6, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 2, 3];
+
+function importUnshared(bytes: Uint8Array): void {
+  for (let at = 0; at + MEMORY_IMPORT.length <= bytes.length; at++) {
+    if (MEMORY_IMPORT.every((byte, i) => bytes[at + i] === byte)) {
+      bytes[at + MEMORY_IMPORT.length - 1] = 1;
+      return;
+    }
+  }
+}
+
+/** A module of one function: i32.const 0, i8x16.splat, i8x16.popcnt. Valid only where the engine knows 128-bit SIMD. */
+const SIMD_MODULE = '%}1}E}?&%%%&+&}0%&}M)(&%00&.%k% 5 }21';
+
+/** Why the WASM kernels cannot run here, or undefined if nothing speaks against it; compiles nothing. */
+export function whyNoWasm(): string | undefined {
+  if (typeof WebAssembly !== 'object') return 'WebAssembly does not exist here';
+  try {
+    if (!WebAssembly.validate(bytesOfPrintable(SIMD_MODULE))) return 'WebAssembly has no 128-bit SIMD here';
+  } catch (error) {
+    return refusalOf(error);
+  }
+  return undefined;
+}
+
+/** Whether modules can be compiled, which a page may forbid: the reason against it, or undefined. */
+export function whyNoModules(): string | undefined {
+  try {
+    new WebAssembly.Module(bytesOfPrintable(SIMD_MODULE));
+  } catch (error) {
+    return refusalOf(error);
+  }
+  return undefined;
+}
+
+function refusalOf(error: unknown): string {
+  return `WebAssembly is refused here: ${error instanceof Error ? error.message : String(error)}`;
+}

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import * as families from '../../src/kernels/families.js';
+import { setKernels, withKernels } from '../../src/kernels/state.js';
+import { TWINS } from '../support/twins.js';
+
+describe.each(Object.entries(families))('the family %s', (_, family) => {
+  it('has the same operations in every twin', () => {
+    const names = TWINS.map(({ name }) => Object.keys(withKernels(name, () => family() as object)).sort());
+    for (const own of names) expect(own).toEqual(names[0]);
+  });
+
+  it('is made once for every twin', () => {
+    for (const { name } of TWINS) {
+      const made = withKernels(name, family as () => object);
+      expect(withKernels('reference', () => withKernels(name, family as () => object))).toBe(made);
+    }
+    setKernels('auto');
+    expect(family()).toBe(withKernels('wasm-simd', family as () => object));
+  });
+});
+
+it('computes in arrays of its own kind', () => {
+  const third = { m: 1, n: 1, k: 1, a: Float64Array.of(1 / 3), b: Float64Array.of(1) };
+  const product = () => families.products().gemm(third)[0];
+  expect(withKernels('reference', product)).toBe(Math.fround(1 / 3));
+  expect(withKernels('float64', product)).toBe(1 / 3);
+});

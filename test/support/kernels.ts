@@ -1,0 +1,98 @@
+import { backwardKernels } from '../../src/kernels/backward.js';
+import type {
+  ActivationOperation,
+  Allocate,
+  AttentionBackwardProblem,
+  AttentionForwardProblem,
+  AttentionProblem,
+  AttentionStage,
+  ElementaryOperation,
+  Floats,
+  UnaryOperation,
+} from '../../src/kernels/contract.js';
+import {
+  activationKernels,
+  attentionKernels,
+  dropouts,
+  elementwise,
+  layouts,
+  losses,
+  norms,
+  products,
+  rotations,
+  softmaxKernels,
+} from '../../src/kernels/families.js';
+import { allocate, capabilities, type KernelChoice, withKernels } from '../../src/kernels/state.js';
+import * as attention from '../../src/kernels/wasm/calls/attention.js';
+import { attentionBackward } from '../../src/kernels/wasm/calls/attention-backward.js';
+import { KernelMemory } from '../../src/kernels/wasm/memory/memory.js';
+import { type Entries, entriesOf, type KernelModule, type Runtime } from '../../src/kernels/wasm/module/launch.js';
+
+/** Every operation of every family, of the kernels of now. */
+export function kernels() {
+  const [elementary, activations] = [elementwise(), activationKernels()];
+  const unary = (operation: UnaryOperation, x: Floats) =>
+    ['exp', 'log', 'sqrt', 'tanh'].includes(operation)
+      ? elementary.unary(operation as ElementaryOperation, x)
+      : activations.unary(operation as ActivationOperation, x);
+  return {
+    ...products(),
+    ...layouts(),
+    ...elementary,
+    ...softmaxKernels(),
+    ...losses(),
+    ...norms(),
+    ...rotations(),
+    ...attentionKernels(),
+    ...dropouts(),
+    ...backwardKernels(),
+    unary,
+    name: capabilities().kernels,
+    allocate: allocateNow(),
+  };
+}
+
+function allocateNow(): Allocate {
+  const name = capabilities().kernels;
+  return (length) => withKernels(name, () => allocate(length));
+}
+
+export type AllKernels = ReturnType<typeof kernels>;
+
+/** Those of one twin, whatever is chosen when they are called. */
+export function kernelsOf(twin: KernelChoice): AllKernels {
+  return withKernels(twin, kernels);
+}
+
+/** A memory of its own for kernels. */
+export function newRuntime(memory = new KernelMemory()): Runtime {
+  return { memory };
+}
+
+/** Attention in a memory of its own; the rest of the reference. */
+export function attentionOn(runtime: Runtime): AllKernels {
+  return {
+    ...kernelsOf('reference'),
+    attention: (problem: AttentionForwardProblem) => attention.attention(runtime, problem),
+    attentionStatistics: (problem: AttentionProblem) => attention.attentionStatistics(runtime, problem),
+    attentionStage: (problem: AttentionProblem, stage: AttentionStage, sequence: number, head: number) =>
+      attention.attentionStage(runtime, problem, stage, sequence, head),
+    attentionBackward: (problem: AttentionBackwardProblem) => attentionBackward(runtime, problem),
+  };
+}
+
+/** Runs f with some entries of a module exchanged. */
+export function withEntries<T>(
+  runtime: Runtime,
+  module: KernelModule,
+  change: (entries: Entries) => Entries,
+  f: () => T,
+): T {
+  const entries = entriesOf(runtime, module);
+  module.linked = { runtime, entries: { ...entries, ...change(entries) } };
+  try {
+    return f();
+  } finally {
+    module.linked = { runtime, entries };
+  }
+}
