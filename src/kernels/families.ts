@@ -31,7 +31,7 @@ import * as wasmNormalization from './wasm/calls/normalization.js';
 import * as wasmProducts from './wasm/calls/products.js';
 import * as wasmRotary from './wasm/calls/rotary.js';
 import * as wasmSoftmax from './wasm/calls/softmax.js';
-import * as activationEntries from './wasm/module/activations.generated.js';
+import { activationsEntries } from './wasm/module/activations.generated.js';
 
 // Every family of kernels in all its twins. An operation asks for those it needs, so that a bundle holds no others: their
 // specification, their WASM text, and what copies their arguments in and out.
@@ -73,8 +73,7 @@ export const elementwise = /* @__PURE__ */ family<ElementwiseKernels>({
 
 export const activationKernels = /* @__PURE__ */ family<UnaryKernels<ActivationOperation>>({
   reference: (allocate) => ({ unary: (operation, x) => mapped(allocate, activations[operation], x) }),
-  // biome-ignore lint/performance/noDynamicNamespaceImportAccess: the family comes as a whole
-  wasm: (runtime) => ({ unary: (operation, x) => wasmElementwise.mapped(runtime, activationEntries[operation], x) }),
+  wasm: (runtime) => ({ unary: (operation, x) => wasmElementwise.mapped(runtime, activationsEntries[operation], x) }),
 });
 
 export const softmaxKernels = /* @__PURE__ */ family<SoftmaxKernels>({

@@ -162,7 +162,11 @@ export function withKernels<Result>(wanted: KernelChoice, f: () => Result): Resu
  *
  * @example capabilities(); // { kernels: 'wasm-simd', threads: 1, reasons: [] }
  */
-export function capabilities(): { kernels: Twin; threads: number; reasons: string[] } {
+export function capabilities(): {
+  kernels: 'wasm-simd' | 'javascript' | 'reference' | 'float64';
+  threads: number;
+  reasons: string[];
+} {
   const name = twin();
   const chosen = choice === 'auto' ? [] : [`setKernels('${choice}') was called`];
   const reasons = name === 'wasm-simd' ? [] : choice === 'auto' ? [String(refusal)] : chosen;

@@ -8,7 +8,7 @@ import { projectRoot } from './source-modules.js';
 const LINK = /\]\(([^)\s]+)\)/g;
 /** `src/…` and the like, as far as it is one path from the root. */
 const PATH = /`((?:src|test|docs|bench|examples)\/[\w./-]+)`/g;
-/** `calls/gemm.ts`: the end of a path. */
+/** `calls/products.ts`: the end of a path. */
 const END = /`([\w./-]+\.(?:ts|mjs))`/g;
 /** In a drawing: a path from src. */
 const DRAWN = /(?<![\w/])((?:core|kernels|matrix|autograd|ops|nn|train|io|inspect)\/[\w./-]+\.ts)\b/g;

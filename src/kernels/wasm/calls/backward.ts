@@ -9,7 +9,7 @@ import type {
   UnaryOperation,
 } from '../../contract.js';
 import { UNARY } from '../../unary.js';
-import * as entries from '../module/backward.generated.js';
+import { backwardEntries as entries } from '../module/backward.generated.js';
 import type { Runtime } from '../module/launch.js';
 
 export function unaryBackward(
@@ -23,8 +23,7 @@ export function unaryBackward(
   memory.enter();
   const dX = memory.reserve(dY.length * 4);
   const operand = memory.copyIn(UNARY[operation] === 'y' ? y : x);
-  // biome-ignore lint/performance/noDynamicNamespaceImportAccess: the family comes as a whole
-  entries[`${operation}Backward`](runtime, { x: operand, dY: memory.copyIn(dY), dX }, dY.length);
+  entries[`$operationBackward`](runtime, { x: operand, dY: memory.copyIn(dY), dX }, dY.length);
   return memory.copyOut(dX, dY.length);
 }
 

@@ -64,7 +64,7 @@ if (wantsText || sources.some((path) => time(path) > oldest)) {
       for (const name of readdirSync(home)) {
         if (name.endsWith('.generated.ts') && !files.some(([other]) => other === name)) rmSync(join(home, name));
       }
-      write(manifest, JSON.stringify(files.map(([name]) => name)));
+      write(manifest, `${JSON.stringify(files.map(([name]) => name))}\n`);
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -68,7 +68,7 @@ export interface BuiltFamily {
   /** The families whose functions it calls. */
   readonly needs: readonly FamilyName[];
   /** Its entries, with the arguments that stand before UNITS. */
-  readonly entries: readonly { name: string; parameters: readonly string[] }[];
+  readonly entries: readonly { name: string; parameters: readonly string[]; usesScratch: boolean }[];
   readonly bytes: Uint8Array;
   /** For review. */
   readonly text: string;
@@ -96,10 +96,9 @@ export function buildFamilies(): BuiltFamily[] {
     for (const [of, { parameters }] of functions) {
       if (lends.includes(of) || definedIn(m).get(of)?.isEntry) lenders.set(of, { family: name, parameters });
     }
-    const named = entries.map(([of, { parameters }]) => ({
-      name: of,
-      parameters: Object.keys(parameters).slice(0, -own),
-    }));
+    const named = entries.map(([of, { parameters, usesScratch }]) => {
+      return { name: of, parameters: Object.keys(parameters).slice(0, -own), usesScratch };
+    });
     const built = { name, needs: [...needs], entries: named, bytes: finished(m), text: m.emitText() };
     m.dispose();
     return built;
@@ -108,20 +107,23 @@ export function buildFamilies(): BuiltFamily[] {
 
 /**
  * The file of a family: its module as text, and for each entry the function that launches it, which takes the arguments by
- * name, then how many units (from `first` on) and how much scratch.
+ * name, then how many units, and where it has scratch, how much of it and from which unit on.
  */
 export function written({ name, needs, entries, bytes }: BuiltFamily): string {
   const identifier = (text: string) => text.replace(/[-_](.)/g, (_, letter: string) => letter.toUpperCase());
   const imports = needs.map((other) => `import { ${identifier(other)}Module } from './${other}.generated.js';\n`);
-  const functions = entries.map(({ name: entry, parameters }) => {
+  const functions = entries.map(({ name: entry, parameters, usesScratch }) => {
     const types = parameters.map((parameter) => `${parameter}: number`).join('; ');
-    const values = [...parameters.map((parameter) => `p.${parameter}`), 'first', 'first + units', 'scratch'].join(', ');
+    const values = parameters.map((parameter) => `p.${parameter}`);
+    const [more, range] = usesScratch
+      ? [', scratchBytes: number, first = 0', ['first', 'first + units', 'runtime.memory.reserve(scratchBytes)']]
+      : ['', ['0', 'units', '0']];
     return (
-      `export function ${identifier(entry)}(runtime: Runtime, p: { ${types} }, units: number, scratchBytes = 0, first = 0): void {\n` +
-      '  const scratch = scratchBytes > 0 ? runtime.memory.reserve(scratchBytes) : 0;\n' +
-      `  entriesOf(runtime, ${identifier(name)}Module).${entry}(${values});\n}\n`
+      `export function ${identifier(entry)}(runtime: Runtime, p: { ${types} }, units: number${more}): void {\n` +
+      `  entriesOf(runtime, ${identifier(name)}Module).${entry}(${[...values, ...range].join(', ')});\n}\n`
     );
   });
+  const names = entries.map(({ name: entry }) => identifier(entry)).join(', ');
   const list = needs.map((other) => `${identifier(other)}Module`).join(', ');
   return [
     '// Written by npm run kernels.\n',
@@ -129,6 +131,7 @@ export function written({ name, needs, entries, bytes }: BuiltFamily): string {
     ...imports,
     `\nexport const ${identifier(name)}Module: KernelModule = { needs: [${list}], text:\n  '${printable(bytes)}' };\n\n`,
     ...functions,
+    `\n/** All of them. */\nexport const ${identifier(name)}Entries = { ${names} };\n`,
   ].join('');
 }
 

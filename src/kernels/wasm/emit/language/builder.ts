@@ -26,10 +26,16 @@ export interface Signature<P extends Parameters> {
 }
 
 /** What was defined in a module, so that others can import it, and the program call what is an entry. */
-const defined = new WeakMap<binaryen.Module, Map<string, { parameters: Parameters; isEntry: boolean }>>();
+interface Defined {
+  readonly parameters: Parameters;
+  readonly isEntry: boolean;
+  readonly usesScratch: boolean;
+}
 
-export function definedIn(m: binaryen.Module) {
-  return defined.get(m) ?? new Map<string, { parameters: Parameters; isEntry: boolean }>();
+const defined = new WeakMap<binaryen.Module, Map<string, Defined>>();
+
+export function definedIn(m: binaryen.Module): Map<string, Defined> {
+  return defined.get(m) ?? new Map();
 }
 
 type ParameterVariables<P extends Parameters> = { [K in keyof P]: P[K] extends 'int' ? IntVariable : FloatVariable };
@@ -200,9 +206,16 @@ export function define<P extends Parameters>(
   isEntry = false,
 ): void {
   const f = new FunctionBuilder(m, parameters);
-  body(f, f.parameters(parameters));
+  let usesScratch = false;
+  const variables = new Proxy(f.parameters(parameters), {
+    get: (all, parameter) => {
+      usesScratch ||= parameter === 'scratch';
+      return Reflect.get(all, parameter);
+    },
+  });
+  body(f, variables);
   f.finish(name, isEntry);
-  defined.set(m, definedIn(m).set(name, { parameters, isEntry }));
+  defined.set(m, definedIn(m).set(name, { parameters, isEntry, usesScratch }));
 }
 
 /** Defines an entry: a function that the program calls. Its last arguments are those of UNITS. */
