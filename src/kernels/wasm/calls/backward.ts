@@ -27,18 +27,26 @@ export function unaryBackward(
   return memory.copyOut(dX, dY.length);
 }
 
-const rowsBackward =
-  (entry: typeof entries.softmaxBackward) =>
-  (runtime: Runtime, y: Floats, dY: Floats, rows: number, cols: number): Float32Array => {
-    const { memory } = runtime;
-    memory.enter();
-    const dX = memory.reserve(y.length * 4);
-    entry(runtime, { x: memory.copyIn(y), dY: memory.copyIn(dY), dX, cols }, rows);
-    return memory.copyOut(dX, y.length);
-  };
+/** dX of a softmax or its logarithm y. */
+function rowsBackward(
+  runtime: Runtime,
+  entry: typeof entries.softmaxBackward,
+  { y, dY, rows, cols }: { y: Floats; dY: Floats; rows: number; cols: number },
+): Float32Array {
+  const { memory } = runtime;
+  memory.enter();
+  const dX = memory.reserve(y.length * 4);
+  entry(runtime, { x: memory.copyIn(y), dY: memory.copyIn(dY), dX, cols }, rows);
+  return memory.copyOut(dX, y.length);
+}
 
-export const softmaxBackward = /* @__PURE__ */ rowsBackward(entries.softmaxBackward);
-export const logSoftmaxBackward = /* @__PURE__ */ rowsBackward(entries.logSoftmaxBackward);
+export function softmaxBackward(runtime: Runtime, y: Floats, dY: Floats, rows: number, cols: number): Float32Array {
+  return rowsBackward(runtime, entries.softmaxBackward, { y, dY, rows, cols });
+}
+
+export function logSoftmaxBackward(runtime: Runtime, y: Floats, dY: Floats, rows: number, cols: number): Float32Array {
+  return rowsBackward(runtime, entries.logSoftmaxBackward, { y, dY, rows, cols });
+}
 
 export function crossEntropyBackward(
   runtime: Runtime,
