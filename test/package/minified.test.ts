@@ -105,7 +105,6 @@ describe.each([
       'MultiHeadAttention',
       'Parameter',
       'RMSNorm',
-      'Random',
       'ResidentArray',
       'TransformerBlock',
     ]);

@@ -162,11 +162,4 @@ describe('attentionBackward, the specification', () => {
     );
     expect(new Set(kept.map(Math.sign))).toEqual(new Set([0, 1]));
   });
-
-  it('has no gradient of a bias where none is wanted', () => {
-    const problem = problemOf({ ...PLAIN, bias: 'shared' });
-    const upstream = upstreamOf(problem);
-    expect(gradientsOn(float64, problem, upstream).dBias).toBeDefined();
-    expect(gradientsOn(float64, problem, { ...upstream }).dBias).toBeUndefined();
-  });
 });

@@ -23,7 +23,7 @@ export function unaryBackward(
   memory.enter();
   const dX = memory.reserve(dY.length * 4);
   const operand = memory.copyIn(UNARY[operation] === 'y' ? y : x);
-  entries[`$operationBackward`](runtime, { x: operand, dY: memory.copyIn(dY), dX }, dY.length);
+  entries[`${operation}Backward`](runtime, { x: operand, dY: memory.copyIn(dY), dX }, dY.length);
   return memory.copyOut(dX, dY.length);
 }
 
