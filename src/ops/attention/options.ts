@@ -119,7 +119,9 @@ export function picked<N extends Name>(
   names: readonly N[],
   options: Pick<AttentionOptions, N>,
 ): Pick<AttentionOptions, N> {
-  return Object.fromEntries(names.map((name) => [name, options[name]])) as Pick<AttentionOptions, N>;
+  const own = {} as Pick<AttentionOptions, N>;
+  for (const name of names) own[name] = options[name]; // what Object.fromEntries gives is slower to read and to spread
+  return own;
 }
 
 /**
