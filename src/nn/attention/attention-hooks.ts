@@ -224,7 +224,7 @@ export function stagesWithHooks(
 /** Hooks run between the steps, which therefore read flags of their own. */
 function withOwnFlags(given: HookedAttention): HookedAttention {
   const problem = { ...given.problem };
-  for (const name of optionsOf('perPair', 'perKey', 'distance')) {
+  for (const name of [...optionsOf('perPair'), ...optionsOf('perKey'), ...optionsOf('distance')]) {
     if (!(name in given.matrices)) Object.assign(problem, { [name]: problem[name]?.slice() });
   }
   return { ...given, problem };

@@ -110,8 +110,15 @@ export type OptionsOf<Kind extends OptionKind> = { [N in Name]: (typeof KINDS)[N
 
 export const ATTENTION_OPTIONS = /* @__PURE__ */ Object.keys(KINDS) as Name[];
 
-export function optionsOf<Kind extends OptionKind>(...kinds: Kind[]): OptionsOf<Kind>[] {
-  return ATTENTION_OPTIONS.filter((name) => (kinds as OptionKind[]).includes(KINDS[name])) as OptionsOf<Kind>[];
+/** Of every kind its options; looked up in every call. */
+const BY_KIND = /* @__PURE__ */ (() => {
+  const byKind: { [Kind in OptionKind]?: Name[] } = {};
+  for (const name of ATTENTION_OPTIONS) byKind[KINDS[name]] = [...(byKind[KINDS[name]] ?? []), name];
+  return byKind as Readonly<Record<OptionKind, readonly Name[]>>;
+})();
+
+export function optionsOf<Kind extends OptionKind>(kind: Kind): readonly OptionsOf<Kind>[] {
+  return BY_KIND[kind] as readonly OptionsOf<Kind>[];
 }
 
 /** The options of these names. */

@@ -262,7 +262,7 @@ export class KVCache {
     const { capacity, sinkTokens: sinks } = this;
     const position = this.#position;
     if (position <= capacity) return { ...this.#joined((rows) => [rows.held(position)]), options };
-    for (const name of optionsOf('perPair', 'perKey')) {
+    for (const name of [...optionsOf('perPair'), ...optionsOf('perKey')]) {
       if (options[name] === undefined) continue;
       throw shapeError(where, `${name} must be absent once a ring has overwritten rows`, 'got one');
     }
