@@ -16,7 +16,7 @@ export interface Pace {
   readonly warmUpMs: number;
 }
 
-/** Takes part of every result, so that no call can be optimised away. */
+/** Takes part of every result, so that no call can be optimized away. */
 export const sink = { sum: 0 };
 
 function consume(answer: Answer): void {

@@ -1,6 +1,6 @@
 // The arithmetic of the measurements. Every function is pure.
 
-/** The p-th quantile, 0 ≤ p ≤ 1, linear between neighbours. @throws RangeError  without values, or if one is NaN */
+/** The p-th quantile, 0 ≤ p ≤ 1, linear between neighbors. @throws RangeError  without values, or if one is NaN */
 export function quantile(values: readonly number[], p: number): number {
   if (values.length === 0 || values.some(Number.isNaN))
     throw new RangeError(`quantile: needs numbers: got [${values}]`);

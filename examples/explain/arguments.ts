@@ -30,7 +30,7 @@ The weights are drawn from the seed, not trained: the arithmetic is real, the me
   -h, --help        this page
 
 Texts of more than 32 tokens get a summary: the focus word and what it attends to.
-Colour is used on a terminal; NO_COLOR=1 turns it off, FORCE_COLOR=1 turns it on.
+Color is used on a terminal; NO_COLOR=1 turns it off, FORCE_COLOR=1 turns it on.
 `;
 
 const OPTIONS = {

@@ -35,7 +35,7 @@ export function checkVocabulary(what: string, json: unknown, size: number): Voca
 
 /**
  * Byte-pair encoding as llama2.c does it: BOS, a space before the text, every character or else its bytes, and then the
- * best-scored pair of neighbours becomes one token until no pair is a piece.
+ * best-scored pair of neighbors becomes one token until no pair is a piece.
  *
  * Karpathy 2023, https://github.com/karpathy/llama2.c, encode() of run.c; Sennrich et al. 2016, https://arxiv.org/abs/1508.07909.
  */

@@ -7,7 +7,7 @@ import { checkRun, type RunSettings } from './arguments.js';
 import { newRun, type Point, parametersOf, type Run, TAKES_LESS } from './run.js';
 import { readText } from './text.js';
 
-// A checkpoint is a safetensors file: the parameters as `model.…`, the optimiser as `optimiser.…`, the loss curve as
+// A checkpoint is a safetensors file: the parameters as `model.…`, the optimizer as `optimiser.…`, the loss curve as
 // `history.…`, the rest as texts.
 
 const FORMAT = 'qkv train 1';
@@ -30,7 +30,7 @@ function part(prefix: string, state: State): Map<string, StoredTensor> {
 export function save(run: Run, path: string, shown: string): void {
   const tensors = new Map([
     ...prefixed('model', run.model.stateDict()),
-    ...prefixed('optimiser', run.optimiser.stateDict()),
+    ...prefixed('optimiser', run.optimizer.stateDict()),
     ...prefixed('history', historyState(run.history)),
   ]);
   const bytes = writeSafetensors(tensors, {
@@ -71,7 +71,7 @@ export function load(path: string, shown: string): Run {
     if (text.sha256 !== sha256) throw new UsageError('the text must be the one the run began with');
     const run = newRun(own, text);
     run.model.loadStateDict(model);
-    run.optimiser.loadStateDict(part('optimiser', tensors));
+    run.optimizer.loadStateDict(part('optimiser', tensors));
     run.step = Number(step);
     for (const point of points) run.history.push(point);
     return run;

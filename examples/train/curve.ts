@@ -17,7 +17,7 @@ interface At {
   readonly loss: number;
 }
 
-/** The finite points, neighbours averaged until there are few enough to see. */
+/** The finite points, neighbors averaged until there are few enough to see. */
 export function thinned(points: readonly At[]): readonly At[] {
   const shown = points.filter(({ loss }) => Number.isFinite(loss));
   const stretch = Math.ceil(shown.length / POINTS);

@@ -16,7 +16,7 @@ export interface Run {
   readonly settings: RunSettings;
   readonly text: Text;
   readonly model: CausalLM;
-  readonly optimiser: AdamW;
+  readonly optimizer: AdamW;
   /** Steps done. */
   step: number;
   readonly history: Point[];
@@ -44,12 +44,12 @@ export function newRun(settings: RunSettings, text: Text): Run {
     tieEmbeddings: true,
     seed,
   });
-  return { settings, text, model, optimiser: new AdamW(model.parameters(), { learningRate }), step: 0, history: [] };
+  return { settings, text, model, optimizer: new AdamW(model.parameters(), { learningRate }), step: 0, history: [] };
 }
 
 /** One step of training; gives its loss. @throws UsageError  if that is no number: then nothing has moved */
 export function trainStep(run: Run): number {
-  const { model, optimiser, settings, text } = run;
+  const { model, optimizer, settings, text } = run;
   const { batch, context, seed, steps, learningRate } = settings;
   const draw = drawsOf(seed, run.step);
   const starts = Array.from({ length: batch }, () => Math.floor(draw() * (text.training.length - context)));
@@ -62,8 +62,8 @@ export function trainStep(run: Run): number {
   run.step++;
   const warmupSteps = Math.min(Math.ceil(steps / 20), steps - 1);
   const schedule = cosineSchedule({ learningRate, warmupSteps, totalSteps: steps, minimum: learningRate / 20 });
-  optimiser.learningRate = schedule(run.step);
-  optimiser.step(clipGradNorm(gradients, 1).gradients);
+  optimizer.learningRate = schedule(run.step);
+  optimizer.step(clipGradNorm(gradients, 1).gradients);
   return value;
 }
 

@@ -30,7 +30,7 @@ export interface ValueAndGradOptions {
  *   valueAndGrad itself
  * @example
  * const { value, gradients } = valueAndGrad(() => crossEntropy(model.forward(ids), targets));
- * optimiser.step(gradients);
+ * optimizer.step(gradients);
  */
 export function valueAndGrad(
   f: () => Matrix,

@@ -7,7 +7,7 @@ import { nameList } from './name-list.js';
  * bears the name, F16 and BF16 as their bits in a Uint16Array, U8 and BOOL in a Uint8Array.
  *
  * Those of the last two lines are kept, not understood: `data` is a Uint8Array of their bytes (little-endian, a part of a
- * byte filled up by its neighbours), and conversions refuse them. `new Uint32Array(tensor.data.buffer)` reads a U32 out
+ * byte filled up by its neighbors), and conversions refuse them. `new Uint32Array(tensor.data.buffer)` reads a U32 out
  * of `readSafetensors`.
  */
 export type StoredDtype =

@@ -5,7 +5,7 @@ import { blend, DARK, position, textIsBlack } from './heatmap-scale.js';
 import { displayWidth, graphemes, pad } from './labels.js';
 
 export interface HeatmapAnsiOptions extends HeatmapOptions {
-  /** 24-bit background colours (default), or plain text: values with shades ░▒▓█. */
+  /** 24-bit background colors (default), or plain text: values with shades ░▒▓█. */
   color?: boolean;
   /** Columns of the terminal. Default 80. A map too wide for values gets cells of two columns, three if plain, never fewer. */
   maxWidth?: number;
@@ -19,7 +19,7 @@ const SHADES = [' ', '░', '▒', '▓', '█'] as const;
 /** Columns of a cell that its value leaves: for the shade of the plain variant, and a space. */
 const SHADED = 2;
 const LEGEND_STEPS = 16;
-/** Of some 50 characters each in colour: 200 MB of text; V8's longest string has 2^29. */
+/** Of some 50 characters each in color: 200 MB of text; V8's longest string has 2^29. */
 const MOST_CELLS = 2 ** 22;
 
 /**
@@ -97,7 +97,7 @@ function hundredths(t: number): string {
   return (t === 0 ? '·' : String(Math.min(99, Math.floor(100 * t)))).padStart(2);
 }
 
-/** Text on the colour of t, with the colour set back after it; NaN is red. */
+/** Text on the color of t, with the color set back after it; NaN is red. */
 function paint(t: number, content: string): string {
   const ground = Number.isNaN(t) ? [209, 36, 47] : blend(DARK, t);
   const ink = !Number.isNaN(t) && textIsBlack(DARK, t) ? [0, 0, 0] : [255, 255, 255];

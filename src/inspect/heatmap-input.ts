@@ -13,9 +13,9 @@ export interface HeatmapOptions {
   columnLabels?: readonly string[];
   /** Headings of the maps where several are given. Default: head 0, head 1 … */
   headLabels?: readonly string[];
-  /** The value without colour. Default: 0, or the smallest entry if that is negative. */
+  /** The value without color. Default: 0, or the smallest entry if that is negative. */
   low?: number;
-  /** The value of full colour. Default: the largest entry of all maps. */
+  /** The value of full color. Default: the largest entry of all maps. */
   high?: number;
 }
 

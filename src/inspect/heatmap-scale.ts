@@ -1,16 +1,16 @@
-/** An sRGB colour, 0 to 255 each. */
-export type Colour = readonly [red: number, green: number, blue: number];
+/** An sRGB color, 0 to 255 each. */
+export type Color = readonly [red: number, green: number, blue: number];
 
-/** A cell of value t in [0, 1] has colour ground + t·(full − ground), and black or white text. */
+/** A cell of value t in [0, 1] has color ground + t·(full − ground), and black or white text. */
 export interface Theme {
-  ground: Colour;
-  full: Colour;
+  ground: Color;
+  full: Color;
 }
 
 export const LIGHT: Theme = { ground: [255, 255, 255], full: [10, 62, 140] };
 export const DARK: Theme = { ground: [13, 17, 23], full: [130, 200, 255] };
 
-/** The values that have no colour and full colour. */
+/** The values that have no color and full color. */
 export interface Scale {
   low: number;
   high: number;
@@ -37,7 +37,7 @@ export function position({ low, high }: Scale, value: number): number {
   return value <= low ? 0 : (value - low) / (high - low);
 }
 
-export function blend({ ground, full }: Theme, t: number): Colour {
+export function blend({ ground, full }: Theme, t: number): Color {
   const mix = (i: 0 | 1 | 2) => Math.round(ground[i] + t * (full[i] - ground[i]));
   return [mix(0), mix(1), mix(2)];
 }
@@ -50,8 +50,8 @@ export function textIsBlack(theme: Theme, t: number): boolean {
 }
 
 /** Relative luminance of WCAG 2.2, 0 for black to 1 for white. */
-export function luminance(colour: Colour): number {
-  const [red, green, blue] = colour.map((part) => {
+export function luminance(color: Color): number {
+  const [red, green, blue] = color.map((part) => {
     const s = part / 255;
     return s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4;
   });

@@ -1,7 +1,7 @@
 import { describe, kindError } from '../core/errors.js';
 import type { Matrix } from '../matrix/matrix.js';
 import { HEATMAP_OPTIONS, type Heatmap, type HeatmapOptions, heatmapInput, longestValue } from './heatmap-input.js';
-import { blend, type Colour, DARK, LIGHT, position, type Theme, textIsBlack } from './heatmap-scale.js';
+import { blend, type Color, DARK, LIGHT, position, type Theme, textIsBlack } from './heatmap-scale.js';
 import { displayWidth, truncate, visibleLabel } from './labels.js';
 
 export interface HeatmapSvgOptions extends HeatmapOptions {
@@ -19,7 +19,7 @@ const LINE = 18;
 const LABEL_COLUMNS = 24;
 /** Height of the heading. */
 const HEADING = LINE + 6;
-/** Maps with more rows or columns than this show colours only. */
+/** Maps with more rows or columns than this show colors only. */
 const MOST_WITH_VALUES = 16;
 /** A cell with a value grows for longer values. */
 const VALUE_CELL = { width: 46, height: 28 };
@@ -36,7 +36,7 @@ const NOTE = 'rows attend to columns';
 
 /**
  * A heat map as a self-contained SVG document: one (queries × keys) matrix, or several of one shape side by side on one
- * scale. Values are written into the cells up to 16×16. It follows the reader's light or dark colour scheme.
+ * scale. Values are written into the cells up to 16×16. It follows the reader's light or dark color scheme.
  *
  * Labels may hold anything: they are escaped, control characters are shown as pictures and direction marks as �.
  *
@@ -82,7 +82,7 @@ function draw(map: Heatmap, title: string): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" class="qkv" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeXml(title)}">`,
     `<title>${escapeXml(title)}</title>`,
-    `<desc>${many}${map.rows} rows and ${map.cols} columns, colour from ${map.write(map.scale.low)} to ${map.write(map.scale.high)}; ${NOTE}.</desc>`,
+    `<desc>${many}${map.rows} rows and ${map.cols} columns, color from ${map.write(map.scale.low)} to ${map.write(map.scale.high)}; ${NOTE}.</desc>`,
     `<style>${STYLE}</style>`,
     `<rect class="qkv-ground" width="${width}" height="${height}"/>`,
     text(MARGIN, MARGIN + FONT, 'qkv-ink qkv-heading', heading),
@@ -206,11 +206,11 @@ function escapeXml(content: string): string {
   return content.replace(/[&<>"']/g, (character) => ENTITIES[character]);
 }
 
-function css(colour: Colour): string {
-  return `#${colour.map((part) => part.toString(16).padStart(2, '0')).join('')}`;
+function css(color: Color): string {
+  return `#${color.map((part) => part.toString(16).padStart(2, '0')).join('')}`;
 }
 
-/** Rules of one colour scheme. Names begin with qkv, because the style of an inlined SVG reaches its whole page. */
+/** Rules of one color scheme. Names begin with qkv, because the style of an inlined SVG reaches its whole page. */
 function themeStyle(theme: Theme, values: string): string {
   return [
     `.qkv-ground{fill:${css(theme.ground)}}`,

@@ -2,7 +2,7 @@ import type { SparseGradient } from '../autograd/gradients.js';
 import type { Floats } from '../kernels/contract.js';
 import type { Matrix } from '../matrix/matrix.js';
 
-// The arithmetic of the optimisers, in place. One pass over the numbers, in float64, rounded as they are stored; memory
+// The arithmetic of the optimizers, in place. One pass over the numbers, in float64, rounded as they are stored; memory
 // is what limits it, so plain loops do.
 
 /** `lazy`: of a table of which only rows were read, those rows move; `dense`: every row moves, as in PyTorch. */

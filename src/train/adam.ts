@@ -8,9 +8,9 @@ import {
 } from '../core/errors.js';
 import type { Matrix } from '../matrix/matrix.js';
 import { updateAdam } from '../ops/optimizer-updates.js';
-import { type Move, Optimiser, type OptimiserOptions } from './optimizer.js';
+import { type Move, Optimizer, type OptimizerOptions } from './optimizer.js';
 
-export interface AdamOptions extends OptimiserOptions {
+export interface AdamOptions extends OptimizerOptions {
   /** Of the running means of the gradient and of its square, each at least 0 and below 1. Default [0.9, 0.999]. */
   betas?: readonly [number, number];
   /** Added to the root of the mean square, at least 0. Default 1e-8. */
@@ -32,9 +32,9 @@ const MOMENTS = ['firstMoment', 'secondMoment'];
  * @throws ShapeError  if parameters are empty or one stands there twice, or an option is out of range; TypeError for wrong
  *   kinds
  * @see Kingma and Ba 2015, algorithm 1, https://arxiv.org/abs/1412.6980
- * @example const optimiser = new Adam(model.parameters(), { learningRate: 1e-3 });
+ * @example const optimizer = new Adam(model.parameters(), { learningRate: 1e-3 });
  */
-export class Adam extends Optimiser {
+export class Adam extends Optimizer {
   static override get name(): string {
     return 'Adam';
   }
@@ -51,9 +51,9 @@ export class Adam extends Optimiser {
  * @throws ShapeError  if parameters are empty or one stands there twice, or an option is out of range; TypeError for wrong
  *   kinds
  * @see Loshchilov and Hutter 2019, algorithm 2, https://arxiv.org/abs/1711.05101
- * @example const optimiser = new AdamW(model.parameters(), { learningRate: 3e-4, weightDecay: 0.1 });
+ * @example const optimizer = new AdamW(model.parameters(), { learningRate: 3e-4, weightDecay: 0.1 });
  */
-export class AdamW extends Optimiser {
+export class AdamW extends Optimizer {
   static override get name(): string {
     return 'AdamW';
   }

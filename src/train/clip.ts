@@ -24,7 +24,7 @@ export interface ClipGradNormOptions {
  * @see Pascanu et al. 2013, algorithm 1, https://arxiv.org/abs/1211.5063
  * @example
  * const { value, gradients } = valueAndGrad(() => crossEntropy(model.forward(ids), targets));
- * optimiser.step(clipGradNorm(gradients, 1).gradients);
+ * optimizer.step(clipGradNorm(gradients, 1).gradients);
  */
 export function clipGradNorm(
   gradients: Gradients,

@@ -7,7 +7,7 @@ import type { Floats } from '../kernels/contract.js';
 import { type Matrix, requireMatrices, requireMatrix } from '../matrix/matrix.js';
 import { momentLike, type RowUpdates, type Span, spansOf } from '../ops/optimizer-updates.js';
 
-export interface OptimiserOptions {
+export interface OptimizerOptions {
   /** At least 0. */
   learningRate: number;
   /**
@@ -17,7 +17,7 @@ export interface OptimiserOptions {
   rowUpdates?: RowUpdates;
 }
 
-/** What an optimiser keeps of one parameter. */
+/** What an optimizer keeps of one parameter. */
 interface Kept {
   parameter: Matrix;
   moments: readonly Floats[];
@@ -36,7 +36,7 @@ export interface Move {
 }
 
 /** What SGD, Adam and AdamW have in common: parameters, their moments, the state of both. */
-export class Optimiser {
+export class Optimizer {
   readonly #where: string;
   readonly #kept: readonly Kept[];
   readonly #momentNames: readonly string[];
@@ -49,7 +49,7 @@ export class Optimiser {
   constructor(
     where: string,
     parameters: readonly Matrix[],
-    options: OptimiserOptions,
+    options: OptimizerOptions,
     momentNames: readonly string[],
     move: (move: Move) => void,
   ) {
@@ -83,7 +83,7 @@ export class Optimiser {
    * that are not finite are applied all the same.
    *
    * @throws TypeError  if gradients are none, or a parameter was released: nothing has moved then
-   * @example optimiser.step(valueAndGrad(() => crossEntropy(model.forward(ids), targets)).gradients);
+   * @example optimizer.step(valueAndGrad(() => crossEntropy(model.forward(ids), targets)).gradients);
    */
   step(gradients: Gradients): void {
     const where = `${this.#where}.step`;
@@ -107,19 +107,19 @@ export class Optimiser {
    * A copy of what a step changes besides the parameters: `learningRate`, and for the parameter at place i of the list
    * `i.step` and its moments, `i.` and their name.
    *
-   * @example const { data } = optimiser.stateDict().get('0.step'); // Int32Array of one number
+   * @example const { data } = optimizer.stateDict().get('0.step'); // Int32Array of one number
    */
   stateDict(): Map<string, StoredTensor> {
     return new Map([...this.#state()].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
   }
 
   /**
-   * Goes on where the optimiser stood that gave the state, to the bit, if its options and its parameters are the same. A
+   * Goes on where the optimizer stood that gave the state, to the bit, if its options and its parameters are the same. A
    * state that does not fit changes nothing.
    *
    * @throws ShapeError  if a name is missing or unknown, a shape or length differs, or a count or rate is none; TypeError
    *   for wrong kinds
-   * @example resumed.loadStateDict(optimiser.stateDict());
+   * @example resumed.loadStateDict(optimizer.stateDict());
    */
   loadStateDict(state: ReadonlyMap<string, StoredTensor>): void {
     const where = `${this.#where}.loadStateDict`;

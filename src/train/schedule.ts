@@ -28,8 +28,8 @@ const COSINE_OPTIONS: readonly (keyof CosineScheduleOptions)[] = [
  * @example
  * const rate = cosineSchedule({ learningRate: 3e-4, warmupSteps: 100, totalSteps: 1000 });
  * for (let step = 1; step <= 1000; step++) {
- *   optimiser.learningRate = rate(step);
- *   optimiser.step(valueAndGrad(loss).gradients);
+ *   optimizer.learningRate = rate(step);
+ *   optimizer.step(valueAndGrad(loss).gradients);
  * }
  */
 export function cosineSchedule(options: CosineScheduleOptions): (step: number) => number {

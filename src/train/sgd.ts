@@ -1,9 +1,9 @@
 import { requireBoolean, requireFinite, requireOptions, shapeError } from '../core/errors.js';
 import type { Matrix } from '../matrix/matrix.js';
 import { updateSGD } from '../ops/optimizer-updates.js';
-import { Optimiser, type OptimiserOptions } from './optimizer.js';
+import { Optimizer, type OptimizerOptions } from './optimizer.js';
 
-export interface SGDOptions extends OptimiserOptions {
+export interface SGDOptions extends OptimizerOptions {
   /** Share of the last direction that goes on, at least 0. Default 0. */
   momentum?: number;
   /** Look ahead along the momentum, which must then be above 0. Default false. */
@@ -28,10 +28,10 @@ const SGD_OPTIONS: readonly (keyof SGDOptions)[] = [
  *   without momentum; TypeError for wrong kinds
  * @see Sutskever et al. 2013, https://proceedings.mlr.press/v28/sutskever13.html (nesterov)
  * @example
- * const optimiser = new SGD(model.parameters(), { learningRate: 0.1, momentum: 0.9 });
- * optimiser.step(valueAndGrad(() => crossEntropy(model.forward(ids), targets)).gradients);
+ * const optimizer = new SGD(model.parameters(), { learningRate: 0.1, momentum: 0.9 });
+ * optimizer.step(valueAndGrad(() => crossEntropy(model.forward(ids), targets)).gradients);
  */
-export class SGD extends Optimiser {
+export class SGD extends Optimizer {
   static override get name(): string {
     return 'SGD';
   }

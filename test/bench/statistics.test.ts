@@ -10,7 +10,7 @@ describe('quantile and median', () => {
     expect(median([10, 9, 100])).toBe(10);
   });
 
-  it('lie between neighbours', () => {
+  it('lie between neighbors', () => {
     const values = [50, 10, 40, 20, 30];
     expect([0, 0.25, 0.5, 0.75, 1].map((p) => quantile(values, p))).toEqual([10, 20, 30, 40, 50]);
     expect(quantile([0, 10], 0.25)).toBe(2.5);

@@ -25,8 +25,8 @@ const STEPS: readonly { rows: number[]; values: Matrix }[] = [
 /** The table after three steps, each of which reads two of its rows. */
 function trained(make: (parameters: Matrix[]) => SGD | Adam | AdamW): Matrix {
   const p = start.scale(1); // 64-bit storage where the oracle computes
-  const optimiser = make([p]);
-  for (const { rows, values } of STEPS) optimiser.step(sparseLike(p, rows, values));
+  const optimizer = make([p]);
+  for (const { rows, values } of STEPS) optimizer.step(sparseLike(p, rows, values));
   return p;
 }
 
@@ -115,14 +115,14 @@ const two = gradientsLike([a, a], [b, b]);
 const rate = { learningRate: 0.1 };
 const momentum = { learningRate: 0.1, momentum: 0.9 };
 
-/** An optimiser that has made one step, with a gradient for the next, and its state. */
+/** An optimizer that has made one step, with a gradient for the next, and its state. */
 function afterStep(
-  Optimiser: new (parameters: Matrix[], options: SGDOptions & AdamOptions) => SGD | Adam | AdamW,
+  Optimizer: new (parameters: Matrix[], options: SGDOptions & AdamOptions) => SGD | Adam | AdamW,
   options: SGDOptions,
 ) {
   const p = square();
   const gradients = gradientsLike([p, square()]);
-  const self = new Optimiser([p], options);
+  const self = new Optimizer([p], options);
   self.step(gradients);
   const call = (args: unknown[]): GoodCall => ({ self, args, hidden: () => [p, self.stateDict()] });
   return { step: call([gradients]), load: call([self.stateDict()]) };

@@ -4,7 +4,7 @@ import { gatherRows } from '../../src/ops/embedding.js';
 import { expectClose, expectTable } from '../support/compare.js';
 import { describeCases, type TorchCase, torchCases } from '../support/conformance.js';
 import { flatten, need, type Table } from '../support/tensor.js';
-import { denseGradient, layoutFromTorch, optimiserFromTorch, type TrainingConfig } from '../support/torch-training.js';
+import { denseGradient, layoutFromTorch, optimizerFromTorch, type TrainingConfig } from '../support/torch-training.js';
 import type { Twin } from '../support/twins.js';
 
 const cases = torchCases('training');
@@ -20,7 +20,7 @@ const mapOf = <T, U>(record: Record<string, T>, to: (value: T) => U): Record<str
 
 describeCases('PyTorch training: the update alone, from its gradients', cases, 3, (testCase, twin) => {
   const model = mapOf(layoutFromTorch(testCase, 'step0.param'), (table) => learnable(table, twin));
-  const optimiser = optimiserFromTorch(testCase, Object.values(model));
+  const optimizer = optimizerFromTorch(testCase, Object.values(model));
   for (let n = 1; n <= steps(testCase); n++) {
     const upstream = mapOf(layoutFromTorch(testCase, `step${n}.grad`), (table) => learnable(table, twin));
     const { gradients } = valueAndGrad(() => {
@@ -28,14 +28,14 @@ describeCases('PyTorch training: the update alone, from its gradients', cases, 3
         .map(([name, parameter]) => parameter.multiply(upstream[name]).sum())
         .reduce((total, part) => total.add(part));
     });
-    optimiser.step(gradients);
+    optimizer.step(gradients);
     compare(testCase, n, 'param', model, twin.tolerance);
   }
 });
 
 describeCases('PyTorch training: three steps', cases, 3, (testCase, twin) => {
   const model = mapOf(layoutFromTorch(testCase, 'step0.param'), (table) => learnable(table, twin));
-  const optimiser = optimiserFromTorch(testCase, Object.values(model));
+  const optimizer = optimizerFromTorch(testCase, Object.values(model));
   const { tolerance } = twin;
   // A bias of the keys moves all scores of a row alike: its gradient is 0, and Adam's steps follow the sign of what rounding
   // leaves of that. In float64 that is far below epsilon; in float32 nothing can be expected of it.
@@ -51,7 +51,7 @@ describeCases('PyTorch training: three steps', cases, 3, (testCase, twin) => {
       mapOf(model, (parameter) => denseGradient(gradients, parameter)),
       tolerance,
     );
-    optimiser.step(gradients);
+    optimizer.step(gradients);
     compare(testCase, n, 'param', model, tolerance, isNoise);
   }
 });

@@ -64,7 +64,7 @@ describe('mistakes get one clear line, exit code 2, and nothing else', () => {
   };
 
   it.each([
-    [['--colour'], 'every option must be known: got "--colour" (try --help)'],
+    [['--color'], 'every option must be known: got "--color" (try --help)'],
     [['-x'], 'every option must be known: got "-x" (try --help)'],
     [['--no-causal'], 'every option must be known: got "--no-causal" (try --help)'],
     [['--heads'], '--heads must have a value: got none (try --help)'],

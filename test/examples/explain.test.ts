@@ -203,7 +203,7 @@ describe('options', () => {
   });
 });
 
-describe('colour', () => {
+describe('color', () => {
   it.each([
     [{}, false],
     [{ FORCE_COLOR: '1' }, true],

@@ -11,7 +11,7 @@ export interface Page {
   stderr: string;
 }
 
-/** Runs what `npm start -- …args` runs, its output piped; `env` is added to an environment without colour settings. */
+/** Runs what `npm start -- …args` runs, its output piped; `env` is added to an environment without color settings. */
 export function explain(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd = projectRoot): Page {
   const { NO_COLOR, FORCE_COLOR, npm_lifecycle_event, INIT_CWD, ...rest } = process.env;
   const options = { cwd, encoding: 'utf8', env: { ...rest, ...env }, maxBuffer: 2 ** 26 } as const;

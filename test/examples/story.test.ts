@@ -46,7 +46,7 @@ function untrained(): string {
 }
 
 describe('the tokenizer of npm run story', () => {
-  it('merges the best-scored neighbours first', () => {
+  it('merges the best-scored neighbors first', () => {
     expect(encode(VOCABULARY, '')).toEqual([1]);
     expect(encode(VOCABULARY, 'b')).toEqual([1, id(' '), id('b')]);
     expect(encode(VOCABULARY, 'abc')).toEqual([1, id(' '), id('abc')]); // ab, then abc: not bc, not " a"

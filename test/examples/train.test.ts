@@ -99,7 +99,7 @@ describe('npm run train', () => {
     expect(rest.stdout).toContain(`; going on at step ${step}\n`);
     const ending = (text: string) => text.slice(text.indexOf('held-back loss'));
     expect(ending(rest.stdout)).toBe(ending(whole.stdout));
-    // Parameters, optimiser, every loss.
+    // Parameters, optimizer, every loss.
     expect(readFileSync(join(folder, 'my run')).equals(readFileSync(join(folder, 'whole')))).toBe(true);
   });
 
@@ -307,7 +307,7 @@ describe('a run', () => {
     expect(second.history).toEqual(first.history);
     expect([...early, ...Array.from({ length: 7 }, () => trainStep(second))]).toEqual(losses);
     expect(second.model.stateDict()).toEqual(whole.model.stateDict());
-    expect(second.optimiser.stateDict()).toEqual(whole.optimiser.stateDict());
+    expect(second.optimizer.stateDict()).toEqual(whole.optimizer.stateDict());
   });
 
   it('repeats itself, and is another with another seed', () => {
@@ -320,12 +320,12 @@ describe('a run', () => {
   it('that is no longer a number stops before anything moves', () => {
     const broken = runOf(folderWithText());
     broken.model.parameters()[0].data.fill(Number.NaN);
-    const optimiser = broken.optimiser.stateDict();
+    const optimizer = broken.optimizer.stateDict();
     expect(() => trainStep(broken)).toThrow(
       'the loss must stay finite: it is NaN at step 1 (the checkpoint stays as it was; try a lower --learning-rate)',
     );
     expect(broken.step).toBe(0);
-    expect(broken.optimiser.stateDict()).toEqual(optimiser);
+    expect(broken.optimizer.stateDict()).toEqual(optimizer);
   });
 
   it('weighs every sequence held back alike', () => {

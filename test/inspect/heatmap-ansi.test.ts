@@ -5,9 +5,9 @@ import { displayWidth } from '../../src/inspect/labels.js';
 const words = ['I', 'am', 'a', 'robot'];
 const weights = Matrix.randomNormal(4, 4, { seed: 3 }).softmax();
 const named = { rowLabels: words, columnLabels: words };
-// The only escape sequences that a map may hold: colours, and back.
+// The only escape sequences that a map may hold: colors, and back.
 const COLOUR = new RegExp(`${String.fromCharCode(27)}\\[(?:[34]8;2;\\d+;\\d+;\\d+|0)m`, 'g');
-const withoutColour = (text: string) => text.replace(COLOUR, '');
+const withoutColor = (text: string) => text.replace(COLOUR, '');
 
 describe('heatmapAnsi', () => {
   it('paints a block with the value of every weight', () => {
@@ -17,15 +17,15 @@ describe('heatmapAnsi', () => {
       const line = lines[r + 1];
       expect(line.startsWith(words[r].padEnd(6))).toBe(true);
       expect(line.match(/48;2;/g)).toHaveLength(4);
-      expect(withoutColour(line).split(/\s+/).slice(1, 5)).toEqual(Array.from(weights.row(r), (w) => w.toFixed(2)));
+      expect(withoutColor(line).split(/\s+/).slice(1, 5)).toEqual(Array.from(weights.row(r), (w) => w.toFixed(2)));
       expect(line.endsWith('\u001b[0m')).toBe(true);
     }
-    expect(withoutColour(lines[0]).trim().split(/\s+/)).toEqual(words);
+    expect(withoutColor(lines[0]).trim().split(/\s+/)).toEqual(words);
   });
 
   it('brightens with the weight', () => {
-    const colours = [...heatmapAnsi(Matrix.from([[0, 0.5, 1]])).matchAll(/48;2;(\d+);(\d+);(\d+)m/g)].slice(0, 3);
-    const sums = colours.map(([, red, green, blue]) => Number(red) + Number(green) + Number(blue));
+    const colors = [...heatmapAnsi(Matrix.from([[0, 0.5, 1]])).matchAll(/48;2;(\d+);(\d+);(\d+)m/g)].slice(0, 3);
+    const sums = colors.map(([, red, green, blue]) => Number(red) + Number(green) + Number(blue));
     expect(sums[0]).toBeLessThan(sums[1]);
     expect(sums[1]).toBeLessThan(sums[2]);
   });
@@ -40,7 +40,7 @@ describe('heatmapAnsi', () => {
   it.each([true, false])('aligns labels of every script by what a terminal shows (color: %s)', (color) => {
     const labels = ['robot', '机器人', 'ロボット', 'e\u0301te\u0301', '👩‍🚀', 'שלום', '로봇'];
     const square = Matrix.randomUniform(7, 7, { seed: 2, low: 0.1 });
-    const lines = withoutColour(heatmapAnsi(square, { rowLabels: labels, columnLabels: labels, color })).split('\n');
+    const lines = withoutColor(heatmapAnsi(square, { rowLabels: labels, columnLabels: labels, color })).split('\n');
     for (const line of lines.slice(1, 8)) {
       const columns = [...line.matchAll(/0\.\d\d/g)].map(({ index }) => displayWidth(line.slice(0, index)));
       expect(columns).toEqual(
@@ -56,7 +56,7 @@ describe('heatmapAnsi', () => {
   it('draws maps that are too wide with narrow cells and labels written downwards', () => {
     const many = Matrix.randomUniform(20, 20, { seed: 2 });
     const labels = Array.from({ length: 20 }, (_, i) => `w${i}`);
-    const lines = withoutColour(heatmapAnsi(many, { rowLabels: labels, columnLabels: labels })).split('\n');
+    const lines = withoutColor(heatmapAnsi(many, { rowLabels: labels, columnLabels: labels })).split('\n');
     expect(lines[0].trimEnd()).toBe((' '.repeat(4 + 2 * 10) + 'w '.repeat(10)).trimEnd());
     expect(displayWidth(lines[5])).toBe(4 + 40);
     const plain = heatmapAnsi(many, { color: false }).split('\n');
@@ -94,7 +94,7 @@ describe('heatmapAnsi', () => {
   it('shows NaN, infinities and empty maps', () => {
     const odd = Matrix.from([[Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1]]);
     expect(heatmapAnsi(odd, { color: false })).toMatch(/NaN! +-∞ +∞█ +1\.00█/);
-    expect(withoutColour(heatmapAnsi(odd))).toMatch(/NaN +-∞ +∞ +1\.00/);
+    expect(withoutColor(heatmapAnsi(odd))).toMatch(/NaN +-∞ +∞ +1\.00/);
     expect(heatmapAnsi(odd)).not.toMatch(/48;2;NaN/);
     expect(heatmapAnsi(odd, { color: false, maxWidth: 8 })).toMatch(/!! +· 99 99/);
     for (const [rows, cols] of [
@@ -111,7 +111,7 @@ describe('heatmapAnsi', () => {
       for (const color of [true, false]) {
         for (const maxWidth of [80, 4]) {
           const options = { rowLabels: [label], columnLabels: [label], headLabels: [label], color, maxWidth };
-          const map = withoutColour(heatmapAnsi(Matrix.from([[1]]), options));
+          const map = withoutColor(heatmapAnsi(Matrix.from([[1]]), options));
           expect(map.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/u);
           expect(map.split('\n')[0]).not.toBe('');
         }

@@ -49,7 +49,7 @@ describe('position', () => {
   });
 });
 
-describe('colours', () => {
+describe('colors', () => {
   // WCAG 2.2, 1.4.3: text needs a contrast of 4.5 : 1. The better of black and white has at least 4.58.
   it.each([
     ['light', LIGHT],
@@ -68,7 +68,7 @@ describe('colours', () => {
     expect(luminance([0, 255, 0])).toBeGreaterThan(luminance([255, 0, 255]));
   });
 
-  it('blend runs from the ground to full colour', () => {
+  it('blend runs from the ground to full color', () => {
     expect(blend(LIGHT, 0)).toEqual(LIGHT.ground);
     expect(blend(LIGHT, 1)).toEqual(LIGHT.full);
   });

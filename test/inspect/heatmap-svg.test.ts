@@ -71,7 +71,7 @@ describe('heatmapSvg', () => {
     );
   });
 
-  it('follows the colour scheme of the reader', () => {
+  it('follows the color scheme of the reader', () => {
     expect(heatmapSvg(weights)).toContain('@media(prefers-color-scheme:dark)');
   });
 

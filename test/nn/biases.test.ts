@@ -209,9 +209,9 @@ describe('a state with biases of some products', () => {
       ['q', 'k', 'v'].map((name) => `model.layers.0.self_attn.${name}_proj.bias`),
     );
     const model = CausalLM.fromTorch(state, { numHeads: 2 });
-    const optimiser = new AdamW(model.parameters(), { learningRate: 0.1 });
+    const optimizer = new AdamW(model.parameters(), { learningRate: 0.1 });
     for (let i = 0; i < 3; i++) {
-      optimiser.step(valueAndGrad(() => crossEntropy(model.forward([1, 2, 3]), [2, 3, 4])).gradients);
+      optimizer.step(valueAndGrad(() => crossEntropy(model.forward([1, 2, 3]), [2, 3, 4])).gradients);
     }
     expect([...model.toTorch().keys()].sort()).toEqual([...state.keys()].sort());
   });

@@ -35,7 +35,7 @@ forEachTwin(({ tolerance }) => {
     expectClose(layerNorm(Matrix.from([[4, 6]]), undefined, undefined, { epsilon: 3 }).data, [-0.5, 0.5], tolerance);
   });
 
-  it('normalises each row alone', () => {
+  it('normalizes each row alone', () => {
     expectSame(layerNorm(x.sliceRows(3, 4), gain, bias).data, layerNorm(x, gain, bias).sliceRows(3, 4).data);
     expect(layerNorm(new Matrix(0, 4)).rows).toBe(0);
   });

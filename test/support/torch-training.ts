@@ -2,8 +2,8 @@ import { Adam, AdamW, type Gradients, type Matrix, SGD } from 'qkv';
 import type { TorchCase } from './conformance.js';
 import { entry, flatten, need, swapAxes, type Table, type Tensor } from './tensor.js';
 
-/** The optimiser that a case of kind training names, with its settings, as PyTorch moves rows. */
-export function optimiserFromTorch({ config }: TorchCase, parameters: readonly Matrix[]): SGD | Adam | AdamW {
+/** The optimizer that a case of kind training names, with its settings, as PyTorch moves rows. */
+export function optimizerFromTorch({ config }: TorchCase, parameters: readonly Matrix[]): SGD | Adam | AdamW {
   const { optimizer, lr, weight_decay, momentum, dampening, nesterov, betas, eps } = config as TrainingConfig;
   const shared = { learningRate: lr, weightDecay: weight_decay, rowUpdates: 'dense' } as const;
   if (optimizer === 'SGD') {
@@ -12,7 +12,7 @@ export function optimiserFromTorch({ config }: TorchCase, parameters: readonly M
   }
   if (optimizer === 'Adam') return new Adam(parameters, { ...shared, betas, epsilon: eps });
   if (optimizer === 'AdamW') return new AdamW(parameters, { ...shared, betas, epsilon: eps });
-  throw new Error(`no test for the optimiser ${optimizer}`);
+  throw new Error(`no test for the optimizer ${optimizer}`);
 }
 
 export interface TrainingConfig extends Record<string, unknown> {

@@ -28,18 +28,18 @@ test('the defaults are those of torch: AdamW decays by 0.01, Adam does not', () 
 });
 
 test('the default betas are 0.9 and 0.999: a first step hides them, the moments do not', () => {
-  for (const Optimiser of [Adam, AdamW]) {
+  for (const Optimizer of [Adam, AdamW]) {
     const p = row(0);
-    const optimiser = new Optimiser([p], { learningRate: 0.5 });
-    optimiser.step(gradientsLike([p, row(1)]));
-    const moments = [...optimiser.stateDict().values()]
+    const optimizer = new Optimizer([p], { learningRate: 0.5 });
+    optimizer.step(gradientsLike([p, row(1)]));
+    const moments = [...optimizer.stateDict().values()]
       .filter(({ shape }) => shape.length === 2)
       .map(({ data }) => Number(data[0]));
     expectClose(moments, [1 - 0.9, 1 - 0.999], 1e-7);
   }
 });
 
-test('decay in the gradient is normalised away in a first step; decoupled decay is not', () => {
+test('decay in the gradient is normalized away in a first step; decoupled decay is not', () => {
   const options = { learningRate: 0.1, weightDecay: 2, epsilon: 0 };
   expectClose(
     [once((p) => new Adam([p], options), 4, 1)], // g = 1 + 2·4: one step of 0.1
@@ -51,17 +51,17 @@ test('decay in the gradient is normalised away in a first step; decoupled decay 
 
 test('the betas are those of mean and square, in this order', () => {
   const p = row(0);
-  const optimiser = new Adam([p], { learningRate: 1, betas: [0, 0.75], epsilon: 0 });
-  optimiser.step(gradientsLike([p, row(2)]));
+  const optimizer = new Adam([p], { learningRate: 1, betas: [0, 0.75], epsilon: 0 });
+  optimizer.step(gradientsLike([p, row(2)]));
   const before = p.data[0];
-  optimiser.step(gradientsLike([p, row(-1)]));
+  optimizer.step(gradientsLike([p, row(-1)]));
   // m = −1; v = (0.75·0.25·4 + 0.25·1) / (1 − 0.75²).
   expectClose([p.data[0] - before], [1 / Math.sqrt((0.75 * 0.25 * 4 + 0.25) / (1 - 0.75 ** 2))], 1e-6);
 });
 
 test('at t = 1000 the correction has gone', () => {
   const p = row(0);
-  const optimiser = new Adam([p], { learningRate: 0.001 });
-  for (let n = 0; n < 1000; n++) optimiser.step(gradientsLike([p, row(5)]));
+  const optimizer = new Adam([p], { learningRate: 0.001 });
+  for (let n = 0; n < 1000; n++) optimizer.step(gradientsLike([p, row(5)]));
   expectClose(p.data, [-1], 1e-5);
 });

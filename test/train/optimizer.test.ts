@@ -4,10 +4,10 @@ import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 import { denseLike, gradientsLike, sparseLike } from './support.js';
 
-type AnyOptimiser = SGD | Adam | AdamW;
+type AnyOptimizer = SGD | Adam | AdamW;
 type RowUpdates = 'lazy' | 'dense' | undefined;
 
-const MAKERS: [name: string, make: (parameters: Matrix[], rowUpdates?: RowUpdates) => AnyOptimiser][] = [
+const MAKERS: [name: string, make: (parameters: Matrix[], rowUpdates?: RowUpdates) => AnyOptimizer][] = [
   ['SGD', (ps, rowUpdates) => new SGD(ps, { learningRate: 0.1, rowUpdates })],
   [
     'SGD with everything',
@@ -22,9 +22,9 @@ const MAKERS: [name: string, make: (parameters: Matrix[], rowUpdates?: RowUpdate
 const table = (seed = 1) => new Parameter(6, 3, Matrix.randomNormal(6, 3, { seed }).data);
 const noise = (rows: number, seed: number) => Matrix.randomNormal(rows, 3, { seed });
 
-/** Everything an optimiser keeps, and the parameters, as one list. */
-function everything(optimiser: AnyOptimiser, ...parameters: Matrix[]): number[] {
-  const state = [...optimiser.stateDict().values()].flatMap(({ data }) => Array.from(data, Number));
+/** Everything an optimizer keeps, and the parameters, as one list. */
+function everything(optimizer: AnyOptimizer, ...parameters: Matrix[]): number[] {
+  const state = [...optimizer.stateDict().values()].flatMap(({ data }) => Array.from(data, Number));
   return [...state, ...parameters.flatMap(({ data }) => Array.from(data))];
 }
 
@@ -33,9 +33,9 @@ forEachTwin(({ tolerance }) => {
     test('lazy: after 100 steps rows without a gradient, and their moments, are the same to the bit', () => {
       const p = table();
       const before = p.clone();
-      const optimiser = make([p]);
-      for (let n = 0; n < 100; n++) optimiser.step(sparseLike(p, [4, 1, 4], noise(3, n)));
-      const state = [...optimiser.stateDict()].filter(([, { shape }]) => shape.length === 2);
+      const optimizer = make([p]);
+      for (let n = 0; n < 100; n++) optimizer.step(sparseLike(p, [4, 1, 4], noise(3, n)));
+      const state = [...optimizer.stateDict()].filter(([, { shape }]) => shape.length === 2);
       for (let row = 0; row < 6; row++) {
         const isTouched = row === 1 || row === 4;
         expect(
@@ -75,66 +75,66 @@ forEachTwin(({ tolerance }) => {
 
     test('a parameter without a gradient stays as it is, and so does what is kept of it', () => {
       const [p, q] = [table(1), table(2)];
-      const optimiser = make([p, q]);
-      optimiser.step(gradientsLike([p, noise(6, 1)], [q, noise(6, 2)]));
+      const optimizer = make([p, q]);
+      optimizer.step(gradientsLike([p, noise(6, 1)], [q, noise(6, 2)]));
       const of = (i: number) =>
-        [...optimiser.stateDict()].filter(([name]) => name.startsWith(`${i}.`)).flatMap(([, { data }]) => [...data]);
+        [...optimizer.stateDict()].filter(([name]) => name.startsWith(`${i}.`)).flatMap(([, { data }]) => [...data]);
       const before = [of(1), q.clone().data];
       const ownBefore = of(0);
-      optimiser.step(gradientsLike([p, noise(6, 3)]));
+      optimizer.step(gradientsLike([p, noise(6, 3)]));
       expect([of(1), q.clone().data]).toEqual(before);
       expect(of(0)).not.toEqual(ownBefore);
     });
 
     test('goes on to the bit where its state is loaded, the learning rate included', () => {
       const p = table();
-      const optimiser = make([p]);
-      const step = (of: AnyOptimiser, x: Matrix, n: number) => {
+      const optimizer = make([p]);
+      const step = (of: AnyOptimizer, x: Matrix, n: number) => {
         of.step(n % 2 === 0 ? sparseLike(x, [n, 1], noise(2, n)) : gradientsLike([x, noise(6, n)]));
       };
-      for (let n = 0; n < 3; n++) step(optimiser, p, n);
-      optimiser.learningRate = 0.05;
-      const state = optimiser.stateDict();
+      for (let n = 0; n < 3; n++) step(optimizer, p, n);
+      optimizer.learningRate = 0.05;
+      const state = optimizer.stateDict();
       const q = new Parameter(6, 3, Float32Array.from(p.data));
       const copy = structuredClone(state); // that it is a copy is tested here too: the original goes on first
-      for (let n = 3; n < 6; n++) step(optimiser, p, n);
+      for (let n = 3; n < 6; n++) step(optimizer, p, n);
       expect(state).toEqual(copy);
       const resumed = make([q]);
       resumed.loadStateDict(state);
       expect(resumed.learningRate).toBe(0.05);
       for (let n = 3; n < 6; n++) step(resumed, q, n);
-      expectSame(everything(resumed, q), everything(optimiser, p));
+      expectSame(everything(resumed, q), everything(optimizer, p));
       expect(state).toEqual(copy); // loading copies too
     });
 
     test('the learning rate of a step is the one that is set before it', () => {
       const [p, start] = [table(), table()];
-      const optimiser = make([p]);
+      const optimizer = make([p]);
       const gradients = gradientsLike([p, noise(6, 1)]);
-      optimiser.learningRate = 0;
-      optimiser.step(gradients);
+      optimizer.learningRate = 0;
+      optimizer.step(gradients);
       expectSame(p.data, start.data);
-      optimiser.learningRate = 0.3;
-      expect(optimiser.learningRate).toBe(0.3);
-      optimiser.step(gradients);
+      optimizer.learningRate = 0.3;
+      expect(optimizer.learningRate).toBe(0.3);
+      optimizer.step(gradients);
       expect(p.data).not.toEqual(start.data);
       for (const wrong of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
         expect(() => {
-          optimiser.learningRate = wrong;
+          optimizer.learningRate = wrong;
         }).toThrow(ShapeError);
       }
-      expect(optimiser.learningRate).toBe(0.3);
+      expect(optimizer.learningRate).toBe(0.3);
     });
 
     test('a step in which a parameter is released moves no other, nor what is kept of it', () => {
       const [p, q] = [table(1), table(2)];
-      const optimiser = make([p, q]);
+      const optimizer = make([p, q]);
       const gradients = gradientsLike([p, noise(6, 1)], [q, noise(6, 2)]);
-      optimiser.step(gradients);
-      const before = everything(optimiser, p);
+      optimizer.step(gradients);
+      const before = everything(optimizer, p);
       q.release();
-      expect(() => optimiser.step(gradients)).toThrow('Parameter.data: the parameter must not be released');
-      expect(everything(optimiser, p)).toEqual(before);
+      expect(() => optimizer.step(gradients)).toThrow('Parameter.data: the parameter must not be released');
+      expect(everything(optimizer, p)).toEqual(before);
     });
 
     test('a NaN in a gradient reaches its entry, and no other', () => {
@@ -147,11 +147,11 @@ forEachTwin(({ tolerance }) => {
 
     test('finds the minimum of (p − 3)²', () => {
       const p = new Parameter(1, 2, Float32Array.of(2, 5));
-      const optimiser = make([p]);
+      const optimizer = make([p]);
       // Decay, where there is any, shares the way: (p − 3)² + 0.05·p² has its minimum at 3/1.05.
       for (let n = 0; n < 400; n++) {
-        optimiser.learningRate = 0.2 / (1 + n / 10);
-        optimiser.step(gradientsLike([p, p.subtract(Matrix.from([[3, 3]])).scale(2)]));
+        optimizer.learningRate = 0.2 / (1 + n / 10);
+        optimizer.step(gradientsLike([p, p.subtract(Matrix.from([[3, 3]])).scale(2)]));
       }
       for (const value of p.data) expect(Math.abs(value - 3)).toBeLessThan(0.2);
     });
@@ -159,10 +159,10 @@ forEachTwin(({ tolerance }) => {
 
   test('the rows of a table share its count of steps: a row first read at step 3 is corrected as at step 3', () => {
     const p = table();
-    const optimiser = new Adam([p], { learningRate: 0.1, betas: [0.5, 0.75], epsilon: 0 });
+    const optimizer = new Adam([p], { learningRate: 0.1, betas: [0.5, 0.75], epsilon: 0 });
     for (const row of [0, 1, 2]) {
       const start = p.get(row, 0);
-      optimiser.step(sparseLike(p, [row], Matrix.from([[4, 4, 4]])));
+      optimizer.step(sparseLike(p, [row], Matrix.from([[4, 4, 4]])));
       const t = row + 1;
       const [mean, square] = [(0.5 * 4) / (1 - 0.5 ** t), (0.25 * 16) / (1 - 0.75 ** t)];
       expectClose([p.get(row, 0)], [start - (0.1 * mean) / Math.sqrt(square)], Math.max(tolerance, 1e-6));
@@ -170,21 +170,21 @@ forEachTwin(({ tolerance }) => {
   });
 });
 
-test('an optimiser keeps its own list of parameters', () => {
+test('an optimizer keeps its own list of parameters', () => {
   const [p, q] = [table(1), table(2)];
   const list = [p];
-  const optimiser = new SGD(list, { learningRate: 1 });
+  const optimizer = new SGD(list, { learningRate: 1 });
   list.push(q);
   const before = q.clone();
-  optimiser.step(gradientsLike([p, noise(6, 1)], [q, noise(6, 2)]));
+  optimizer.step(gradientsLike([p, noise(6, 1)], [q, noise(6, 2)]));
   expectSame(q.data, before.data);
 });
 
 test('a state of other names, counts or rates is refused and changes nothing', () => {
   const [p] = [table()];
-  const optimiser = new Adam([p], { learningRate: 0.1 });
-  optimiser.step(gradientsLike([p, noise(6, 1)]));
-  const before = optimiser.stateDict();
+  const optimizer = new Adam([p], { learningRate: 0.1 });
+  optimizer.step(gradientsLike([p, noise(6, 1)]));
+  const before = optimizer.stateDict();
   const changed = (name: string, data: Float64Array | Int32Array | Float32Array) => {
     const state = new Adam([table()], { learningRate: 0.1 }).stateDict();
     const tensor = state.get(name);
@@ -198,7 +198,7 @@ test('a state of other names, counts or rates is refused and changes nothing', (
     changed('0.secondMoment', new Float32Array(17)),
   ];
   for (const state of refused) {
-    expect(() => optimiser.loadStateDict(state as never)).toThrow(ShapeError);
-    expect(optimiser.stateDict()).toEqual(before);
+    expect(() => optimizer.loadStateDict(state as never)).toThrow(ShapeError);
+    expect(optimizer.stateDict()).toEqual(before);
   }
 });

@@ -21,12 +21,12 @@ const PROGRAM = `
     }
   }
   const model = new Model();
-  const optimiser = new AdamW(model.parameters(), { learningRate: 1e-3 });
+  const optimizer = new AdamW(model.parameters(), { learningRate: 1e-3 });
   const held = [];
   for (let step = 0; step <= 3000; step++) {
     const ids = Array.from({ length: 65 }, (_, i) => (step * 7 + i * i) % 40);
     const { gradients } = valueAndGrad(() => crossEntropy(model.forward(ids.slice(0, -1)), ids.slice(1)));
-    optimiser.step(clipGradNorm(gradients, 1).gradients);
+    optimizer.step(clipGradNorm(gradients, 1).gradients);
     if (step > 0 && step % 500 === 0) {
       // The collector sweeps array buffers on another thread, some time after gc() returns: the least of several looks counts.
       let least = Infinity;

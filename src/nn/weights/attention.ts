@@ -9,7 +9,7 @@ import { ATTENTION_BIASES, biasesFrom } from '../biases.js';
 import { readTensors, type Sizes, writeTensors } from './copy.js';
 import { type Misfit, requireFit, unless } from './fit.js';
 import { ATTENTIONS, type TorchLayout, type ToTorchOptions } from './layouts/layouts.js';
-import { recognised, type Signs, signsOf, writtenAs } from './names.js';
+import { recognized, type Signs, signsOf, writtenAs } from './names.js';
 import { permuteRotary, type RotaryLayout } from './permute-rotary.js';
 import type { AttentionLayout, TorchTensor } from './tensors.js';
 
@@ -57,7 +57,7 @@ export function attentionFromTorch(
   requireOptions(where, options, OPTIONS, 'required');
   const { prefix, causal, rope, numHeads, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
-  const { given, layout, tensors } = recognised(where, stored, prefix, SIGNS, (found, names) =>
+  const { given, layout, tensors } = recognized(where, stored, prefix, SIGNS, (found, names) =>
     attentionTensors(found, names.has('q_proj_weight')),
   );
   const { state, sizes } = readTensors(where, tensors, given);

@@ -18,7 +18,7 @@ import {
 import { readTensors, writeTensors } from './copy.js';
 import { type Misfit, requireFit, unless } from './fit.js';
 import { ATTENTIONS, BLOCKS, type TorchLayout, type ToTorchOptions } from './layouts/layouts.js';
-import { recognised, type Signs, signsOf, writtenAs } from './names.js';
+import { recognized, type Signs, signsOf, writtenAs } from './names.js';
 import type { BlockLayout, TorchTensor } from './tensors.js';
 
 /** Everything else is found in the weights. Whatever is not described here is as in MultiHeadAttentionFromTorchOptions. */
@@ -67,7 +67,7 @@ export function blockFromTorch(
   requireOptions(where, options, OPTIONS, 'required');
   const { prefix, causal, rope, numHeads, activation, normPlacement, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
-  const { given, layout, tensors } = recognised(where, stored, prefix, SIGNS, blockTensors);
+  const { given, layout, tensors } = recognized(where, stored, prefix, SIGNS, blockTensors);
   const style = styleOf(where, layout, { activation, normPlacement });
   const { state, sizes } = readTensors(where, tensors, given);
   const heads = headsFromTorch(where, layout, sizes, numHeads);

@@ -5,7 +5,7 @@ import type { TorchTensor } from './tensors.js';
 
 // The names of a checkpoint: whose they are, what stands before them, which are missing or left over.
 
-/** By layout, the name by which it is recognised. */
+/** By layout, the name by which it is recognized. */
 export type Signs<Layout extends string> = Readonly<Record<Layout, string>>;
 
 export function signsOf<Name extends string>(layouts: Readonly<Record<Name, { sign: string }>>): Signs<Name> {
@@ -70,7 +70,7 @@ export function layoutOf<Layout extends string>(
 }
 
 /** What lies under a prefix, and the tensors of its layout that are there: all that lies there. */
-export function recognised<Layout extends string>(
+export function recognized<Layout extends string>(
   where: string,
   state: unknown,
   prefix: string | undefined,

@@ -7,7 +7,7 @@ import type { RotaryLayout } from './permute-rotary.js';
 // What a layout is made of: lists of the tensors that a library stores, and what it takes for granted.
 
 export interface AttentionLayout {
-  /** The name by which it is recognised. */
+  /** The name by which it is recognized. */
   sign: string;
   /** @param isSeparate  there are three matrices where there usually is one: the inputs of K or V are not dModel wide */
   tensors: (isSeparate: boolean) => TorchTensor[];
@@ -23,7 +23,7 @@ export interface AttentionLayout {
 }
 
 export interface BlockLayout {
-  /** The name by which it is recognised. */
+  /** The name by which it is recognized. */
   sign: string;
   /** @param attention  the tensors of the block's attention, without their place in it */
   tensors: (attention: TorchTensor[]) => TorchTensor[];
@@ -37,7 +37,7 @@ export interface BlockLayout {
 }
 
 export interface ModelLayout {
-  /** The name by which it is recognised: that of the embeddings' table. */
+  /** The name by which it is recognized: that of the embeddings' table. */
   sign: string;
   /** That of the table of learned positions; absent: positions are turned in. */
   positions?: string;

@@ -56,7 +56,7 @@ export class CacheRows {
     }
   }
 
-  /** Positions from … end − 1 cut where their slots are not neighbours, without those whose slots later ones take. */
+  /** Positions from … end − 1 cut where their slots are not neighbors, without those whose slots later ones take. */
   #spans(from: number, end: number): { first: number; count: number }[] {
     const { capacity, sinks } = this;
     const ring = capacity - sinks;

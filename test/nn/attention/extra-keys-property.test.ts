@@ -36,7 +36,7 @@ interface Config {
   bias?: 'shared' | 'per head';
 }
 
-/** One of each list for every index, so that all pairs of neighbours meet; the strides have no common divisor. */
+/** One of each list for every index, so that all pairs of neighbors meet; the strides have no common divisor. */
 function configs(count: number): Config[] {
   const pick = <T>(list: readonly T[], i: number): T => list[i % list.length];
   return Array.from({ length: count }, (_, i) => {

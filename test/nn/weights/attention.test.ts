@@ -99,7 +99,7 @@ describe.each(CASES)('attention of layout %s', (_, layout, make, store) => {
   const state = new Map(Object.entries(stored));
   const { numHeads } = layer.heads;
 
-  it('is recognised and gives the layer', () => {
+  it('is recognized and gives the layer', () => {
     const got = MultiHeadAttention.fromTorch(state, { numHeads });
     expect(pictures(got.stateDict())).toEqual(pictures(layer.stateDict()));
     expect(got.heads).toEqual(layer.heads);

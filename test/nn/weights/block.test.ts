@@ -108,7 +108,7 @@ describe.each(CASES)('a block of layout %s', (layout, make, options, store) => {
   const load = (given: ReadonlyMap<string, StoredTensor>, more = {}) =>
     TransformerBlock.fromTorch(given, { numHeads: 3, ...options, ...more });
 
-  it('is recognised and gives the block', () => {
+  it('is recognized and gives the block', () => {
     const got = load(state);
     expect(pictures(got.stateDict())).toEqual(pictures(block.stateDict()));
     expectSame(got.forward(x).data, block.forward(x).data);

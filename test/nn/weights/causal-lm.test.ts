@@ -75,7 +75,7 @@ describe.each(CASES)('a model of layout %s', (_, layout, make, options, ends, la
   const load = (given: ReadonlyMap<string, StoredTensor>, more = {}) =>
     CausalLM.fromTorch(given, { numHeads: 3, ...options, ...more }).eval();
 
-  it('is recognised and gives the model', () => {
+  it('is recognized and gives the model', () => {
     const got = load(state);
     expect(pictures(got.stateDict())).toEqual(pictures(model.stateDict()));
     expect([got.positions, got.capacity]).toEqual([model.positions, model.capacity]);

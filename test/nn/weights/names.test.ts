@@ -10,7 +10,7 @@ import {
   inGroups,
   layoutOf,
   prefixHint,
-  recognised,
+  recognized,
   requireAllUnder,
   requireTensors,
   signsOf,
@@ -82,8 +82,8 @@ describe('names', () => {
       `${rule}: its names are l.a.weight, l.c (with prefix 'l.', the state must have exactly the names of its layout: missing none; unknown c)`,
     ],
     [Object.values(SIGNS), `${rule}: it holds those of torch and llama`],
-  ])('recognised refuses %s', (names, text) => {
-    const read = () => recognised('f', map(...names), '', SIGNS, (layout) => [linear(SIGNS[layout], 'A', 'in', 'out')]);
+  ])('recognized refuses %s', (names, text) => {
+    const read = () => recognized('f', map(...names), '', SIGNS, (layout) => [linear(SIGNS[layout], 'A', 'in', 'out')]);
     expect(read).toThrow(new ShapeError(text));
   });
 

@@ -10,7 +10,7 @@ interface Block {
 }
 
 /**
- * Addresses of one growing range of bytes: first fit in a list of free blocks sorted by address, neighbours joined when
+ * Addresses of one growing range of bytes: first fit in a list of free blocks sorted by address, neighbors joined when
  * freed. Knows no memory: `grow` is asked for more room at the end and answers how many bytes it could add.
  */
 export class Heap {
@@ -64,7 +64,7 @@ export class Heap {
     this.#insert({ start, bytes });
   }
 
-  /** Puts a block into the sorted list and joins it with its neighbours. */
+  /** Puts a block into the sorted list and joins it with its neighbors. */
   #insert(block: Block): void {
     const free = this.#free;
     let low = 0;

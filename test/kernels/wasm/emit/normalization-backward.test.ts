@@ -18,23 +18,23 @@ interface Case {
 }
 
 /** What the forward gives a row, as float32. */
-function statistics({ x, rows, cols }: Case, centred: boolean) {
+function statistics({ x, rows, cols }: Case, centered: boolean) {
   const problem = { x: Float64Array.from(x), rows, cols, epsilon: EPSILON };
   const { mean, inverseStd } = reference.layerNorm(float64, problem);
   const { inverseRms } = reference.rmsNorm(float64, problem);
   return {
-    mean: Float32Array.from(centred ? mean : new Float64Array(rows)),
-    inverse: Float32Array.from(centred ? inverseStd : inverseRms),
+    mean: Float32Array.from(centered ? mean : new Float64Array(rows)),
+    inverse: Float32Array.from(centered ? inverseStd : inverseRms),
   };
 }
 
-function run(given: Case, centred: boolean) {
+function run(given: Case, centered: boolean) {
   const { x, dOut, gain, rows, cols, cut, cutCols } = given;
-  const { mean, inverse } = statistics(given, centred);
+  const { mean, inverse } = statistics(given, centered);
   const operands = (arena: Arena) => ({
     x: arena.input(x),
     dOut: arena.input(dOut),
-    mean: centred ? arena.input(mean) : 0,
+    mean: centered ? arena.input(mean) : 0,
     inverse: arena.input(inverse),
   });
   const arena = new Arena();
@@ -53,12 +53,12 @@ function run(given: Case, centred: boolean) {
  * dX is off by at most (cols/4 + 12)·2^−24·i·(|dN| + mean|dN| + |n|·mean|dN∘n|), dGain by (rows + 4)·2^−24·Σ|dOut∘n|.
  * Both sides take the float32 mean and inverse as exact.
  */
-function expectLaw(given: Case, centred: boolean): void {
+function expectLaw(given: Case, centered: boolean): void {
   const { rows, cols } = given;
-  const { dX, dGain, mean, inverse } = run(given, centred);
+  const { dX, dGain, mean, inverse } = run(given, centered);
   const [x, dOut, gain] = [given.x, given.dOut, given.gain].map((array) => Float64Array.from(array));
   const problem = { x, rows, cols, gain, epsilon: EPSILON, dOut };
-  const exact = centred
+  const exact = centered
     ? reference.layerNormBackward(float64, { ...problem, mean, inverseStd: inverse })
     : reference.rmsNormBackward(float64, { ...problem, inverseRms: inverse });
   const n = (r: number, c: number) => Math.abs((x[r * cols + c] - mean[r]) * inverse[r]);
@@ -118,23 +118,23 @@ const planted = { rows: 3, cols: 21, x: wave(63, 1.3), gain: wave(21, 2), cut: 1
 describe.each([
   ['with means', true],
   ['without', false],
-] as const)('norm_backward and gain_backward %s', (_, centred) => {
+] as const)('norm_backward and gain_backward %s', (_, centered) => {
   test('rows of 0 … 70 columns, near 0 and far from it, between NaNs', () => {
     fc.assert(
-      fc.property(cases, (given) => expectLaw(given, centred)),
+      fc.property(cases, (given) => expectLaw(given, centered)),
       { numRuns: 200 },
     );
   });
   test('wide rows, and many, keep the law', () => {
     const wideRows = { rows: 2, cols: 3001, x: wave(6002, 1.7), dOut: wave(6002, 0.7), gain: wave(3001, 2) };
-    expectLaw({ ...wideRows, cut: 1, cutCols: 1000 }, centred);
+    expectLaw({ ...wideRows, cut: 1, cutCols: 1000 }, centered);
     const many = { rows: 900, cols: 7, x: wave(6300, 1.7), dOut: wave(6300, 0.7), gain: wave(7, 2) };
-    expectLaw({ ...many, cut: 400, cutCols: 3 }, centred);
+    expectLaw({ ...many, cut: 400, cutCols: 3 }, centered);
   });
   test('NaN of the upstream stays in its row of dX and its column of dGain', () => {
     const dOut = wave(63, 0.9);
     dOut[30] = Number.NaN;
-    const { dX, dGain } = run({ ...planted, dOut }, centred);
+    const { dX, dGain } = run({ ...planted, dOut }, centered);
     dX.forEach((value, i) => expect(Number.isNaN(value), `entry ${i}`).toBe(i >= 21 && i < 42));
     dGain.forEach((value, c) => expect(Number.isNaN(value), `column ${c}`).toBe(c === 9));
   });
@@ -146,12 +146,12 @@ describe.each([
       arena.input([1, 2, 3]),
       arena.output(210),
     ];
-    const [gain, mean] = [arena.input(grid(-1, 1, 70)), centred ? arena.input([1, 0, 2]) : 0];
+    const [gain, mean] = [arena.input(grid(-1, 1, 70)), centered ? arena.input([1, 0, 2]) : 0];
     expectOneHash(arena, () => entries.norm_backward(x, dOut, gain, mean, inverse, dX, 70, 0, 3));
   });
 });
 
-test('an infinite upstream is as the reference says where nothing is centred', () => {
+test('an infinite upstream is as the reference says where nothing is centered', () => {
   const dOut = wave(63, 0.9);
   dOut[30] = Number.POSITIVE_INFINITY;
   expectLaw({ ...planted, dOut }, false);

@@ -27,7 +27,7 @@ describe('the layouts', () => {
     }
   });
 
-  it.each(names)('%s is recognised by a name of its own that is always there', (name) => {
+  it.each(names)('%s is recognized by a name of its own that is always there', (name) => {
     const own = tensorsOf(name);
     const model = models[name];
     const signs = { attention: ATTENTIONS[name].sign, block: BLOCKS[name].sign, model: model?.sign };
