@@ -38,9 +38,10 @@ export function family<K extends object>(source: FamilySource<K>): () => K {
   let lastOf: Twin | undefined;
   return () => {
     if (last !== undefined && lastOf === active) return last; // every call asks
-    lastOf = twin();
-    made[lastOf] ??= kernelsOf(source, lastOf);
-    last = made[lastOf] as K;
+    const name = twin();
+    made[name] ??= kernelsOf(source, name);
+    last = made[name] as K;
+    lastOf = name;
     return last;
   };
 }

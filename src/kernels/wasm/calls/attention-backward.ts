@@ -16,7 +16,7 @@ import {
   widthOf,
 } from './attention.js';
 
-// Writes the record of a backward call (emit/attention-backward.ts), runs its units, copies the gradients out.
+// Writes the record of a backward call (emit/attention/backward.ts), runs its units, copies the gradients out.
 
 /**
  * Query rows a tile, always counted from the first of the sequence: a block of the sums over rows (summation.ts), so they

@@ -23,7 +23,7 @@ import {
 import { scale } from '../module/elementwise.generated.js';
 import type { Runtime } from '../module/launch.js';
 
-// Writes the record of a call (emit/attention-record.ts), runs the kernels over its units, copies the results out.
+// Writes the record of a call (module/attention-record.ts), runs the kernels over its units, copies the results out.
 
 /**
  * Query rows a tile; no result depends on it. Lower tiles compute less above the diagonal: 12×64 heads causal at L = 128

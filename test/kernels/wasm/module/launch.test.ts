@@ -46,6 +46,19 @@ describe('launching', () => {
     });
   });
 
+  it('says why not where an engine compiles only small modules', () => {
+    const { Module } = WebAssembly;
+    class Limited extends Module {
+      constructor(bytes: Uint8Array<ArrayBuffer>) {
+        if (bytes.length > 4096) throw new RangeError('too large');
+        super(bytes);
+      }
+    }
+    replacing('Module', Limited as never, () => {
+      expect(whyNoModules()).toBe('WebAssembly is refused here: too large');
+    });
+  });
+
   it('compiles a module once for a memory, with those it needs', () => {
     const runtime = { memory: new KernelMemory() };
     const entries = entriesOf(runtime, attentionBackwardModule);

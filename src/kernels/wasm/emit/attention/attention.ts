@@ -16,12 +16,12 @@ import { emitSoftmaxRows } from './softmax.js';
 import { emitStage } from './stage.js';
 
 // Fused attention, forward. For rows of queries, over tiles of keys from the first in reach to the last:
-//   S = (scale·Q)·Kᵀ → logits (attention-logits.ts) → m' = max(m, max S), P = e^{S−m'}, s = s·e^{m−m'} + Σ P,
+//   S = (scale·Q)·Kᵀ → logits (logits.ts) → m' = max(m, max S), P = e^{S−m'}, s = s·e^{m−m'} + Σ P,
 //   O = O·e^{m−m'} + P·V; at the end O / s. Nothing of size Lq × Lk exists.
 // V is multiplied without looking whether a weight is 0. If that put 0·NaN or 0·∞ into a row, its tile of rows is done
 // again, `careful`: only with the keys that may be attended. Finite data never pays for it.
-// K and V of a head are packed into panels and read by tiles of its query rows (attention-query-tile.ts), unless so few
-// rows read them that packing would cost more (attention-few-rows.ts); the sums are the same to the bit.
+// K and V of a head are packed into panels and read by tiles of its query rows (query-tile.ts), unless so few
+// rows read them that packing would cost more (few-rows.ts); the sums are the same to the bit.
 
 type Module = binaryen.Module;
 

@@ -7,7 +7,7 @@ import { sums } from '../language/rows.js';
 import type { Int } from '../language/values.js';
 import { toBase2 } from './softmax.js';
 
-// What the backward of an attention does to rows and tiles between its products (attention-backward.ts).
+// What the backward of an attention does to rows and tiles between its products (backward.ts).
 
 type Module = binaryen.Module;
 type Field = (name: BackwardField) => Int;
