@@ -4,6 +4,7 @@ import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
 import { Matrix } from '../../src/matrix/matrix.js';
 import { isRecording } from '../../src/matrix/tape.js';
 import { expectClose } from '../support/compare.js';
+import { gradientOf } from '../support/gradient-of.js';
 import { forEachTwin } from '../support/twins.js';
 
 const x = Matrix.from([
@@ -11,14 +12,6 @@ const x = Matrix.from([
   [4, 5, 6],
 ]);
 const one = Matrix.from([[2]]);
-
-/** The dense gradient of `of`; fails where there is none. */
-function gradientOf(f: () => Matrix, of: Matrix): number[] {
-  const found = valueAndGrad(f).gradients.get(of);
-  if (!(found instanceof Matrix)) throw new Error(`no dense gradient: ${found}`);
-  expect([found.rows, found.cols]).toEqual([of.rows, of.cols]);
-  return [...found.data];
-}
 
 forEachTwin(({ tolerance }) => {
   describe('customGradient', () => {

@@ -1,31 +1,12 @@
-import type {
-  AttentionKernels,
-  BackwardKernels,
-  DropoutKernels,
-  ElementwiseKernels,
-  LayoutKernels,
-  LossKernels,
-  NormalizationKernels,
-  ProductKernels,
-  RotaryKernels,
-  SoftmaxKernels,
-} from '../../src/kernels/contract.js';
+import type { BackwardKernels } from '../../src/kernels/contract.js';
 import type { FamilySource } from '../../src/kernels/state.js';
+import type { AllKernels } from './kernels.js';
 
 // What a call costs, told by the kernels it runs: families that count. A test takes them in place of the chosen kernels:
 //
 //   vi.mock('../../src/kernels/state.js', async (original) => (await import('../support/recording.js')).recording(original));
 
-export type KernelName = keyof (AttentionKernels &
-  BackwardKernels &
-  DropoutKernels &
-  ElementwiseKernels &
-  LayoutKernels &
-  LossKernels &
-  NormalizationKernels &
-  ProductKernels &
-  RotaryKernels &
-  SoftmaxKernels);
+export type KernelName = Exclude<keyof AllKernels, 'name' | 'allocate'>;
 
 /** One run of a kernel: its name and what it was given. */
 export interface Run {

@@ -6,7 +6,7 @@ import { define, entry } from '../language/builder.js';
 import type { Int } from '../language/values.js';
 import { packColumns, packRows, panelsOf } from '../packing.js';
 import { emitBackwardRows } from './backward-rows.js';
-import { groupOf, outStrideOf, roundUp, sequenceOf } from './fields.js';
+import { dropsAny, groupOf, keysInReach, outStrideOf, roundUp, sequenceOf } from './fields.js';
 import { callLogits, changesScores, type ScoreRow } from './logits.js';
 
 // Fused attention, backward. For a tile of query rows, over tiles of keys in reach, from m and s of the forward:
@@ -56,7 +56,7 @@ function gradientTile(m: Module): void {
     const position = local('position', offset.plus(p.query));
     const kvHead = local('kvHead', p.head.dividedBy(groupOf(field)));
     const changing = local('changing', changesScores(field));
-    const dropping = local('dropping', field('dropThreshold').or(field('dropAll')));
+    const dropping = local('dropping', dropsAny(field));
     const [r, tile, c] = ['r', 'tile', 'c'].map((name) => f.intVariable(name));
     const atHead = (base: BackwardField, stride: Int, width: Int) =>
       field(base).plus(firstQuery.times(stride)).plus(p.head.times(width).shl(2));
@@ -71,8 +71,7 @@ function gradientTile(m: Module): void {
     pack(dOut, ldo, outPanels, dV, p.rows);
     f.fill(dQ, 0, p.rows.times(keyStride));
 
-    const from = local('from', position.minus(field('left')).max(0).and(-KEY_TILE));
-    const to = local('to', position.plus(p.rows).plus(field('right')).min(numKeys));
+    const { from, to } = keysInReach(f, field, { position, rows: p.rows, numKeys });
     const names = ['valid', 'count', 'stored', 'rowScores', 'queryRow', 'rowPosition'];
     const [valid, count, stored, rowScores, queryRow, rowPosition] = names.map((name) => f.intVariable(name));
     const row: ScoreRow = {

@@ -2,7 +2,7 @@ import type binaryen from 'binaryen';
 import { type AttentionField, KEY_TILE } from '../../module/attention-record.js';
 import { define } from '../language/builder.js';
 import type { Int } from '../language/values.js';
-import { fieldsOf, groupOf, outStrideOf, roundUp, sequenceOf } from './fields.js';
+import { dropsAny, fieldsOf, groupOf, keysInReach, outStrideOf, roundUp, sequenceOf } from './fields.js';
 import { callLogits, changesScores, type ScoreRow } from './logits.js';
 import { callFinishRows, callStartRows, ifNotFinite } from './row-ends.js';
 
@@ -39,7 +39,7 @@ function fewRows(m: binaryen.Module): void {
     const [headFrom, headTo] = [local('headFrom', p.kvFrom.times(group)), local('headTo', p.kvTo.times(group))];
     const [head, kvHead, query, r] = ['head', 'kvHead', 'query', 'r'].map((name) => local(name));
     const changing = local('changing', changesScores(field));
-    const dropping = local('dropping', field('dropThreshold').or(field('dropAll')));
+    const dropping = local('dropping', dropsAny(field));
     const rowsOfHead = { ...p, queryRow: firstQuery, head, rows: numQueries, first: r };
     const eachHead = (body: () => void) => {
       r.set(0);
@@ -50,8 +50,7 @@ function fewRows(m: binaryen.Module): void {
     };
     eachHead(() => callStartRows(f, rowsOfHead));
 
-    const from = local('from', offset.minus(field('left')).max(0).and(-KEY_TILE));
-    const to = local('to', offset.plus(numQueries).plus(field('right')).min(numKeys));
+    const { from, to } = keysInReach(f, field, { position: offset, rows: numQueries, numKeys });
     const [tile, block, k, q, v] = ['tile', 'block', 'k', 'q', 'v'].map((name) => local(name));
     const [valid, count, stored, at] = ['valid', 'count', 'stored', 'at'].map((name) => local(name));
     const queryRow = local('queryRow');

@@ -1,4 +1,4 @@
-import { ATTENTION_FIELDS, type AttentionField } from '../../module/attention-record.js';
+import { ATTENTION_FIELDS, type AttentionField, KEY_TILE } from '../../module/attention-record.js';
 import { NR } from '../gemm.js';
 import type { FunctionBuilder } from '../language/builder.js';
 import type { Int } from '../language/values.js';
@@ -20,6 +20,20 @@ export const outStrideOf = (field: Field): Int => roundUp(field('dV')).shl(2);
 
 /** Query heads that read one key/value head. */
 export const groupOf = (field: Field): Int => field('numHeads').dividedBy(field('numKvHeads'));
+
+/** Whether any weight is dropped. */
+export const dropsAny = (field: Field): Int => field('dropThreshold').or(field('dropAll'));
+
+/** The keys in reach of queries at [position, position + rows): from the first of a tile to behind the last. */
+export function keysInReach(
+  f: FunctionBuilder,
+  field: Field,
+  { position, rows, numKeys }: Record<'position' | 'rows' | 'numKeys', Int>,
+) {
+  const from = f.intVariable('from', position.minus(field('left')).max(0).and(-KEY_TILE));
+  const to = f.intVariable('to', position.plus(rows).plus(field('right')).min(numKeys));
+  return { from, to };
+}
 
 export interface Sequence {
   /** First query row in the packed matrix. */

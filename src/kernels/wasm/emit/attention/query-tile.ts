@@ -4,7 +4,7 @@ import { KC } from '../../summation.js';
 import { gemmRowsPacked } from '../gemm.js';
 import { define } from '../language/builder.js';
 import type { Int } from '../language/values.js';
-import { fieldsOf, groupOf, outStrideOf, roundUp, sequenceOf } from './fields.js';
+import { dropsAny, fieldsOf, groupOf, keysInReach, outStrideOf, roundUp, sequenceOf } from './fields.js';
 import { callLogits, changesScores, type ScoreRow } from './logits.js';
 import { callFinishRows, callStartRows, ifNotFinite } from './row-ends.js';
 
@@ -78,13 +78,12 @@ function queryTile(m: Module): void {
     const kvHead = local('kvHead', p.head.dividedBy(groupOf(field)));
     const [r, tile] = [f.intVariable('r'), f.intVariable('tile')];
     const changing = local('changing', changesScores(field));
-    const dropping = local('dropping', field('dropThreshold').or(field('dropAll')));
+    const dropping = local('dropping', dropsAny(field));
     const tileRows = { ...p, queryRow: firstQuery, first: f.int(0) };
 
     callStartRows(f, tileRows);
 
-    const from = local('from', position.minus(field('left')).max(0).and(-KEY_TILE));
-    const to = local('to', position.plus(p.rows).plus(field('right')).min(numKeys));
+    const { from, to } = keysInReach(f, field, { position, rows: p.rows, numKeys });
     const [valid, count, stored, rowScores] = ['valid', 'count', 'stored', 'rowScores'].map((name) =>
       f.intVariable(name),
     );
