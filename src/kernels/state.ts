@@ -5,8 +5,8 @@ import { KernelMemory, type Owner } from './wasm/memory/memory.js';
 import { ResidentArray } from './wasm/memory/resident-array.js';
 import { type Runtime, whyNoModules, whyNoWasm } from './wasm/module/launch.js';
 
-// The only mutable module state of the library: the chosen kernels, their memory, and the stream of seeds.
-// Nothing is compiled or reserved before the first use.
+// What is chosen: the kernels, their memory, the stream of seeds. Below it a family keeps what it made, a generated module
+// where it was linked; above it the tape knows who records. Nothing is compiled or reserved before the first use.
 
 export type KernelChoice = 'auto' | 'wasm-simd' | 'javascript' | 'reference' | 'float64';
 

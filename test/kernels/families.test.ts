@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { backwardKernels } from '../../src/kernels/backward.js';
 import * as families from '../../src/kernels/families.js';
 import { setKernels, withKernels } from '../../src/kernels/state.js';
 import { TWINS } from '../support/twins.js';
@@ -17,6 +18,21 @@ describe.each(Object.entries(families))('the family %s', (_, family) => {
     setKernels('auto');
     expect(family()).toBe(withKernels('wasm-simd', family as () => object));
   });
+});
+
+/** What WASM leaves to the specification; whatever else lost its own function would run plain loops unseen. */
+const LEFT = ['sum', 'transpose', 'sliceColumns', 'concat', 'concatColumns', 'gatherRows', 'gatherRowsBackward'];
+
+it('every operation runs in WASM but those that are named', () => {
+  const all = [...Object.values(families), backwardKernels] as (() => object)[];
+  const left = all.flatMap((family) => {
+    const plain = withKernels('reference', family) as Record<string, unknown>;
+    const own = withKernels('wasm-simd', family) as Record<string, unknown>;
+    return Object.keys(own).filter((name) => String(own[name]) === String(plain[name]));
+  });
+  expect(left.sort()).toEqual([...LEFT].sort());
+  const gemm = (twin: 'reference' | 'javascript') => String(withKernels(twin, families.products).gemm);
+  expect(gemm('javascript')).not.toBe(gemm('reference'));
 });
 
 it('computes in arrays of its own kind', () => {

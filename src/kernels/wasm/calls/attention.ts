@@ -76,10 +76,10 @@ export function attentionStage(
   const length = rows * (cuSeqlensK[sequence + 1] - cuSeqlensK[sequence]);
   const out = memory.reserve(length * 4);
   const call = prepare(runtime, problem, {}, 0);
-  // Leaves m and s of the heads that share these keys.
+  // Leaves m and s of the heads that share these keys: only weights are computed from them.
   const unit = sequence * numKvHeads + kvHead(problem, head);
   const { record, scratchBytes } = call;
-  entries.attention(runtime, { record }, 1, scratchBytes, unit);
+  if (stage === 'weights') entries.attention(runtime, { record }, 1, scratchBytes, unit);
   entries.attentionStage(runtime, { record, stage: STAGES.indexOf(stage), sequence, head, out }, rows, scratchBytes);
   return memory.copyOut(out, length);
 }

@@ -3,11 +3,8 @@
 
 import type { Floats, Gemm } from '../../contract.js';
 import type { Runtime } from '../module/launch.js';
+import { EDGE_BYTES, NR } from '../module/product-tile.js';
 import * as entries from '../module/products.generated.js';
-
-/** Columns of a packed panel, and bytes of a register tile of 4 rows (emit/gemm.ts). */
-const PANEL = 8;
-const EDGE_BYTES = 128;
 
 /**
  * Up to so many rows read B where it lies; more pack it first. Packing 768×768 costs as much as 20 rows of the product:
@@ -41,8 +38,8 @@ function multiply(runtime: Runtime, problem: Gemm): Float32Array {
   } else if (m <= UNPACKED_ROWS && !transposeA && !transposeB) {
     entries.gemmRowsRows(runtime, { a, lda, b, ldb, c, ldc, n, k, accumulate: 0 }, m, EDGE_BYTES);
   } else {
-    const panels = Math.ceil(n / PANEL);
-    const packed = memory.reserve(panels * PANEL * k * 4);
+    const panels = Math.ceil(n / NR);
+    const packed = memory.reserve(panels * NR * k * 4);
     const pack = transposeB ? entries.packColumns : entries.packRows;
     pack(runtime, { b, ldb, out: packed, n, k }, panels);
     const product = transposeA ? entries.gemmTransposedPacked : entries.gemmRowsPacked;

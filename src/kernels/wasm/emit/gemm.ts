@@ -1,4 +1,5 @@
 import type binaryen from 'binaryen';
+import { MR, NR } from '../module/product-tile.js';
 import { KC } from '../summation.js';
 import { define, entry, entrySignature, type FunctionBuilder, range } from './language/builder.js';
 import type { Int } from './language/values.js';
@@ -7,15 +8,9 @@ import type { Int } from './language/values.js';
 // bits for every tile, edge and row count. A block of KC terms is summed in registers, from 0, and then added to C
 // (summation.ts). B comes in panels (packing.ts) or as it lies; KC·NR floats, a panel of a block, are 8 KB and stay in L1.
 
-/** Rows of the register tile: 4×8 needs 8 accumulators, 2 of B and 1 of A; 14 live vectors are the most V8 keeps. */
-export const MR = 4;
-/** Columns of the register tile, and of a packed panel of B. */
-export const NR = 8;
 const UNROLL = 8;
 /** Rows of A a block: MC·KC floats are 64 KB, in L2. */
 const MC = 64;
-/** Bytes of scratch the edge columns need: one MR×NR tile. */
-export const EDGE_BYTES = MR * NR * 4;
 
 type Module = binaryen.Module;
 

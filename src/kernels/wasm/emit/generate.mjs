@@ -22,7 +22,9 @@ const scratch = join(wasm, '../../../build');
 const manifest = join(home, 'manifest.generated.json');
 const sources = [
   ...readdirSync(emit, { recursive: true }).map((name) => join(emit, name)),
-  ...['module/attention-record.ts', 'module/printable.ts', 'summation.ts'].map((name) => join(wasm, name)),
+  ...['module/attention-record.ts', 'module/product-tile.ts', 'module/printable.ts', 'summation.ts'].map((name) =>
+    join(wasm, name),
+  ),
 ];
 
 const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
@@ -51,7 +53,7 @@ if (wantsText || sources.some((path) => time(path) > oldest)) {
       logLevel: 'error',
     });
     const generators = await import(pathToFileURL(bundle));
-    const families = generators.buildFamilies();
+    const families = generators.buildFamilies(wantsText);
     if (wantsText) for (const { text } of families) process.stdout.write(text);
     else {
       // Renamed when complete: whoever reads it meanwhile sees the old one whole.

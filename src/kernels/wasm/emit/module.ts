@@ -70,12 +70,12 @@ export interface BuiltFamily {
   /** Its entries, with the arguments that stand before UNITS. */
   readonly entries: readonly { name: string; parameters: readonly string[]; usesScratch: boolean }[];
   readonly bytes: Uint8Array;
-  /** For review. */
+  /** For review; empty where it is not wanted. */
   readonly text: string;
 }
 
 /** Builds every family. */
-export function buildFamilies(): BuiltFamily[] {
+export function buildFamilies(wantsText = false): BuiltFamily[] {
   const lenders = new Map<string, { family: FamilyName; parameters: Parameters }>();
   return Object.entries(FAMILIES).map(([key, value]) => {
     const [name, { emit, calls = [], lends = [] }] = [key as FamilyName, value as Family];
@@ -94,12 +94,13 @@ export function buildFamilies(): BuiltFamily[] {
     const own = Object.keys(UNITS).length;
     const entries = functions.filter(([, { isEntry }]) => isEntry);
     for (const [of, { parameters }] of functions) {
+      if (lenders.has(of)) throw new Error(`${name} defines ${of}, as a family before it does`);
       if (lends.includes(of) || definedIn(m).get(of)?.isEntry) lenders.set(of, { family: name, parameters });
     }
     const named = entries.map(([of, { parameters, usesScratch }]) => {
       return { name: of, parameters: Object.keys(parameters).slice(0, -own), usesScratch };
     });
-    const built = { name, needs: [...needs], entries: named, bytes: finished(m), text: m.emitText() };
+    const built = { name, needs: [...needs], entries: named, bytes: finished(m), text: wantsText ? m.emitText() : '' };
     m.dispose();
     return built;
   });

@@ -1,6 +1,7 @@
 import type binaryen from 'binaryen';
+import { NR } from '../module/product-tile.js';
 import { KC } from '../summation.js';
-import { NR, panelRowBytes } from './gemm.js';
+import { panelRowBytes } from './gemm.js';
 import { entry, entrySignature, type FunctionBuilder, range } from './language/builder.js';
 import type { Int } from './language/values.js';
 import type { IntVariable, VectorVariable } from './language/variables.js';

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionStage } from '../../../../src/kernels/contract.js';
 import { attention, attentionStage, attentionStatistics } from '../../../../src/kernels/wasm/calls/attention.js';
+import { attentionModule } from '../../../../src/kernels/wasm/module/attention.generated.js';
 import { Matrix } from '../../../../src/matrix/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../../src/ops/attention/options.js';
 import { expectClose, expectSame } from '../../../support/compare.js';
-import { kernelsOf, newRuntime } from '../../../support/kernels.js';
+import { kernelsOf, newRuntime, withEntries } from '../../../support/kernels.js';
 
 const runtime = newRuntime();
 const float64 = kernelsOf('float64');
@@ -102,6 +103,25 @@ describe.each(LENGTHS)('attention on WASM, %i queries and %i keys', (lq, lk) => 
 describe('attention on WASM', () => {
   const [lq, lk] = [70, 130];
   const [q, k, v] = [normal(lq, 16), normal(lk, 16), normal(lk, 16)];
+
+  it('gives the rows of a stage the same bits in whatever order they run', () => {
+    const problem = attentionProblem('test', q, k, { numHeads: 2, causal: true });
+    for (const stage of STAGES) {
+      const whole = attentionStage(runtime, problem, stage, 0, 1);
+      const oneByOne = withEntries(
+        runtime,
+        attentionModule,
+        ({ attention_stage: entry }) => ({
+          attention_stage: (...values) => {
+            const [scratch, to, from] = [values.pop(), values.pop(), values.pop()] as [number, number, number];
+            for (let row = to - 1; row >= from; row--) entry(...values, row, row + 1, scratch);
+          },
+        }),
+        () => attentionStage(runtime, problem, stage, 0, 1),
+      );
+      expectSame(oneByOne, whole, stage);
+    }
+  });
 
   it('gives a query row the same bits alone, read from unpacked K and V, as among many', () => {
     const run = (rows: Matrix, causalOffset: number) => {

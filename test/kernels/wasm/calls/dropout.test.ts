@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { dropout } from '../../../../src/kernels/wasm/calls/attention.js';
+import { attentionModule } from '../../../../src/kernels/wasm/module/attention.generated.js';
 import { expectSame } from '../../../support/compare.js';
-import { kernelsOf } from '../../../support/kernels.js';
+import { kernelsOf, newRuntime, withEntries } from '../../../support/kernels.js';
 
 const [wasm, reference] = (['wasm-simd', 'reference'] as const).map(kernelsOf);
 
@@ -26,5 +28,23 @@ describe('dropout on WASM', () => {
     const kept = poison.filter(Number.isNaN).length;
     expect(poison.filter((y) => Object.is(y, 0)).length).toBe(400 - kept);
     expect(Math.abs(kept - 200)).toBeLessThan(50); // five standard deviations
+  });
+
+  it('gives the same bits in whatever order its units run', () => {
+    const runtime = newRuntime();
+    const given = { x: new Float32Array(5003).fill(1), rate: 0.3, seedLow: 3, seedHigh: 4 };
+    const whole = dropout(runtime, given);
+    const oneByOne = withEntries(
+      runtime,
+      attentionModule,
+      ({ drop_entries: entry }) => ({
+        drop_entries: (record, x, count, from, to, scratch) => {
+          for (let unit = to - 1; unit >= from; unit--) entry(record, x, count, unit, unit + 1, scratch);
+        },
+      }),
+      () => dropout(runtime, given),
+    );
+    expectSame(oneByOne, whole);
+    expect(whole.some((value) => value === 0)).toBe(true);
   });
 });

@@ -158,6 +158,32 @@ describe('gemm on WASM', () => {
     }
   });
 
+  it.each([1, 2])('gemv%i computes a range of columns as the whole does, and writes no other', (rows) => {
+    const { memory } = runtime;
+    const [n, k] = [37, 600]; // three blocks of k
+    memory.enter();
+    const [a, b] = [memory.copyIn(random(rows * k, 4)), memory.copyIn(random(k * n, 5))];
+    const [c, scratch] = [memory.reserve(rows * n * 4), memory.reserve(rows * n * 4)];
+    const columns = (from: number, to: number): Float32Array => {
+      untouched(c, rows * n);
+      untouched(scratch, rows * n);
+      exports[`gemv${rows}`](a, k * 4, b, n * 4, c, n * 4, k, from, to, scratch);
+      const used = rows * (to - from);
+      expect(
+        memory
+          .copyOut(scratch, rows * n)
+          .subarray(used)
+          .every((x) => x === UNTOUCHED),
+      ).toBe(true);
+      return memory.copyOut(c, rows * n);
+    };
+    const whole = columns(0, n);
+    for (const [from, to] of ranges(n)) {
+      const expected = whole.map((value, at) => (at % n >= from && at % n < to ? value : UNTOUCHED));
+      expectSame(columns(from, to), expected, `columns ${from} to ${to}`);
+    }
+  });
+
   it.each(['pack_rows', 'pack_columns'] as const)(
     '%s packs a range of panels as the whole does, and writes no other',
     (entry) => {

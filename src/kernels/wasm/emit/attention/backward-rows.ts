@@ -149,7 +149,7 @@ function scaleRows(m: Module): void {
 
 /** to[i] += from[i]. */
 function addRows(m: Module): void {
-  define(m, 'add_row', { from: 'int', to: 'int', count: 'int' }, (f, p) => {
+  define(m, 'attention_add_row', { from: 'int', to: 'int', count: 'int' }, (f, p) => {
     addRow(f, f.intVariable('c'), p.from, p.to, p.count.shl(2));
   });
 }

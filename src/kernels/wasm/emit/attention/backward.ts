@@ -145,7 +145,7 @@ function gradientTile(m: Module): void {
           const target = field('gradBias')
             .plus(p.head.times(field('biasHeadStride')))
             .plus(entry);
-          f.call('add_row', ofRow(gradients), target, valid);
+          f.call('attention_add_row', ofRow(gradients), target, valid);
         }),
       );
       f.if(field('softcap'), () => {

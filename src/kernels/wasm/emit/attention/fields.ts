@@ -1,5 +1,5 @@
 import { ATTENTION_FIELDS, type AttentionField, KEY_TILE } from '../../module/attention-record.js';
-import { NR } from '../gemm.js';
+import { NR } from '../../module/product-tile.js';
 import type { FunctionBuilder } from '../language/builder.js';
 import type { Int } from '../language/values.js';
 import type { IntVariable } from '../language/variables.js';
