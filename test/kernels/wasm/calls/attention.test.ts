@@ -104,7 +104,8 @@ describe('attention on WASM', () => {
   const [lq, lk] = [70, 130];
   const [q, k, v] = [normal(lq, 16), normal(lk, 16), normal(lk, 16)];
 
-  it('gives the rows of a stage the same bits in whatever order they run', () => {
+  it('gives the rows of a stage the same bits in whatever order they run, each written by itself', () => {
+    const UNTOUCHED = 12345; // no score
     const problem = attentionProblem('test', q, k, { numHeads: 2, causal: true });
     for (const stage of STAGES) {
       const whole = attentionStage(runtime, problem, stage, 0, 1);
@@ -114,7 +115,15 @@ describe('attention on WASM', () => {
         ({ attention_stage: entry }) => ({
           attention_stage: (...values) => {
             const [scratch, to, from] = [values.pop(), values.pop(), values.pop()] as [number, number, number];
-            for (let row = to - 1; row >= from; row--) entry(...values, row, row + 1, scratch);
+            const out = new Float32Array(runtime.memory.memory.buffer, values[4], lq * lk).fill(UNTOUCHED);
+            const rows: Float32Array[] = [];
+            for (let row = to - 1; row >= from; row--) {
+              entry(...values, row, row + 1, scratch);
+              rows[row] = out.slice(row * lk, (row + 1) * lk);
+              out.fill(UNTOUCHED, row * lk, (row + 1) * lk);
+              expect(out.every((x) => x === UNTOUCHED)).toBe(true); // a row writes no other
+            }
+            for (const [row, values] of rows.entries()) out.set(values, row * lk);
           },
         }),
         () => attentionStage(runtime, problem, stage, 0, 1),
