@@ -7,7 +7,7 @@ export type { ActivationOperation, ElementaryOperation, UnaryOperation };
 /** Storage of numbers: Float32Array everywhere but in the oracle. */
 export type Floats = Float32Array | Float64Array;
 
-/** C (m × n) = alpha · op(A) · op(B) + beta · C. */
+/** C (m × n) = op(A) · op(B). */
 export interface Gemm {
   m: number;
   n: number;
@@ -18,12 +18,6 @@ export interface Gemm {
   b: Floats;
   transposeA?: boolean;
   transposeB?: boolean;
-  /** Default 1. */
-  alpha?: number;
-  /** Default 0: whatever c held, NaN too, is overwritten. */
-  beta?: number;
-  /** (m × n), written and returned; a new array when absent. */
-  c?: Floats;
 }
 
 /** Everything a fused attention needs, with every default filled in and every shape checked. */
@@ -198,7 +192,7 @@ export interface SparseRows {
 
 export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide';
 
-// The families of kernels. Kernels trust their arguments, never write to them (but gemm's c) and return new arrays.
+// The families of kernels. Kernels trust their arguments, never write to them and return new arrays.
 
 export interface ProductKernels {
   gemm(problem: Gemm): Floats;

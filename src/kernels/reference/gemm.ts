@@ -3,20 +3,17 @@
 
 import type { Allocate, Floats, Gemm } from '../contract.js';
 
-/**
- * C = alpha · op(A) · op(B) + beta · C, k ascending.
- * Row-major; op transposes on request. beta = 0 never reads C; alpha = 0 still reads A and B, so that NaN shows.
- */
+/** C = op(A) · op(B), k ascending. Row-major; op transposes on request. */
 export function gemm(allocate: Allocate, problem: Gemm): Floats {
-  const { m, n, k, a, b, transposeA = false, transposeB = false, alpha = 1, beta = 0 } = problem;
-  const c = problem.c ?? allocate(m * n);
+  const { m, n, k, a, b, transposeA = false, transposeB = false } = problem;
+  const c = allocate(m * n);
   const [aRow, aCol] = transposeA ? [1, m] : [k, 1];
   const [bRow, bCol] = transposeB ? [1, k] : [n, 1];
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
       let sum = 0;
       for (let p = 0; p < k; p++) sum += a[i * aRow + p * aCol] * b[p * bRow + j * bCol];
-      c[i * n + j] = beta === 0 ? alpha * sum : alpha * sum + beta * c[i * n + j];
+      c[i * n + j] = sum;
     }
   }
   return c;

@@ -1,7 +1,7 @@
 // kernels/wasm/calls: copies arguments in, runs kernels, copies results out; one file a family. Computes nothing itself
 // that grows with the data.
 
-import type { Floats, Gemm } from '../../contract.js';
+import type { Gemm } from '../../contract.js';
 import type { Runtime } from '../module/launch.js';
 import { EDGE_BYTES, NR } from '../module/product-tile.js';
 import * as entries from '../module/products.generated.js';
@@ -12,21 +12,11 @@ import * as entries from '../module/products.generated.js';
  */
 const UNPACKED_ROWS = 20;
 
-/** C = alpha · op(A) · op(B) + beta · C, every element in one order of summation whatever the shape. */
-export function gemm(runtime: Runtime, problem: Gemm): Floats {
-  const { m, n, k, alpha = 1, beta = 0 } = problem;
-  const product = m * n * k === 0 ? new Float32Array(m * n) : multiply(runtime, problem);
-  if (alpha === 1 && beta === 0 && problem.c === undefined) return product;
-  const c = problem.c ?? product;
-  for (let i = 0; i < product.length; i++) {
-    c[i] = beta === 0 ? alpha * product[i] : alpha * product[i] + beta * c[i];
-  }
-  return c;
-}
-
-function multiply(runtime: Runtime, problem: Gemm): Float32Array {
+/** C = op(A) · op(B), every element in one order of summation whatever the shape. */
+export function gemm(runtime: Runtime, problem: Gemm): Float32Array {
   const { memory } = runtime;
   const { m, n, k, transposeA = false, transposeB = false } = problem;
+  if (m * n * k === 0) return new Float32Array(m * n);
   memory.enter();
   const c = memory.reserve(m * n * 4);
   const [a, b] = [memory.copyIn(problem.a), memory.copyIn(problem.b)];

@@ -27,9 +27,6 @@ export class Heap {
     if (end > aligned) this.#free.push({ start: aligned, bytes: end - aligned });
   }
 
-  get liveBlocks(): number {
-    return this.#live.size;
-  }
   get liveBytes(): number {
     return this.#liveBytes;
   }

@@ -93,7 +93,7 @@ export class KernelMemory {
   release(array: ResidentArray): void {
     const address = array.byteOffset;
     const owned = this.#resident.get(address);
-    if (owned === undefined || !this.isResident(array)) return;
+    if (owned === undefined || !this.#buffers.has(array.buffer)) return;
     if (owned.owner === 'KVCache') this.#free(address);
     else if (!array.isViewed) {
       array.fill(Number.NaN);
@@ -118,10 +118,6 @@ export class KernelMemory {
       if (this.#quarantineBytes <= bytes) return;
       this.#free(address);
     }
-  }
-
-  isResident(array: Floats): array is Float32Array {
-    return this.#buffers.has(array.buffer);
   }
 
   /** Starts a call: all that was reserved before is free again. */

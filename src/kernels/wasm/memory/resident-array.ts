@@ -7,6 +7,7 @@ export class ResidentArray extends Float32Array<ArrayBufferLike> {
     return 'ResidentArray';
   }
 
+  /** What lives as long as this array does: the array it is a view of, or its weight. */
   readonly #kept: ResidentArray | ArrayBuffer;
   #isViewed = false;
 
@@ -21,11 +22,6 @@ export class ResidentArray extends Float32Array<ArrayBufferLike> {
     return Float32Array;
   }
 
-  /** What lives as long as this array does: the array it is a view of, or its weight. */
-  get kept(): ResidentArray | ArrayBuffer {
-    return this.#kept;
-  }
-
   /** Whether anybody took a view of it, who may hold it still. */
   get isViewed(): boolean {
     return this.#isViewed;
@@ -34,6 +30,6 @@ export class ResidentArray extends Float32Array<ArrayBufferLike> {
   override subarray(begin?: number, end?: number): ResidentArray {
     const { byteOffset, length } = super.subarray(begin, end);
     this.#isViewed = true;
-    return new ResidentArray(this.buffer, byteOffset, length, this);
+    return new ResidentArray(this.buffer, byteOffset, length, this.#kept instanceof ResidentArray ? this.#kept : this);
   }
 }

@@ -20,48 +20,35 @@ function law(k: number, magnitude: number): number {
 }
 
 describe('gemm on WASM', () => {
-  it('stays within γ_k·(|A||B|) of float64 at every size, transpose, alpha and beta', () => {
+  it('stays within γ_k·(|A||B|) of float64 at every size and transpose', () => {
     fc.assert(
-      fc.property(
-        size,
-        size,
-        size,
-        fc.boolean(),
-        fc.boolean(),
-        fc.constantFrom(1, -0.5),
-        fc.constantFrom(0, 1, 2),
-        (m, n, k, transposeA, transposeB, alpha, beta) => {
-          const [a, b, c] = [random(m * k, 1), random(k * n, 2), random(m * n, 3)];
-          const before = c.slice();
-          const got = gemm(runtime, { m, n, k, a, b, transposeA, transposeB, alpha, beta, c });
-          expect(got).toBe(c);
-          for (let i = 0; i < m; i++) {
-            for (let j = 0; j < n; j++) {
-              let [sum, magnitude] = [0, 0];
-              for (let p = 0; p < k; p++) {
-                const term = a[transposeA ? p * m + i : i * k + p] * b[transposeB ? j * k + p : p * n + j];
-                sum += term;
-                magnitude += Math.abs(term);
-              }
-              const exact = alpha * sum + (beta === 0 ? 0 : beta * before[i * n + j]);
-              const bound = law(k, Math.abs(alpha) * magnitude + Math.abs(beta * before[i * n + j])) + 1e-37;
-              expect(Math.abs(got[i * n + j] - exact) <= bound, `(${i}, ${j}) of ${m}×${n}×${k}`).toBe(true);
+      fc.property(size, size, size, fc.boolean(), fc.boolean(), (m, n, k, transposeA, transposeB) => {
+        const [a, b] = [random(m * k, 1), random(k * n, 2)];
+        const got = gemm(runtime, { m, n, k, a, b, transposeA, transposeB });
+        for (let i = 0; i < m; i++) {
+          for (let j = 0; j < n; j++) {
+            let [sum, magnitude] = [0, 0];
+            for (let p = 0; p < k; p++) {
+              const term = a[transposeA ? p * m + i : i * k + p] * b[transposeB ? j * k + p : p * n + j];
+              sum += term;
+              magnitude += Math.abs(term);
             }
+            const bound = law(k, magnitude) + 1e-37;
+            expect(Math.abs(got[i * n + j] - sum) <= bound, `(${i}, ${j}) of ${m}×${n}×${k}`).toBe(true);
           }
-        },
-      ),
+        }
+      }),
       { numRuns: 150 },
     );
   });
 
-  it('overwrites NaN with beta = 0, reads nothing past its operands', () => {
+  it('reads nothing past its operands', () => {
     const poisoned = new Float32Array(400).fill(Number.NaN);
     const a = poisoned.subarray(3, 3 + 15);
     const b = poisoned.subarray(100, 100 + 35);
     a.set(random(15, 1));
     b.set(random(35, 2));
-    const c = new Float32Array(21).fill(Number.NaN);
-    expect([...gemm(runtime, { m: 3, n: 7, k: 5, a, b, c })].some(Number.isNaN)).toBe(false);
+    expect([...gemm(runtime, { m: 3, n: 7, k: 5, a, b })].some(Number.isNaN)).toBe(false);
   });
 
   it('lets no NaN in from beside its operands, nor from what the arena held', () => {
