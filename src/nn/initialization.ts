@@ -1,6 +1,7 @@
 import { requireChoice } from '../core/errors.js';
 import { type Random, xavierBound } from '../core/random.js';
 import { Parameter } from '../matrix/parameter.js';
+import { drawsParameters } from '../ops/seeds.js';
 
 /** 'xavier': U(−b, b), b = √(6 / (rows + cols)) of each matrix, biases 0. 'torch': what PyTorch's layer of that name draws. */
 export type Init = 'xavier' | 'torch';
@@ -22,34 +23,26 @@ export function uniformParameter(
   cols: number,
   bound: number = xavierBound(rows, cols),
 ): Parameter {
-  return fill(name, rows, cols, () => random.uniform(-bound, bound));
+  return drawn(name, random, rows, cols, () => random.uniform(-bound, bound));
 }
 
 /** (rows × cols), normal with mean 0. */
 export function normalParameter(name: string, random: Random, rows: number, cols: number, std: number): Parameter {
-  return fill(name, rows, cols, () => random.normal(0, std));
+  return drawn(name, random, rows, cols, () => random.normal(0, std));
 }
 
 /** (rows × cols) of one value. */
 export function constantParameter(name: string, rows: number, cols: number, value: number): Parameter {
-  return fill(name, rows, cols, () => value);
-}
-
-let isDrawing = true;
-
-/** Runs f, which builds layers whose parameters will be loaded: they are zeros, not drawn, which for 1e8 takes seconds. */
-export function undrawn<Built>(f: () => Built): Built {
-  isDrawing = false;
-  try {
-    return f();
-  } finally {
-    isDrawing = true;
-  }
-}
-
-function fill(name: string, rows: number, cols: number, draw: () => number): Parameter {
   const parameter = new Parameter(rows, cols);
   parameter.name = name;
-  for (let i = 0; isDrawing && i < parameter.data.length; i++) parameter.data[i] = draw();
+  parameter.data.fill(value);
+  return parameter;
+}
+
+/** Zeros, where the layer of that generator will be loaded. */
+function drawn(name: string, random: Random, rows: number, cols: number, draw: () => number): Parameter {
+  const parameter = constantParameter(name, rows, cols, 0);
+  const { data } = parameter;
+  if (drawsParameters(random)) for (let i = 0; i < data.length; i++) data[i] = draw();
   return parameter;
 }

@@ -9,7 +9,7 @@ import { requireResident } from '../../matrix/parameter.js';
 import type { KVCache } from '../../ops/cache/kv-cache.js';
 import { gatherRows } from '../../ops/embedding.js';
 import { addSinusoidalPositions } from '../../ops/positions.js';
-import { layerRandom } from '../../ops/seeds.js';
+import { innerSeed, layerRandom } from '../../ops/seeds.js';
 import {
   type CacheOptions,
   cacheLists,
@@ -82,12 +82,12 @@ export class CausalLM extends Module {
     const { vocabularySize, dModel, numLayers, positions = 'rope', capacity = Number.POSITIVE_INFINITY } = options;
     const { dropout = 0, init, tieEmbeddings = false } = options;
     const random = layerRandom('CausalLM', options.seed);
-    const seed = () => random.seedForChild();
+    const seed = () => innerSeed(random);
     this.embedding = new Embedding(vocabularySize, dModel, { seed: seed() });
     const { data } = this.embedding.table;
     for (let i = 0; i < data.length; i++) data[i] /= Math.sqrt(dModel);
     if (positions === 'learned') this.learnedPositions = new LearnedPositions(capacity, dModel, { seed: seed() });
-    this.embeddingDropout = new Dropout(dropout, seed());
+    this.embeddingDropout = new Dropout(dropout, random.seedForChild());
     this.layers = Array.from({ length: numLayers }, () => new TransformerBlock({ ...layer, seed: seed() }));
     this.norm = newNorm(dModel, options);
     if (!tieEmbeddings) this.head = new Linear(dModel, vocabularySize, { init, seed: seed() });

@@ -5,7 +5,7 @@ import type { Matrix } from '../../matrix/matrix.js';
 import { requireResident } from '../../matrix/parameter.js';
 import { LAYER_OPTIONS } from '../../ops/attention/options.js';
 import type { KVCache } from '../../ops/cache/kv-cache.js';
-import { layerRandom } from '../../ops/seeds.js';
+import { innerSeed, layerRandom } from '../../ops/seeds.js';
 import { type CacheOptions, cacheList, restoring, type StepOptions } from '../attention/cached-steps.js';
 import { MultiHeadAttention } from '../attention/multi-head-attention.js';
 import {
@@ -152,8 +152,8 @@ export class TransformerBlock extends Module {
     const [ofAttention, ofFeedForward] = partBiases(options.bias);
     const random = layerRandom(where, seed);
     const feedForward = { dModel, dHidden, activation, bias: ofFeedForward, dropout, init };
-    this.attention = new MultiHeadAttention({ ...attention, bias: ofAttention, seed: random.seedForChild() });
-    this.feedForward = new FeedForward({ ...feedForward, seed: random.seedForChild() });
+    this.attention = new MultiHeadAttention({ ...attention, bias: ofAttention, seed: innerSeed(random) });
+    this.feedForward = new FeedForward({ ...feedForward, seed: innerSeed(random) });
     this.norm1 = newNorm(dModel, { norm, epsilon, normBias });
     this.norm2 = newNorm(dModel, { norm, epsilon, normBias });
     this.dropout1 = new Dropout(dropout, random.seedForChild());
