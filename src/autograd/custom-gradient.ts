@@ -8,11 +8,11 @@ import { record, whileRecording } from '../matrix/tape.js';
 /**
  * An operation with a backward of its own.
  *
- * @param forward  computes the result; not recorded
- * @param backward  from ∂loss/∂result, the inputs and the result to one gradient an input, undefined = none
+ * @param forward  computes the result from the inputs; what it does is not recorded
+ * @param backward  takes ∂loss/∂result, the inputs and the result; gives one gradient per input, of its shape, undefined = none
  * @returns  the operation
- * @throws TypeError  if an argument is no function; the operation: if an input or result is no Matrix; its backward:
- *   ShapeError if the gradients differ in number or shape from the inputs
+ * @throws TypeError  if an argument is not a function; the operation throws one if an input or the result is not a Matrix;
+ *   its backward throws a ShapeError if the gradients differ from the inputs in number or shape
  * @example const clipped = customGradient((x) => x, (dOut) => [dOut.scale(0.1)]);
  */
 export function customGradient<Inputs extends readonly Matrix[]>(
@@ -24,35 +24,37 @@ export function customGradient<Inputs extends readonly Matrix[]>(
   requireFunction(where, 'backward', backward);
   const operation = (inputs: Inputs) => {
     requireMatrices(where, 'inputs', inputs);
-    const made = whileRecording(undefined, () => {
-      const given = requireSync(where, 'forward', forward(...inputs));
-      requireMatrix(where, 'the result of forward', given);
-      return given;
+    const result = whileRecording(undefined, () => {
+      const returned = requireSync(where, 'forward', forward(...inputs));
+      requireMatrix(where, 'the result of forward', returned);
+      return returned;
     });
-    // A matrix of its own: forward may give back an input, whose gradient is another one.
-    const out = wrap(made.rows, made.cols, copied(made.data), true);
+    // A new matrix: forward may return one of its inputs, and the two have different gradients.
+    const out = wrap(result.rows, result.cols, copied(result.data), true);
     return record(out, inputs, (dOut) => {
-      const own = [...inputs] as unknown as Inputs; // whoever reorders it must not move the gradients
-      const given = whileRecording(undefined, () => backward(wrap(out.rows, out.cols, copied(dOut)), own, out));
-      return checkGradients(where, inputs, requireSync(where, 'backward', given));
+      const inputsCopy = [...inputs] as unknown as Inputs; // backward may reorder it; the gradients keep their places
+      const dInputs = whileRecording(undefined, () =>
+        backward(wrap(out.rows, out.cols, copied(dOut)), inputsCopy, out),
+      );
+      return checkGradients(where, inputs, requireSync(where, 'backward', dInputs));
     });
   };
   return (...inputs) => allOrNone(() => operation(inputs));
 }
 
-function checkGradients(where: string, inputs: readonly Matrix[], given: unknown) {
-  if (!Array.isArray(given) || given.length !== inputs.length) {
+function checkGradients(where: string, inputs: readonly Matrix[], gradients: unknown) {
+  if (!Array.isArray(gradients) || gradients.length !== inputs.length) {
     const rule = `backward must give a list of ${inputs.length} gradients, one for each input`;
-    throw shapeError(where, rule, `got ${Array.isArray(given) ? `${given.length}` : describe(given)}`);
+    throw shapeError(where, rule, `got ${Array.isArray(gradients) ? `${gradients.length}` : describe(gradients)}`);
   }
   return inputs.map((input, i) => {
-    const gradient: unknown = given[i];
+    const gradient: unknown = gradients[i];
     if (gradient === undefined) return undefined;
     requireMatrix(where, `gradient ${i}`, gradient);
     if (gradient.rows !== input.rows || gradient.cols !== input.cols) {
       const rule = `gradient ${i} must be ${shapeText(input)}, as its input`;
       throw shapeError(where, rule, `got ${shapeText(gradient)}`);
     }
-    return copied(gradient.data); // the user's own matrix stays the user's
+    return copied(gradient.data); // the user keeps the matrix, and may write into it
   });
 }

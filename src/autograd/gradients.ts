@@ -8,9 +8,9 @@ import { requireWhole } from '../matrix/checks.js';
 import { type Matrix, requireMatrix, wrap } from '../matrix/matrix.js';
 import type { Gradient, GradientAlgebra } from '../matrix/tape.js';
 
-/** Gradient of a table of which only some rows were read: the others are 0. */
+/** The gradient of a table of which only some rows were read; those of the other rows are 0. */
 export interface SparseGradient {
-  /** Ascending, each once. */
+  /** The rows that were read: ascending, each once. */
   rows: Int32Array & AnyBuffer;
   /** (rows.length × cols of the table). */
   values: Matrix;
@@ -22,73 +22,73 @@ export class Gradients {
     return 'Gradients';
   }
 
-  readonly #found: ReadonlyMap<Matrix, Matrix | SparseGradient>;
+  readonly #gradients: ReadonlyMap<Matrix, Matrix | SparseGradient>;
 
   /** @internal */
-  constructor(found: ReadonlyMap<Matrix, Matrix | SparseGradient>) {
-    this.#found = found;
+  constructor(gradients: ReadonlyMap<Matrix, Matrix | SparseGradient>) {
+    this.#gradients = gradients;
     putBrand(this, 'Gradients');
   }
 
   /**
-   * The gradient of x: a Matrix of its shape; `{ rows, values }` where x is a table of which only rows were read;
-   * undefined where x was not used.
+   * The gradient of x: a Matrix of its shape; `{ rows, values }` if x is a table of which only rows were read; undefined if
+   * x was not used.
    *
-   * @throws TypeError  if x is no Matrix
+   * @throws TypeError  if x is not a Matrix
    * @example const dW = gradients.get(attention.W_Q);
    */
   get(x: Matrix): Matrix | SparseGradient | undefined {
     requireMatrix('Gradients.get', 'x', x);
-    return this.#found.get(x);
+    return this.#gradients.get(x);
   }
 
-  /** Every matrix that has a gradient, with it. */
+  /** Every matrix that has a gradient, with that gradient. */
   entries(): IterableIterator<[Matrix, Matrix | SparseGradient]> {
-    return this.#found.entries();
+    return this.#gradients.entries();
   }
 
   /**
-   * The sums of both: what a batch in two parts gives.
+   * The sums of both, matrix by matrix, as for a batch that is computed in two parts.
    *
-   * @throws TypeError  if other is no Gradients
+   * @throws TypeError  if other is not Gradients
    * @example const sum = first.add(second).scale(1 / 2);
    */
   add(other: Gradients): Gradients {
     const where = 'Gradients.add';
     requireGradients(where, 'other', other);
-    const all = [...this.#found, ...other.entries()];
+    const all = [...this.#gradients, ...other.entries()];
     const sums = new Map<Matrix, Gradient>();
-    const given: Gradient[] = [];
+    const summands: Gradient[] = [];
     for (const [x, gradient] of all) {
-      const [own, before] = [arrayOf(where, x, gradient), sums.get(x)];
-      given.push(own);
-      sums.set(x, before === undefined ? own : gradientAlgebra.add(x, before, own));
+      const [summand, sum] = [arrayOf(where, x, gradient), sums.get(x)];
+      summands.push(summand);
+      sums.set(x, sum === undefined ? summand : gradientAlgebra.add(x, sum, summand));
     }
-    return gradientsOf(sums, given);
+    return gradientsOf(sums, summands);
   }
 
-  /** Every gradient times s. @throws TypeError  if s is no number */
+  /** Every gradient times s. @throws TypeError  if s is not a number */
   scale(s: number): Gradients {
     requireNumber('Gradients.scale', 's', s);
     const { scale } = elementwise();
     const scaled = new Map<Matrix, Gradient>();
-    for (const [x, found] of this.#found) {
-      const gradient = arrayOf('Gradients.scale', x, found);
-      const { rows, values } = 'rows' in gradient ? gradient : { rows: undefined, values: gradient };
+    for (const [x, gradient] of this.#gradients) {
+      const array = arrayOf('Gradients.scale', x, gradient);
+      const { rows, values } = 'rows' in array ? array : { rows: undefined, values: array };
       scaled.set(x, rows ? { rows: rows.slice(), values: scale(values, s) } : scale(values, s));
     }
     return gradientsOf(scaled);
   }
 }
 
-/** Sums and densifies for the tape. */
+/** How the tape sums gradients and makes them dense. */
 export const gradientAlgebra: GradientAlgebra<Matrix> = {
   add,
   dense,
   requireWhole: (value) => requireWhole('valueAndGrad', 'matrix', value),
 };
 
-/** New memory; rows of both are summed in this order, and a sum with a dense gradient is dense. */
+/** a + b in new memory. A row of both is summed in this order; the sum is dense if either of them is. */
 function add(value: Matrix, a: Gradient, b: Gradient): Gradient {
   const { binary } = elementwise();
   const { concat } = layouts();
@@ -106,7 +106,7 @@ function dense({ rows, cols }: Matrix, gradient: Gradient): Floats {
   return out;
 }
 
-/** Of this copy of the library or another. */
+/** The value must be Gradients, of this copy of the library or another. */
 export function requireGradients(
   where: string,
   name: string,
@@ -117,7 +117,7 @@ export function requireGradients(
   throw kindError(where, `${name} must be Gradients`, `got ${describe(value)}`, hint);
 }
 
-/** A gradient lies open to its user: it must still be one of x when it is used. */
+/** Users can change a gradient, so whenever it is used it must still fit x. */
 export function requireGradient(where: string, x: Matrix, gradient: Matrix | SparseGradient): void {
   const isSparse = 'values' in gradient;
   const values = isSparse ? gradient.values : gradient;
@@ -135,23 +135,23 @@ function arrayOf(where: string, x: Matrix, gradient: Matrix | SparseGradient): G
   return 'values' in gradient ? { rows: gradient.rows, values: gradient.values.data } : gradient.data;
 }
 
-/** The gradients as their user sees them: no two share memory, nor one with `others`. */
-export function gradientsOf(found: ReadonlyMap<Matrix, Gradient>, others: readonly Gradient[] = []): Gradients {
+/** The gradients as users see them: none shares memory with another or with one of `others`. */
+export function gradientsOf(arrays: ReadonlyMap<Matrix, Gradient>, others: readonly Gradient[] = []): Gradients {
   const taken = new Set<object>(
     others.flatMap((gradient) => ('rows' in gradient ? Object.values(gradient) : [gradient])),
   );
-  const own = <T extends Floats | Int32Array>(array: T, copy: (array: T) => T): T => {
-    const array2 = taken.has(array) ? copy(array) : array;
-    taken.add(array2);
-    return array2;
+  const unshared = <T extends Floats | Int32Array>(array: T, copy: (array: T) => T): T => {
+    const free = taken.has(array) ? copy(array) : array;
+    taken.add(free);
+    return free;
   };
-  const shown = new Map<Matrix, Matrix | SparseGradient>();
-  for (const [x, gradient] of found) {
-    if (!('rows' in gradient)) shown.set(x, wrap(x.rows, x.cols, own(gradient, copied)));
+  const gradients = new Map<Matrix, Matrix | SparseGradient>();
+  for (const [x, gradient] of arrays) {
+    if (!('rows' in gradient)) gradients.set(x, wrap(x.rows, x.cols, unshared(gradient, copied)));
     else {
-      const rows = own(gradient.rows, (array) => array.slice());
-      shown.set(x, { rows, values: wrap(rows.length, x.cols, own(gradient.values, copied)) });
+      const rows = unshared(gradient.rows, (array) => array.slice());
+      gradients.set(x, { rows, values: wrap(rows.length, x.cols, unshared(gradient.values, copied)) });
     }
   }
-  return new Gradients(shown);
+  return new Gradients(gradients);
 }

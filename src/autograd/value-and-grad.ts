@@ -1,4 +1,4 @@
-// autograd: plays the tape back and keeps what it finds. Knows Matrix; no operation in particular.
+// autograd: plays the tape back and keeps the gradients. Knows Matrix, but no operation in particular.
 
 import { allOrNone } from '../core/all-or-none.js';
 import { kindError, requireOptions, shapeError, shapeText } from '../core/errors.js';
@@ -11,23 +11,23 @@ import { type Gradients, gradientAlgebra, gradientsOf } from './gradients.js';
 
 export interface ValueAndGradOptions {
   /**
-   * Also keep the gradients of these matrices that f computes; those of what goes into f are always kept. Read after f
-   * has run, so f may put them into the list.
+   * Also keep the gradients of these matrices, which f computes; those of what goes into f are always kept. The list is
+   * read after f has run, so f may add to it.
    */
   of?: readonly Matrix[];
 }
 
 /**
- * Runs f, which computes a loss, and gives the loss with its gradients: for every matrix that f used but did not
+ * Runs f, which computes a loss, and returns the loss with its gradients: for every matrix that f used but did not
  * compute (parameters, inputs), and for those in `of`.
  *
- * Operations record themselves only while f runs, which must not wait for anything. Writing into the data of a matrix
- * inside f is not noticed. Memory between is let go as the gradients are found. If it throws, wherever, no dropout of a
- * layer has counted a call.
+ * Operations are recorded only while f runs, so f must not be asynchronous. Writing into the data of a matrix inside f is
+ * not recorded. The memory of intermediate results is let go as the gradients are found. If anything throws, every dropout
+ * layer counts its calls as before.
  *
- * @param f  gives the loss, 1×1
- * @throws ShapeError  if the loss is not 1×1; TypeError if f is no function, gives no Matrix (a Promise, say), or calls
- *   valueAndGrad itself
+ * @param f  returns the loss, 1×1
+ * @throws ShapeError  if the loss is not 1×1; TypeError if f is not a function, does not return a Matrix (a Promise, say),
+ *   or calls valueAndGrad itself
  * @example
  * const { value, gradients } = valueAndGrad(() => crossEntropy(model.forward(ids), targets));
  * optimizer.step(gradients);
@@ -49,22 +49,22 @@ function differentiated(where: string, f: () => Matrix, of: readonly Matrix[]) {
   provideBackward(backwardKernels);
   const tape = new Tape<Matrix>();
   const loss = whileRecording(tape, () => {
-    const given = requireSync(where, 'f', f());
-    requireMatrix(where, 'the result of f', given);
-    return given;
+    const returned = requireSync(where, 'f', f());
+    requireMatrix(where, 'the result of f', returned);
+    return returned;
   });
   if (loss.rows !== 1 || loss.cols !== 1) {
     throw shapeError(where, 'the loss must be 1×1', `f gave ${shapeText(loss)}`, 'end with sum(), mean() or a loss');
   }
-  requireMatrices(where, 'of', of); // again, with what f put into it
+  requireMatrices(where, 'of', of); // again, with what f has added
   const dLoss = allocate(1).fill(1);
   return { value: loss.data[0], gradients: gradientsOf(tape.play(gradientAlgebra, loss, dLoss, new Set(of))) };
 }
 
 /**
- * Runs f without recording: to valueAndGrad its results are constants, as if they had come from outside.
+ * Runs f without recording: to valueAndGrad its results are constants, as if they had been computed outside.
  *
- * @throws TypeError  if f is no function or gives a Promise
+ * @throws TypeError  if f is not a function or returns a Promise
  * @example const target = noGrad(() => teacher.forward(x));
  */
 export function noGrad<Result>(f: () => Result): Result {

@@ -1,29 +1,29 @@
-// A call that fails changes nothing, also where what fails is its second layer and the first has counted a dropout.
+// A call that fails changes nothing, even if the first layer has already counted a dropout when the second one fails.
 
-/** What the running call has counted so far: by whose count it is, how to put it back. */
+/** For each owner that the running call has counted: how to put its count back. */
 let counted: Map<object, () => void> | undefined;
 
 /**
- * Runs f; if it throws, every count is put back to where it stood. What f catches itself is its own: an inner call that
- * failed has left no trace then, and the outer one goes on.
+ * Runs f; if f throws, every count goes back to its earlier value. Calls nest: f may catch the error of an inner call,
+ * whose counts are put back by then, and go on.
  */
 export function allOrNone<Result>(f: () => Result): Result {
   const outer = counted;
-  const own = new Map<object, () => void>();
-  counted = own;
+  const countedHere = new Map<object, () => void>();
+  counted = countedHere;
   try {
     const result = f();
-    for (const [owner, putBack] of own) if (outer !== undefined && !outer.has(owner)) outer.set(owner, putBack);
+    for (const [owner, putBack] of countedHere) if (outer !== undefined && !outer.has(owner)) outer.set(owner, putBack);
     return result;
   } catch (error) {
-    for (const putBack of own.values()) putBack();
+    for (const putBack of countedHere.values()) putBack();
     throw error;
   } finally {
     counted = outer;
   }
 }
 
-/** To be called beside every count of `owner`. */
+/** To be called whenever `owner` counts. */
 export function hasCounted(owner: object, putBack: () => void): void {
   if (counted !== undefined && !counted.has(owner)) counted.set(owner, putBack);
 }

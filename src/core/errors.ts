@@ -1,12 +1,12 @@
 // core: what every layer needs and none owns: errors and their grammar, random numbers, offsets of packed sequences, stored
-// tensors. Imports nothing but itself; has not heard of a Matrix or of kernels.
+// tensors. Imports nothing but itself; knows neither Matrix nor kernels.
 
 import { brandOf, putBrand } from './brands.js';
 import { fitsFloat32 } from './float32.js';
 
 /**
- * A shape or a number out of range. Its message reads `where: what must hold: what was given (hint)`. One of another copy
- * of the library is an instance too.
+ * A shape or a number out of range. Its message reads `where: what must hold: what was given (hint)`. A ShapeError of
+ * another copy of the library counts as an instance too.
  *
  * @example try { a.matmul(b); } catch (e) { if (e instanceof ShapeError) console.error(e.message); }
  */
@@ -27,8 +27,8 @@ export class ShapeError extends RangeError {
 }
 
 /**
- * Whether the library threw this on purpose: a ShapeError, or the TypeError or RangeError of a refused call, of any copy of
- * the library in the program. Its message then reads `where: what must hold: what was given (hint)`.
+ * Whether the library threw this on purpose: a ShapeError, or the TypeError or RangeError of a refused call, from any copy
+ * of the library in the program. Its message then reads `where: what must hold: what was given (hint)`.
  *
  * @example try { model.forward(ids); } catch (e) { if (!isQkvError(e)) throw e; console.error(e.message); }
  */
@@ -50,7 +50,7 @@ export function shapeError(where: string, rule: string, given: string, hint?: st
   return branded(new ShapeError(message(where, rule, given, hint)));
 }
 
-/** Something the machine could not give. */
+/** For what the machine could not provide, such as memory. */
 export function memoryError(where: string, rule: string, given: string, hint?: string): RangeError {
   return branded(new RangeError(message(where, rule, given, hint)));
 }
@@ -59,7 +59,7 @@ export function kindError(where: string, rule: string, given: string, hint?: str
   return branded(new TypeError(message(where, rule, given, hint)));
 }
 
-/** A short, safe picture of any value for the "what was given" part of a message. */
+/** A short, safe text for any value, for the "what was given" part of a message. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
@@ -91,7 +91,7 @@ export function requireNumber(where: string, name: string, value: unknown): asse
   if (typeof value !== 'number') throw kindError(where, `${name} must be a number`, `got ${describe(value)}`);
 }
 
-/** A number that is finite and satisfies low ≤ value ≤ high. */
+/** The value must be a finite number with low ≤ value ≤ high. */
 export function requireFinite(
   where: string,
   name: string,
@@ -104,14 +104,14 @@ export function requireFinite(
   throw shapeError(where, `${name} must be a finite number${rangeText(low, high)}`, `got ${value}`);
 }
 
-/** A finite number that means the same to all kernels. */
+/** The value must be a finite number that is the same to all kernels: see fitsFloat32. */
 export function requireFloat32(where: string, name: string, value: unknown, low?: number): asserts value is number {
   requireFinite(where, name, value, low);
   if (fitsFloat32(value)) return;
   throw shapeError(where, `${name} must be 0 or of a size from 1.2e-38 to 3.4e38, as float32 holds it`, `got ${value}`);
 }
 
-/** An integer that satisfies low ≤ value ≤ high and is exact in a double. */
+/** The value must be an integer with low ≤ value ≤ high, exact in a double. */
 export function requireInteger(
   where: string,
   name: string,
@@ -127,22 +127,21 @@ export function requireInteger(
 /** The largest number of rows, columns or entries: offsets are 32-bit integers. */
 const MAX_ENTRIES = 0x7fffffff;
 
-/** Before anything of that size is allocated or drawn. */
+/** To be called before anything of this size is allocated or drawn. */
 export function requireSize(where: string, name: string, rows: number, cols: number): void {
   if (rows <= MAX_ENTRIES && cols <= MAX_ENTRIES && rows * cols <= MAX_ENTRIES) return;
   throw shapeError(where, `${name} must have at most ${MAX_ENTRIES} rows, columns and entries`, `got ${rows}×${cols}`);
 }
 
 /**
- * The largest number of objects that one call makes: heads and sequences, for each of which a matrix is made where weights
- * are looked at. A matrix takes 270 bytes of V8's heap (Node 20), which ends at 2 GiB where memory is small, and with it
- * the process.
+ * The largest number of objects that one call makes, such as the matrix per head and sequence of attentionWeights. A matrix
+ * takes 270 bytes of V8's heap (Node 20); on machines with little memory the heap ends at 2 GiB, and so does the process.
  */
 const MAX_OBJECTS = 2 ** 22;
 
-/** Before so many objects are made. */
-export function requireCount(where: string, name: string, count: number, most = MAX_OBJECTS): void {
-  if (count > most) throw shapeError(where, `${name} must be at most ${most}`, `got ${count}`);
+/** To be called before `count` objects are made. */
+export function requireCount(where: string, name: string, count: number, limit = MAX_OBJECTS): void {
+  if (count > limit) throw shapeError(where, `${name} must be at most ${limit}`, `got ${count}`);
 }
 
 function rangeText(low: number, high: number): string {
@@ -156,7 +155,7 @@ export function requireBoolean(where: string, name: string, value: unknown): ass
   throw kindError(where, `${name} must be true or false`, `got ${describe(value)}`);
 }
 
-/** One of a fixed list of words. */
+/** The value must be one of a fixed list of words. */
 export function requireChoice<T extends string>(
   where: string,
   name: string,
@@ -169,14 +168,14 @@ export function requireChoice<T extends string>(
   throw kindError(where, rule, `got ${describe(value)}`);
 }
 
-/** An array, a typed array, or anything else with a length and numbered entries. */
+/** The value must be an array, a typed array, or anything else with a length and numbered entries. */
 export function requireArrayLike(where: string, name: string, value: unknown): asserts value is ArrayLike<unknown> {
   const length = typeof value === 'object' && value !== null ? (value as { length?: unknown }).length : undefined;
   const rule = `${name} must be an array or a typed array`;
   if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 0) {
     throw kindError(where, rule, `got ${describe(value)}`);
   }
-  // So that nothing of a size that is only claimed is allocated: `new Array(2 ** 31)`, `{ length: 2 ** 40 }`.
+  // Nothing is allocated for a length that is only claimed: `new Array(2 ** 31)`, `{ length: 2 ** 40 }`.
   if (length > 0 && !(length - 1 in (value as object))) {
     throw kindError(where, rule, `got length ${length} without entry ${length - 1}`);
   }
@@ -186,8 +185,8 @@ export function requireArrayLike(where: string, name: string, value: unknown): a
 }
 
 /**
- * Options are either understood or refused: a misspelt name that is silently ignored costs its user days.
- * A name whose value is undefined counts as absent.
+ * Every option must be known: a misspelled name that is silently ignored costs its user days. A name whose value is
+ * undefined counts as absent.
  */
 export function requireOptions(
   where: string,
@@ -196,19 +195,19 @@ export function requireOptions(
   presence: 'required' | 'optional' = 'optional',
 ): void {
   if (options === undefined && presence === 'optional') return;
-  // By tag: a Map, a Date or an ArrayBuffer has no keys of its own, and would pass for no options at all.
+  // By tag: a Map, a Date or an ArrayBuffer has no keys of its own and would pass for an empty object.
   if (Object.prototype.toString.call(options) !== '[object Object]') {
     throw kindError(where, 'options must be an object', `got ${describe(options)}`);
   }
   for (const key of Object.keys(options as object)) {
     if (allowed.includes(key) || (options as Record<string, unknown>)[key] === undefined) continue;
-    const near = nearest(key, allowed);
-    const hint = near === undefined ? `known: ${allowed.join(', ')}` : `did you mean ${near}?`;
+    const likeliest = nearest(key, allowed);
+    const hint = likeliest === undefined ? `known: ${allowed.join(', ')}` : `did you mean ${likeliest}?`;
     throw kindError(where, 'every option must be known', `got ${describe(key)}`, hint);
   }
 }
 
-/** The allowed name that differs in case alone, in one letter of three, or in its end; the nearest of them. */
+/** The allowed name nearest to the key: it differs only in case, in at most one letter of three, or in its ending. */
 function nearest(key: string, allowed: readonly string[]): string | undefined {
   const sameButCase = allowed.find((name) => name.toLowerCase() === key.toLowerCase());
   if (sameButCase !== undefined) return sameButCase;

@@ -1,6 +1,6 @@
 /**
- * Whether a number means the same in float32: it is kept with all its digits there, or is 0, infinite or NaN in both. The WASM
- * kernels hold scalars so.
+ * Whether float32, in which the WASM kernels hold scalars, can hold this number with full precision (neither subnormal nor
+ * overflowing), or the number is 0, infinite or NaN, which are the same in both.
  */
 export function fitsFloat32(x: number): boolean {
   const size = Math.abs(x);

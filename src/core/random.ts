@@ -21,7 +21,7 @@ function multiplyHigh(a: number, b: number): number {
 
 /**
  * One block of Philox 4×32-10: four 32-bit words from a counter (c0 … c3) and a key (k0, k1), written to out[0 … 3].
- * The same counter and key give the same words, whoever asks and in whatever order.
+ * The same counter and key always give the same words, in whatever order blocks are computed.
  */
 export function philox(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, out: Uint32Array): void {
   for (let round = 0; round < ROUNDS; round++) {
@@ -47,7 +47,7 @@ export function seedWords(seed: number): [low: number, high: number] {
   return [seed >>> 0, Math.floor(seed / TWO_32) >>> 0];
 }
 
-/** The seed of use number `call` of a seed, for whoever has no room for the number itself: 53 bits of one more block. */
+/** A seed of its own for use number `call` of a seed, for operations that take no call number: 53 bits of one more block. */
 export function seedOfCall(seed: number, call: number): number {
   const words = new Uint32Array(4);
   philox(call >>> 0, Math.floor(call / TWO_32) >>> 0, 0, 1, ...seedWords(seed), words);
@@ -63,7 +63,7 @@ export function requireSeed(where: string, seed: unknown): asserts seed is numbe
 }
 
 /**
- * A sequence of random numbers: Philox blocks 0, 1, 2 … of one seed. Two generators of one seed give the same sequence.
+ * A sequence of random numbers: Philox blocks 0, 1, 2 … of one seed. Two generators with the same seed give the same sequence.
  * Its whole state is `seed` and `position` (words already drawn).
  */
 export class Random {
@@ -94,18 +94,18 @@ export class Random {
     return this.#words[this.position++ % 4];
   }
 
-  /** Uniform in [low, high), 24 bits fine, so that a float32 holds it exactly and 1 − u is never 0. */
+  /** Uniform in [low, high). The draw u in [0, 1) has 24 bits, so that a float32 holds it exactly and 1 − u is never 0. */
   uniform(low = 0, high = 1): number {
     return low + (high - low) * ((this.word() >>> 8) / 16777216);
   }
 
-  /** Normal by Box and Muller 1958: one draw uses two words, so a position tells how many were drawn. */
+  /** Normal by Box and Muller 1958. Every draw takes two words, so that `position` tells how many were drawn. */
   normal(mean = 0, std = 1): number {
     const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
     return mean + std * radius * Math.cos(2 * Math.PI * this.uniform());
   }
 
-  /** A new seed for somebody else: 53 random bits. */
+  /** A seed for another generator: 53 random bits. */
   seedForChild(): number {
     return childSeed(this.word(), this.word());
   }
@@ -116,14 +116,14 @@ export function xavierBound(fanIn: number, fanOut: number): number {
   return fanIn + fanOut === 0 ? 0 : Math.sqrt(6 / (fanIn + fanOut));
 }
 
-/** A dropout of that rate keeps what has a random word of at least this: rate·2^32. */
+/** Dropout keeps an entry whose random word is at least this: rate·2^32. */
 export function dropThreshold(rate: number): number {
   return Math.round(rate * TWO_32);
 }
 
 const weightWords = /* @__PURE__ */ new Uint32Array(4);
 
-/** Whether the dropout of an attention keeps weight (query, key) of a head of a sequence: see dropThreshold. */
+/** Whether attention dropout keeps the weight (query, key) of one unit, a head of a sequence: see dropThreshold. */
 export function keepsWeight(
   drop: { dropout: number; call: number; seedLow: number; seedHigh: number },
   unit: number,

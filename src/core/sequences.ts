@@ -6,7 +6,7 @@ import { describe, requireArrayLike, requireInteger, shapeError } from './errors
  *
  * @param lengths  rows of each sequence, integers of at least 0
  * @returns  lengths.length + 1 offsets; sequence s is rows [cuSeqlens[s], cuSeqlens[s + 1])
- * @throws ShapeError  if a length is negative, no integer, or the sum passes 2^31 − 1; TypeError for wrong kinds
+ * @throws ShapeError  if a length is not an integer of at least 0 or the sum passes 2^31 − 1; TypeError for wrong kinds
  * @see Dao 2022, FlashAttention, https://github.com/Dao-AILab/flash-attention, `cu_seqlens`
  * @example const offsets = cuSeqlensFromLengths([3, 2]); // [0, 3, 5]
  */
@@ -21,14 +21,14 @@ export function cuSeqlensFromLengths(lengths: ArrayLike<number>): OwnIntegers {
       throw shapeError(where, 'lengths must sum to at most 2147483647', `got ${total} at entry ${s}`);
     }
   }
-  const offsets = new Int32Array(lengths.length + 1); // only of lengths that are really there
+  const offsets = new Int32Array(lengths.length + 1); // after the loop: every length is really there
   for (let s = 0; s < lengths.length; s++) offsets[s + 1] = offsets[s] + lengths[s];
   return offsets;
 }
 
 /**
- * A checked copy of the offsets that a user gave, for a packed matrix of `rows` rows: at least one entry, the first 0,
- * never decreasing, the last equal to `rows`.
+ * A checked copy of a user's offsets for a packed matrix of `rows` rows: at least one entry, the first 0, never decreasing,
+ * the last equal to `rows`.
  */
 export function checkCuSeqlens(where: string, name: string, cuSeqlens: unknown, rows: number): Int32Array {
   requireArrayLike(where, name, cuSeqlens);
@@ -41,26 +41,26 @@ export function checkCuSeqlens(where: string, name: string, cuSeqlens: unknown, 
     );
   };
   if (length === 0) fail('no entry');
-  let before = 0;
+  let previous = 0;
   for (let s = 0; s < length; s++) {
     const offset = cuSeqlens[s];
     if (typeof offset !== 'number' || !Number.isInteger(offset)) fail(`entry ${s} is ${describe(offset)}`);
     const high = s === 0 ? 0 : rows;
-    if ((offset as number) < before || (offset as number) > high) fail(`entry ${s} is ${offset}`);
-    before = offset as number;
+    if ((offset as number) < previous || (offset as number) > high) fail(`entry ${s} is ${offset}`);
+    previous = offset as number;
   }
-  if (before !== rows) fail(`entry ${length - 1} is ${before}`);
-  const offsets = new Int32Array(length); // only of entries that are really there
+  if (previous !== rows) fail(`entry ${length - 1} is ${previous}`);
+  const offsets = new Int32Array(length); // after the loop: every entry is really there
   for (let s = 0; s < length; s++) offsets[s] = cuSeqlens[s] as number;
   return offsets;
 }
 
-/** The offsets of a batch of one sequence. */
+/** The offsets of a batch that is one sequence. */
 export function singleSequence(rows: number): Int32Array {
   return Int32Array.of(0, rows);
 }
 
-/** The rows of the longest sequence, 0 for an empty batch. */
+/** The number of rows of the longest sequence, 0 for an empty batch. */
 export function longestSequence(cuSeqlens: Int32Array): number {
   let longest = 0;
   for (let s = 0; s + 1 < cuSeqlens.length; s++) longest = Math.max(longest, cuSeqlens[s + 1] - cuSeqlens[s]);

@@ -3,19 +3,20 @@ import { describe, kindError, shapeError } from './errors.js';
 import { nameList } from './name-list.js';
 
 /**
- * The element kinds of files; the names are those of the safetensors format. `data` holds the numbers in the array that
- * bears the name, F16 and BF16 as their bits in a Uint16Array, U8 and BOOL in a Uint8Array.
+ * The element kinds of stored tensors, named as in the safetensors format. The dtypes of the first line come in a typed array
+ * of their kind: F64, F32, I64 and I32 in the one of that name, F16 and BF16 as their bits in a Uint16Array, U8 and BOOL in a
+ * Uint8Array.
  *
- * Those of the last two lines are kept, not understood: `data` is a Uint8Array of their bytes (little-endian, a part of a
- * byte filled up by its neighbors), and conversions refuse them. `new Uint32Array(tensor.data.buffer)` reads a U32 out
- * of `readSafetensors`.
+ * The dtypes of the other two lines are kept but not interpreted: `data` is a Uint8Array of their bytes (little-endian,
+ * elements of less than a byte packed), and conversions refuse them. `new Uint32Array(tensor.data.buffer)` reads a U32 tensor
+ * that came from `readSafetensors`.
  */
 export type StoredDtype =
   | ('F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'U8' | 'BOOL')
   | ('C64' | 'U64' | 'U32' | 'U16' | 'I16' | 'I8')
   | ('F8_E4M3' | 'F8_E5M2' | 'F8_E8M0' | 'F8_E4M3FNUZ' | 'F8_E5M2FNUZ' | 'F6_E2M3' | 'F6_E3M2' | 'F4');
 
-/** A tensor as it is stored outside the library: any number of dimensions, row-major. */
+/** A tensor as files store it: any number of dimensions, row-major. */
 export interface StoredTensor {
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
@@ -30,7 +31,11 @@ export interface StateEntry {
 
 const ARRAYS = { F32: 'Float32Array', F64: 'Float64Array', I32: 'Int32Array' };
 
-/** A Map with exactly the names of `entries`, which `source`() gives, and under each a tensor of that kind and shape. */
+/**
+ * The state must be a Map with exactly the names of `entries`, and under each a tensor of the entry's dtype and shape.
+ *
+ * @param source  the method that gives such a state, for the message
+ */
 export function requireState(
   where: string,
   state: unknown,
@@ -40,17 +45,17 @@ export function requireState(
   if (Object.prototype.toString.call(state) !== '[object Map]') {
     throw kindError(where, 'the state must be a Map of tensors', `got ${describe(state)}`);
   }
-  const given = state as ReadonlyMap<unknown, StoredTensor | undefined>;
-  const missing = [...entries.keys()].filter((name) => !given.has(name));
-  const unknown = [...given.keys()].filter((name) => !(entries as ReadonlyMap<unknown, StateEntry>).has(name));
+  const tensors = state as ReadonlyMap<unknown, StoredTensor | undefined>;
+  const missing = [...entries.keys()].filter((name) => !tensors.has(name));
+  const unknown = [...tensors.keys()].filter((name) => !(entries as ReadonlyMap<unknown, StateEntry>).has(name));
   if (missing.length + unknown.length > 0) {
     const names = `missing ${nameList(missing)}; unknown ${nameList(unknown)}`;
     throw shapeError(where, `the state must have exactly the names of ${source}()`, names);
   }
-  for (const [name, entry] of entries) requireTensor(where, name, given.get(name), entry);
+  for (const [name, entry] of entries) requireTensor(where, name, tensors.get(name), entry);
 }
 
-/** Integers of at least 0, none of them a hole. */
+/** Whether the value is an array of integers of at least 0, without holes. */
 export function isShape(shape: unknown): shape is readonly number[] {
   if (!Array.isArray(shape)) return false;
   for (let axis = 0; axis < shape.length; axis++)
@@ -58,9 +63,9 @@ export function isShape(shape: unknown): shape is readonly number[] {
   return true;
 }
 
-/** Not by the given one's own methods: they pass over holes. */
-export function isSameShape(given: readonly unknown[], wanted: readonly unknown[]): boolean {
-  return given.length === wanted.length && wanted.every((extent, axis) => given[axis] === extent);
+/** `shape` may have holes, which its own `every` would skip; `expected` has none. */
+export function isSameShape(shape: readonly unknown[], expected: readonly unknown[]): boolean {
+  return shape.length === expected.length && expected.every((extent, axis) => shape[axis] === extent);
 }
 
 function requireTensor(where: string, name: string, tensor: StoredTensor | undefined, entry: StateEntry): void {

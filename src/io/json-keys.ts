@@ -1,40 +1,40 @@
-// What JSON.parse cannot tell: in which order an object names its keys (it puts those that look like integers first), and
-// whether it names one twice.
+// What JSON.parse cannot tell: the order of an object's keys in the text (it puts those that look like integers first), and
+// whether a key comes twice.
 
 export interface JsonKeys {
-  /** Of the outermost object, as they come in the text. */
+  /** The keys of the outermost object, in the order of the text. */
   readonly keys: readonly string[];
-  /** The first key that any object names twice. */
-  readonly twice?: string;
-  /** Whether objects and lists stand more than `deepest` within one another. The reading ends there, and at `twice`. */
+  /** The first key that comes twice in any one object. Reading stops there. */
+  readonly duplicate?: string;
+  /** Whether objects and lists are nested more than `maxDepth` deep. Reading stops there, too. */
   readonly isDeep: boolean;
 }
 
 /**
- * The keys of JSON, in time and memory that grow with its length alone.
+ * The keys of JSON, in time and memory linear in its length.
  *
  * @param text  JSON, or what claims to be
- * @param deepest  levels of objects and lists that are read
- * @throws SyntaxError  if a key is no JSON string; what else is none goes unnoticed
+ * @param maxDepth  the most levels of objects and lists that are read
+ * @throws SyntaxError  if a key is not a JSON string; other syntax errors go unnoticed
  */
-export function jsonKeys(text: string, deepest: number): JsonKeys {
+export function jsonKeys(text: string, maxDepth: number): JsonKeys {
   const keys: string[] = [];
-  // One set of keys for every object that is open, undefined for a list.
+  // For every object that is still open the set of its keys, for a list undefined.
   const open: (Set<string> | undefined)[] = [];
   const token = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|["{}[\]]/g;
   for (let match = token.exec(text); match !== null; match = token.exec(text)) {
-    const [found, colon] = match;
-    if (found === '}' || found === ']') open.pop();
-    else if (found === '{' || found === '[') {
-      open.push(found === '{' ? new Set() : undefined);
-      if (open.length > deepest) return { keys, isDeep: true };
-    } else if (found === '"') {
-      break; // no string begins behind one that never ends; to look for one would take the square of the length
+    const [lexeme, colon] = match;
+    if (lexeme === '}' || lexeme === ']') open.pop();
+    else if (lexeme === '{' || lexeme === '[') {
+      open.push(lexeme === '{' ? new Set() : undefined);
+      if (open.length > maxDepth) return { keys, isDeep: true };
+    } else if (lexeme === '"') {
+      break; // an unterminated string: nothing after it counts, and searching on would take quadratic time
     } else if (colon !== undefined) {
-      const key: string = JSON.parse(found.slice(0, found.length - colon.length));
-      const own = open[open.length - 1];
-      if (own?.has(key)) return { keys, twice: key, isDeep: false };
-      own?.add(key);
+      const key: string = JSON.parse(lexeme.slice(0, lexeme.length - colon.length));
+      const innermost = open[open.length - 1];
+      if (innermost?.has(key)) return { keys, duplicate: key, isDeep: false };
+      innermost?.add(key);
       if (open.length === 1) keys.push(key);
     }
   }

@@ -5,19 +5,20 @@ import type { StoredDtype, StoredTensor } from '../core/stored-tensor.js';
 // tensors one after another, all little-endian.
 
 export const LENGTH_BYTES = 8;
-/** About 300 000 tensors; the format allows 100 MB, which would take ten seconds to read and gigabytes as objects. */
+/** In bytes, enough for about 300 000 tensors. The format allows 100 MB: ten seconds to read, and gigabytes of objects. */
 export const LARGEST_HEADER = 1 << 24;
+/** The key of the header under which the free texts stand. */
 export const METADATA = '__metadata__';
-/** Names that mean something to objects; no file needs them. */
+/** Keys that are special in JavaScript objects; no file needs them. */
 const RESERVED_NAMES: readonly string[] = ['__proto__', 'constructor', 'prototype'];
-/** Half of a surrogate pair: no UTF-8 can hold it, and the readers of others refuse the file. */
+/** Half of a surrogate pair: UTF-8 cannot hold it, and other readers refuse such a file. */
 const LONE_SURROGATE = /[\ud800-\udfff]/u;
-/** A product above it is not followed further: no file is so long, and a shape may have millions of sizes. */
-const ENOUGH = 1n << 128n;
+/** A product stops growing here: no file has this many bits, and a shape may have millions of sizes. */
+const MAX_BITS = 1n << 128n;
 
 type DataArray = (new (buffer: ArrayBuffer) => StoredTensor['data']) & { readonly BYTES_PER_ELEMENT: number };
 
-/** Bits of an element, and the array of the data: of Uint8Array as bytes where an element is no byte. */
+/** The bits of an element and the array of the data; Uint8Array holds bytes, whatever the size of an element. */
 export const DTYPES: Readonly<Record<StoredDtype, readonly [bits: number, array: DataArray]>> = {
   F64: [64, Float64Array],
   F32: [32, Float32Array],
@@ -55,11 +56,14 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return Object.prototype.toString.call(value) === '[object Object]';
 }
 
-/** The bits of a tensor, exact up to 2^128. BigInt: a product of sizes may pass 2^53 and wrap to what a file says. */
+/**
+ * The bits of a tensor, exact up to 2^128. As numbers, sizes of a hostile file could multiply to more than 2^53 and round to
+ * the length that the file claims.
+ */
 export function tensorBits(dtype: StoredDtype, shape: readonly number[]): bigint {
   if (shape.includes(0)) return 0n;
   let bits = BigInt(DTYPES[dtype][0]);
-  for (const size of shape) if (bits < ENOUGH) bits *= BigInt(size);
+  for (const size of shape) if (bits < MAX_BITS) bits *= BigInt(size);
   return bits;
 }
 

@@ -18,31 +18,35 @@ import {
 } from './safetensors-format.js';
 import { decodeUtf8, encodeUtf8 } from './utf8.js';
 
-// A file is not trusted: everything is checked before anything of its size is allocated.
+// A file is not trusted: every size that it claims is checked before anything of that size is allocated.
 
-/** Objects and lists within one another: the header, an entry, its shape. */
-const DEEPEST = 3;
+/** Levels of objects and lists: the header, an entry, its shape. */
+const MAX_DEPTH = 3;
 
-/** The tensors of a file by name, in the order of its header, and its free texts. */
+/** The tensors of a file by name, in the order of its header. */
 export interface Safetensors extends Map<string, StoredTensor> {
+  /** The free texts of the file, from its `__metadata__`. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A tensor as the header describes it. */
 interface Entry {
   name: string;
   dtype: StoredDtype;
   shape: readonly number[];
+  /** Its first byte, and the byte after its last, counted from the start of the data. */
   from: number;
   to: number;
 }
 
 /**
- * The tensors of a safetensors file, copied out, in the order of its header. F16 and BF16 come as their bits (a
- * Uint16Array), BOOL as bytes, and so do the dtypes that the library does not compute with (F8, I8, U32, …), see
+ * Copies the tensors out of a safetensors file, in the order of its header. F16 and BF16 come as their bits (a
+ * Uint16Array), BOOL as bytes, as do the dtypes that the library does not compute with (F8, I8, U32, …): see
  * {@link StoredDtype}.
  *
- * @throws ShapeError  if the file is damaged or hostile: a length beyond its end, offsets that overlap, leave gaps or do
- *   not fit shape and dtype, a header that is no JSON in UTF-8, names a key twice, or is longer than 16 MiB; TypeError
+ * @param bytes  the whole file
+ * @throws ShapeError  if the file is damaged or hostile: a length beyond its end; offsets that overlap, leave gaps or do
+ *   not fit shape and dtype; a header that is not JSON in UTF-8, has a key twice, or is longer than 16 MiB; TypeError
  *   if bytes is neither a Uint8Array nor an ArrayBuffer
  * @see https://huggingface.co/docs/safetensors
  * @example const tensors = readSafetensors(await readFile('model.safetensors')); tensors.get('wte.weight')?.shape;
@@ -56,7 +60,7 @@ export function readSafetensors(bytes: Uint8Array | ArrayBuffer): Safetensors {
   checkCoverage(where, entries, file.length - dataStart);
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, from, to } of entries) {
-    // A copy: offsets need not be aligned, and the file may lie in shared memory.
+    // Copied, because offsets need not be aligned, and the file may lie in shared memory.
     const { buffer } = new Uint8Array(file.subarray(dataStart + from, dataStart + to));
     tensors.set(name, { dtype, shape, data: new DTYPES[dtype][1](buffer) });
   }
@@ -72,8 +76,9 @@ function bytesOf(where: string, bytes: unknown): Uint8Array {
 
 interface Header {
   readonly header: Readonly<Record<string, unknown>>;
-  /** Of the tensors, in their order. */
+  /** The names of the tensors, in the order of the text. */
   readonly names: readonly string[];
+  /** The first byte of the data. */
   readonly dataStart: number;
 }
 
@@ -97,19 +102,19 @@ function readHeader(where: string, file: Uint8Array): Header {
 function parseHeader(where: string, bytes: Uint8Array): Omit<Header, 'dataStart'> {
   const text = decodeUtf8(bytes);
   if (text === undefined) throw shapeError(where, 'the header must be UTF-8', 'it has bytes that are none');
-  const { names, header } = understood(where, text);
+  const { names, header } = parseJson(where, text);
   if (!isObject(header)) throw shapeError(where, 'the header must be a JSON object', `got ${describe(header)}`);
   if (text[0] !== '{') throw shapeError(where, 'the header must begin with {', `got ${describe(text[0])}`);
   return { header, names };
 }
 
-function understood(where: string, text: string): { names: readonly string[]; header: unknown } {
+function parseJson(where: string, text: string): { names: readonly string[]; header: unknown } {
   try {
-    const { keys, twice, isDeep } = jsonKeys(text, DEEPEST);
-    if (twice !== undefined)
-      throw shapeError(where, 'the header must name a key once', `${describe(twice)} comes twice`);
-    // Not parsed: a million lists within one another take seconds and gigabytes.
-    if (isDeep) throw shapeError(where, `the header must nest at most ${DEEPEST} deep`, 'it goes deeper');
+    const { keys, duplicate, isDeep } = jsonKeys(text, MAX_DEPTH);
+    if (duplicate !== undefined)
+      throw shapeError(where, 'the header must name a key once', `${describe(duplicate)} comes twice`);
+    // Before JSON.parse, which takes seconds and gigabytes for a million nested lists.
+    if (isDeep) throw shapeError(where, `the header must nest at most ${MAX_DEPTH} deep`, 'it goes deeper');
     return { names: keys.filter((name) => name !== METADATA), header: JSON.parse(text) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
@@ -158,12 +163,12 @@ function checkEntry(where: string, name: string, entry: unknown): Entry {
   return { name, dtype, shape, from, to };
 }
 
-/** A part of a byte is told as such. */
+/** A number of bytes for a message; of bits where they do not fill whole bytes. */
 function bytesText(bits: bigint): string {
   return bits % 8n === 0n ? String(bits / 8n) : `${bits} bits`;
 }
 
-/** The tensors must fill the data, each byte belonging to one: as the format demands, so nothing hides in a file. */
+/** Every byte of the data must belong to exactly one tensor, as the format demands: nothing can hide in a file. */
 function checkCoverage(where: string, entries: readonly Entry[], dataBytes: number): void {
   let end = 0;
   for (const { name, from, to } of [...entries].sort((a, b) => a.from - b.from || a.to - b.to)) {
@@ -178,15 +183,17 @@ function checkCoverage(where: string, entries: readonly Entry[], dataBytes: numb
 }
 
 /**
- * A safetensors file of the tensors: its header in the order of the map, its data by the size of their elements, largest
- * first, so that each is aligned. The same map gives the same bytes; what the format's own writer has written and
- * {@link readSafetensors} read gives its bytes again (but for an empty `__metadata__`, and several texts named by
- * integers: an object has those in rising order).
+ * A safetensors file of the tensors: the header in the order of the map, the data by element size, largest first, so that
+ * every tensor is aligned.
  *
- * @param tensors  by name, as stateDict() and readSafetensors give them
- * @param metadata  free texts to keep with them; none: the file has no place for them
- * @throws ShapeError  if a name is reserved, data does not fit its shape, a name or text is no Unicode, or the header
- *   would be longer than 16 MiB; TypeError for wrong kinds, or data of another kind than dtype
+ * The same map always gives the same bytes. A file of the format's own writer, read by {@link readSafetensors} and written
+ * again, keeps its bytes, unless it has an empty `__metadata__` or several texts named by integers (an object has those in
+ * rising order).
+ *
+ * @param tensors  by name, as from stateDict() and readSafetensors
+ * @param metadata  free texts to keep in the file; without any, it has no `__metadata__`
+ * @throws ShapeError  if a name is reserved, data does not fit its shape, a name or text is not well-formed Unicode, or the
+ *   header would be longer than 16 MiB; TypeError for wrong kinds, or data of a kind that is not that of its dtype
  * @example await writeFile('model.safetensors', writeSafetensors(model.stateDict(), { format: 'qkv' }));
  */
 export function writeSafetensors(
@@ -199,12 +206,12 @@ export function writeSafetensors(
   }
   if (!isObject(metadata)) throw kindError(where, 'metadata must be an object of strings', `got ${describe(metadata)}`);
   const checked = Array.from(tensors, ([name, tensor]) => checkTensor(where, name, tensor));
-  // A byte or less needs no place of its own; sorting is stable, so that what is alike stays in the order of the map.
+  // Elements of a byte or less need no alignment. Sorting is stable: equal sizes stay in the order of the map.
   const sizeOf = ({ dtype }: StoredTensor) => Math.max(8, DTYPES[dtype][0]);
-  const laid = [...checked].sort((a, b) => sizeOf(b) - sizeOf(a));
+  const bySize = [...checked].sort((a, b) => sizeOf(b) - sizeOf(a));
   const offsets = new Map<string, readonly [from: number, to: number]>();
   let end = 0;
-  for (const { name, data } of laid) {
+  for (const { name, data } of bySize) {
     offsets.set(name, [end, end + data.byteLength]);
     end += data.byteLength;
   }
@@ -218,10 +225,10 @@ export function writeSafetensors(
   new DataView(file.buffer).setBigUint64(0, BigInt(padded), true);
   file.fill(0x20, LENGTH_BYTES, dataStart);
   file.set(json, LENGTH_BYTES);
-  let at = dataStart;
-  for (const { data } of laid) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
+  let offset = dataStart;
+  for (const { data } of bySize) {
+    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
   }
   return file;
 }
@@ -261,7 +268,7 @@ function checkTensor(where: string, name: unknown, tensor: unknown): NamedTensor
   }
   const what = describe(name);
   const { dtype, shape, data } = isObject(tensor) ? (tensor as Partial<StoredTensor>) : {};
-  // By tag: an array of another realm is one too.
+  // By tag: a typed array of another realm counts too.
   const fits = isDtype(dtype) && Object.prototype.toString.call(data) === `[object ${DTYPES[dtype][1].name}]`;
   if (!fits || !Array.isArray(shape) || data === undefined) {
     const kind = isDtype(dtype) ? DTYPES[dtype][1].name : 'typed array';

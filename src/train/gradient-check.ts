@@ -13,9 +13,9 @@ export interface GradCheckOptions {
   tolerance?: number;
   /** How far an entry x is moved to either side: step·max(1, |x|). Above 0, default 2^-16. */
   step?: number;
-  /** Check at most so many entries of an input, drawn from the seed. Default: all. */
+  /** Check at most this many entries per input, drawn with the seed. Default: all. */
   maxEntries?: number;
-  /** Default 0. */
+  /** Of the entries to check. Default 0. */
   seed?: number;
 }
 
@@ -23,27 +23,27 @@ export interface GradCheckOptions {
 export interface GradCheckEntry {
   row: number;
   col: number;
-  /** What backward says. */
+  /** From the backward pass. */
   analytic: number;
-  /** What the loss does. */
+  /** From differences of the loss. */
   numeric: number;
-  /** By the formula of the report. */
+  /** Computed by the formula of the report. */
   error: number;
 }
 
-/** What was found of one input. */
+/** The result for one input. */
 export interface GradCheckInput {
-  /** Of a Parameter that has one, else `inputs[i]`. */
+  /** The name of a Parameter that has one, else `inputs[i]`. */
   name: string;
   ok: boolean;
   /** How many entries were compared. */
   checked: number;
-  /** The entry with the largest error; absent where nothing was compared. */
+  /** The entry with the largest error; absent if nothing was compared. */
   worst?: GradCheckEntry;
 }
 
 export interface GradCheckReport {
-  /** No error of any entry is above the tolerance, or NaN. */
+  /** No entry has an error above the tolerance, or NaN. */
   ok: boolean;
   tolerance: number;
   /** How an error is measured. */
@@ -55,23 +55,23 @@ export interface GradCheckReport {
 const GRAD_CHECK_OPTIONS: readonly (keyof GradCheckOptions)[] = ['tolerance', 'step', 'maxEntries', 'seed'];
 
 /**
- * The error is relative, but for entries below a thousandth of the largest of their input, and for those that the rounding
- * of the loss hides: 2^-53 of it, some tens of times, divided by a step of 2^-16 is 2e-10 of the loss.
+ * The error is relative, except for entries below a thousandth of the largest of their input, and for those that drown in
+ * the rounding of the loss: some tens of roundings of 2^-53·|loss| each, divided by a step of 2^-16, make 2e-10·|loss|.
  */
 const FORMULA =
   '|analytic − numeric| / (max(|analytic|, |numeric|) + 1e-3·(largest |numeric| of the input) + 1e-4·|loss| / max(1, |x|))';
 
 /**
- * Compares the gradients of f with central differences of its loss, entry by entry; calls f twice for each.
+ * Compares the gradients of f with central differences of its loss, entry by entry; calls f twice per entry.
  *
- * It computes in float64. An input keeps its storage: an entry is moved to stored numbers on either side, and the
- * difference of the losses is divided by the difference of those. A NaN or an infinity in a loss or gradient fails; so does
- * a kink, such as relu at 0.
+ * It computes in float64. Inputs stay in their float32 storage: an entry is moved to a float32 number on either side, and
+ * the difference of the losses is divided by the difference of those numbers. A NaN or an infinity in a loss or gradient
+ * fails the check; so does a kink, such as relu at 0.
  *
- * @param f  computes a loss, 1×1, from the inputs, which it is given; the same each time, so seed its dropout
- * @param inputs  matrices of any shape; moved while it runs, and the same again afterwards
- * @throws ShapeError  if there is no input, f gives no 1×1 or gives two values for the same inputs, or an option is out of
- *   range; TypeError for wrong kinds
+ * @param f  computes a loss, 1×1, from the inputs, which are its arguments; the same loss each time, so seed its dropout
+ * @param inputs  matrices of any shape; they change while it runs and have their own values again afterwards
+ * @throws ShapeError  if there is no input, f returns a loss that is not 1×1 or two values for the same inputs, or an option
+ *   is out of range; TypeError for wrong kinds
  * @example
  * gradCheck((x) => layer.forward(x).multiply(upstream).sum(), [x]).ok;
  * gradCheck(() => crossEntropy(model.forward(ids), targets), model.parameters(), { maxEntries: 20 }).inputs;
@@ -97,15 +97,15 @@ export function gradCheck(
     const { value, gradients } = valueAndGrad(loss);
     const lossNow = () => noGrad(loss).data[0];
     requireSame(where, value, lossNow());
-    const found = inputs.map((x, i) => {
+    const reports = inputs.map((x, i) => {
       const entries = sample(x.data.length, maxEntries, random);
       const numeric = entries.map((entry) => difference(lossNow, x.data, entry, step));
       const analytic = entries.map((entry) => entryOf(gradients.get(x), x, entry));
       const worst = worstOf(x, entries, analytic, numeric, value);
-      const ok = worst === undefined || worst.error <= tolerance; // of NaN this is false
+      const ok = worst === undefined || worst.error <= tolerance; // false for NaN
       return { name: nameOf(x, i), ok, checked: entries.length, worst };
     });
-    return { ok: found.every(({ ok }) => ok), tolerance, formula: FORMULA, inputs: found };
+    return { ok: reports.every(({ ok }) => ok), tolerance, formula: FORMULA, inputs: reports };
   };
   return allOrNone(() => inFloat64(check));
 }
@@ -122,31 +122,31 @@ function lossOf(where: string, loss: unknown): Matrix {
   throw shapeError(where, 'the loss must be 1×1', `f gave ${shapeText(loss)}`, 'end with sum(), mean() or a loss');
 }
 
-/** Central differences of two losses that were drawn say nothing. */
+/** With a random loss, such as one with unseeded dropout, central differences mean nothing. */
 function requireSame(where: string, first: number, second: number): void {
   if (Object.is(first, second)) return;
   const rule = 'f must give the same loss for the same inputs';
   throw shapeError(where, rule, `got ${first}, then ${second}`, 'seed its dropout, or call eval()');
 }
 
-/** The indices of all entries, or of `most` of them, ascending; each set of that size is as likely. Knuth, algorithm S. */
-function sample(count: number, most: number, random: Random): number[] {
+/** The indices of all entries, or of maxEntries of them, ascending; every choice is equally likely. Knuth, algorithm S. */
+function sample(count: number, maxEntries: number, random: Random): number[] {
   const entries: number[] = [];
   for (let i = 0; i < count; i++) {
-    const wanted = Math.min(most, count) - entries.length;
-    if (wanted === count - i || random.uniform() * (count - i) < wanted) entries.push(i);
+    const remaining = Math.min(maxEntries, count) - entries.length;
+    if (remaining === count - i || random.uniform() * (count - i) < remaining) entries.push(i);
   }
   return entries;
 }
 
-/** ∂loss/∂data[i] as the loss shows it. */
+/** ∂loss/∂data[i] by a central difference of the loss. */
 function difference(lossNow: () => number, data: Float32Array, i: number, step: number): number {
   const x = data[i];
   try {
     data[i] = x + step * Math.max(1, Math.abs(x));
     const high = data[i];
     const above = lossNow();
-    data[i] = 2 * x - high; // as far from x, so that the second derivative cancels
+    data[i] = 2 * x - high; // equally far from x, so that the second derivative cancels
     const low = data[i];
     return (above - lossNow()) / (high - low);
   } finally {
@@ -154,12 +154,12 @@ function difference(lossNow: () => number, data: Float32Array, i: number, step: 
   }
 }
 
-/** An entry of a gradient; 0 in rows that were not read, and where f did not use the input. */
+/** An entry of a gradient; 0 in rows that were not read, and if f did not use the input. */
 function entryOf(gradient: Matrix | SparseGradient | undefined, { cols }: Matrix, entry: number): number {
   if (gradient === undefined) return 0;
   if (!('values' in gradient)) return gradient.data[entry];
-  const at = gradient.rows.indexOf(Math.floor(entry / cols));
-  return at === -1 ? 0 : gradient.values.data[at * cols + (entry % cols)];
+  const row = gradient.rows.indexOf(Math.floor(entry / cols));
+  return row === -1 ? 0 : gradient.values.data[row * cols + (entry % cols)];
 }
 
 function worstOf(
@@ -169,7 +169,7 @@ function worstOf(
   numeric: readonly number[],
   loss: number,
 ): GradCheckEntry | undefined {
-  const largest = numeric.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const largest = numeric.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
   let worst: GradCheckEntry | undefined;
   entries.forEach((entry, i) => {
     const [a, n] = [analytic[i], numeric[i]];

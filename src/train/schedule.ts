@@ -3,11 +3,11 @@ import { requireFinite, requireInteger, requireOptions } from '../core/errors.js
 export interface CosineScheduleOptions {
   /** The highest rate, reached after the warm-up. At least 0. */
   learningRate: number;
-  /** Steps in which the rate grows from 0, fewer than totalSteps; 0 = none. */
+  /** Steps in which the rate grows from 0 to learningRate, fewer than totalSteps; 0 = no warm-up. */
   warmupSteps: number;
-  /** The step at which the rate has come down to the minimum, and stays there. */
+  /** The step from which on the rate is the minimum. */
   totalSteps: number;
-  /** At most learningRate. Default 0. */
+  /** The lowest rate after the warm-up, at most learningRate. Default 0. */
   minimum?: number;
 }
 
@@ -22,7 +22,7 @@ const COSINE_OPTIONS: readonly (keyof CosineScheduleOptions)[] = [
  * Linear warm-up, then half a cosine: rate 0 at step 0 (with a warm-up), learningRate at step warmupSteps, minimum from
  * step totalSteps on, each exactly.
  *
- * @returns  from a step, a finite number of at least 0 (of which it throws a ShapeError otherwise), to its learning rate
+ * @returns  the learning rate of a step, which must be a finite number of at least 0 (else it throws a ShapeError)
  * @throws ShapeError  if an option is out of range; TypeError for wrong kinds
  * @see Loshchilov and Hutter 2017, eq. 5, https://arxiv.org/abs/1608.03983
  * @example

@@ -2,21 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { jsonKeys } from '../../src/io/json-keys.js';
 import { fc } from '../support/property.js';
 
-const twice = (text: string) => jsonKeys(text, 8).twice;
+const duplicate = (text: string) => jsonKeys(text, 8).duplicate;
 
 describe('jsonKeys', () => {
   it('finds a key that one object names twice, at any depth and however it is written', () => {
-    expect(twice('{"a":1,"b":{"c":1},"a":2}')).toBe('a');
-    expect(twice('{"a":{"c":[{"d":1, "d" :2}]}}')).toBe('d');
-    expect(twice('{"a":1,"\\u0061":2}')).toBe('a');
-    expect(twice('{"":1,"":2}')).toBe('');
-    expect(twice('{"__proto__":1,"__proto__":2}')).toBe('__proto__');
+    expect(duplicate('{"a":1,"b":{"c":1},"a":2}')).toBe('a');
+    expect(duplicate('{"a":{"c":[{"d":1, "d" :2}]}}')).toBe('d');
+    expect(duplicate('{"a":1,"\\u0061":2}')).toBe('a');
+    expect(duplicate('{"":1,"":2}')).toBe('');
+    expect(duplicate('{"__proto__":1,"__proto__":2}')).toBe('__proto__');
   });
 
   it('finds none where equal keys stand in different objects, or in strings', () => {
-    expect(twice('{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}')).toBeUndefined();
-    expect(twice('{"a":"b","b":"b","c":"\\"b\\":1,{"}')).toBeUndefined();
-    expect(twice('[1,"a","a"]')).toBeUndefined();
+    expect(duplicate('{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}')).toBeUndefined();
+    expect(duplicate('{"a":"b","b":"b","c":"\\"b\\":1,{"}')).toBeUndefined();
+    expect(duplicate('[1,"a","a"]')).toBeUndefined();
   });
 
   it('gives the keys of the outermost object in their order, whatever they look like', () => {
@@ -39,8 +39,8 @@ describe('jsonKeys', () => {
   });
 
   it('takes a string of many megabytes', () => {
-    expect(twice(`{"a":"${'x'.repeat(12_000_000)}","b":1,"b":2}`)).toBe('b');
-    expect(twice(`{"a":"${'\\"'.repeat(3_000_000)}","b":1,"b":2}`)).toBe('b');
+    expect(duplicate(`{"a":"${'x'.repeat(12_000_000)}","b":1,"b":2}`)).toBe('b');
+    expect(duplicate(`{"a":"${'\\"'.repeat(3_000_000)}","b":1,"b":2}`)).toBe('b');
   });
 
   it('reads on nowhere behind a string that never ends: the square of its length would be minutes', () => {
