@@ -3,17 +3,17 @@ import { type Matrix, requireMatrix } from '../matrix/matrix.js';
 import { checkLabels, checkMaps, requireFew } from './heatmap-input.js';
 
 export interface BertVizOptions {
-  /** One a query: the text on the left. Default: their numbers. */
+  /** One per query: the text on the left. Default: their numbers. */
   rowLabels?: readonly string[];
-  /** One a key: the text on the right. Default: rowLabels where there are as many keys as queries, else their numbers. */
+  /** One per key: the text on the right. Default: rowLabels if there are as many keys as queries, else their numbers. */
   columnLabels?: readonly string[];
 }
 
-/** The parameters of BertViz's views, under its own names; JSON takes it as it is. */
+/** The parameters of BertViz's views, under BertViz's names; ready for JSON.stringify. */
 export interface BertVizData {
   attention: [{ name: null; attn: number[][][][]; left_text: string[]; right_text: string[] }];
   default_filter: '0';
-  /** The id of the element to draw in: on a page of several give each its own. */
+  /** The id of the element to draw in: if a page has several views, give each its own. */
   root_div_id: string;
   display_mode: 'dark';
   layer: null;
@@ -23,22 +23,22 @@ export interface BertVizData {
   total_heads: number;
 }
 
-/** Of some 20 characters each in JSON, whose text V8 ends at 2^29. */
+/** An entry takes some 20 characters in JSON, and V8's longest string has 2^29. */
 const MOST_ENTRIES = 2 ** 24;
 
 const BERT_VIZ_OPTIONS: readonly (keyof BertVizOptions)[] = ['rowLabels', 'columnLabels'];
 
 /**
- * Attention weights as the parameters that the scripts of BertViz's head view and model view read (PYTHON_PARAMS in
- * head_view.js and model_view.js).
+ * Attention weights in the form that the scripts of BertViz's head view and model view read (PYTHON_PARAMS in head_view.js
+ * and model_view.js).
  *
- * Labels may hold anything: in a script element of a page write `JSON.stringify(data).replaceAll('<', '\\u003c')`, so that
- * none can end it.
+ * Labels may hold any text. In a script element of a page write `JSON.stringify(data).replaceAll('<', '\\u003c')`, so that
+ * no label can end the element.
  *
- * @param weights  the heads of one layer, as attentionWeights gives them for one sequence, or a list of them for every
- *   layer: (Lq × Lk) each
- * @throws ShapeError  if shapes, heads a layer or labels differ in number, there are more than 2^24 entries, or an entry is
- *   no finite number of at least 0; TypeError for wrong kinds and unknown options
+ * @param weights  the heads of one layer, (Lq × Lk) each, as attentionWeights gives them for one sequence; or a list with
+ *   such heads for every layer
+ * @throws ShapeError  if shapes, heads per layer or numbers of labels differ, there are more than 2^24 entries, or an entry
+ *   is not a finite number of at least 0; TypeError for wrong kinds and unknown options
  * @see Vig 2019, https://arxiv.org/abs/1906.05714; https://github.com/jessevig/bertviz
  * @example const json = JSON.stringify(toBertViz(attention.attentionWeights(x), { rowLabels: tokens }));
  */
@@ -69,13 +69,13 @@ export function toBertViz(
   };
 }
 
-/** Layers of as many heads each, all of one shape. */
+/** Layers with the same number of heads, all of one shape. */
 function layersOf(where: string, weights: unknown): readonly (readonly Matrix[])[] {
   if (!Array.isArray(weights) || !Array.isArray(weights[0])) return [checkMaps(where, weights)];
   const layers: (readonly Matrix[])[] = [];
   for (let l = 0; l < weights.length; l++) {
     const layer: unknown = weights[l];
-    if (!Array.isArray(layer)) requireMatrix(where, `weights[${l}]`, layer); // a Matrix is no list of heads either
+    if (!Array.isArray(layer)) requireMatrix(where, `weights[${l}]`, layer); // a Matrix is refused below
     const heads = checkMaps(where, layer);
     layers.push(heads);
     const [first] = layers;

@@ -7,30 +7,35 @@ import { displayWidth, graphemes, pad } from './labels.js';
 export interface HeatmapAnsiOptions extends HeatmapOptions {
   /** 24-bit background colors (default), or plain text: values with shades ░▒▓█. */
   color?: boolean;
-  /** Columns of the terminal. Default 80. A map too wide for values gets cells of two columns, three if plain, never fewer. */
+  /**
+   * Columns of the terminal. Default 80. A map too wide for values gets cells of two columns, three in plain text, even if
+   * it then exceeds the width.
+   */
   maxWidth?: number;
 }
 
-/** Labels are cut to this many columns, and column labels to this many lines where they are written downwards. */
+/** Labels are cut to this many columns; column labels that are written downward, to this many lines. */
 const LABEL_COLUMNS = 16;
-/** Cells with values grow to this width for the column labels. */
+/** Cells with values are widened up to this width to fit the column labels. */
 const WIDEST_CELL = 10;
 const SHADES = [' ', '░', '▒', '▓', '█'] as const;
-/** Columns of a cell that its value leaves: for the shade of the plain variant, and a space. */
-const SHADED = 2;
+/** Columns of a cell beside its value: for the shade of the plain variant, and a space. */
+const BESIDE_VALUE = 2;
 const LEGEND_STEPS = 16;
-/** Of some 50 characters each in color: 200 MB of text; V8's longest string has 2^29. */
+/** A cell takes some 50 characters in color: 200 MB of text in all. V8's longest string has 2^29 characters. */
 const MOST_CELLS = 2 ** 22;
 
 /**
- * A heat map for a terminal: one (queries × keys) matrix, or several of one shape below each other on one scale, every
- * line ended by a newline. Columns are aligned by display width. Every cell is painted, text and ground, so that it can
- * be read on light and dark terminals.
+ * A heat map for a terminal: one (queries × keys) matrix, or several of one shape below one another on one scale. Every line
+ * ends with a newline.
  *
- * Labels may hold anything: control characters are shown as pictures, so that no escape sequence reaches the terminal.
+ * Columns are aligned by display width. Every cell sets both text and background color, so that it can be read on light and
+ * dark terminals. Labels may hold any text: control characters are shown as pictures, so that no escape sequence reaches the
+ * terminal.
  *
- * @param weights  (Lq × Lk), or one such matrix a head
- * @throws ShapeError  if the labels or shapes do not agree or there are more than 2^22 cells; TypeError for wrong kinds
+ * @param weights  (Lq × Lk), or one such matrix per head
+ * @throws ShapeError  if the labels or shapes do not agree, a number is out of range or there are more than 2^22 cells;
+ *   TypeError for wrong kinds and unknown options
  * @example console.log(heatmapAnsi(weights, { rowLabels: words, columnLabels: words, color: process.stdout.isTTY }));
  */
 export function heatmapAnsi(weights: Matrix | readonly Matrix[], options: HeatmapAnsiOptions = {}): string {
@@ -40,14 +45,14 @@ export function heatmapAnsi(weights: Matrix | readonly Matrix[], options: Heatma
   requireBoolean(where, 'color', color);
   requireInteger(where, 'maxWidth', maxWidth, 1);
   const left = widest(map.rowLabels) + 1;
-  const room = Math.floor((maxWidth - left) / Math.max(1, map.cols));
-  const narrow = color ? 2 : 3;
-  const values = longestValue(map) + SHADED;
-  const withValues = room >= values;
+  const availableWidth = Math.floor((maxWidth - left) / Math.max(1, map.cols));
+  const narrowWidth = color ? 2 : 3;
+  const valueWidth = longestValue(map) + BESIDE_VALUE;
+  const withValues = availableWidth >= valueWidth;
   const cellWidth = withValues
-    ? Math.max(values, Math.min(WIDEST_CELL, room, widest(map.columnLabels) + SHADED))
-    : narrow;
-  const header = withValues ? levelHeader(map, left, cellWidth) : downwardHeader(map, left, narrow);
+    ? Math.max(valueWidth, Math.min(WIDEST_CELL, availableWidth, widest(map.columnLabels) + BESIDE_VALUE))
+    : narrowWidth;
+  const header = withValues ? levelHeader(map, left, cellWidth) : downwardHeader(map, left, narrowWidth);
   const lines = map.maps.flatMap((matrix, h) => {
     const heading = map.headLabels[h] === undefined ? [] : [pad(map.headLabels[h], displayWidth(map.headLabels[h]))];
     const rows = map.rowLabels.map((label, r) => {
@@ -60,7 +65,7 @@ export function heatmapAnsi(weights: Matrix | readonly Matrix[], options: Heatma
 }
 
 function widest(labels: readonly string[]): number {
-  return labels.reduce((most, label) => Math.max(most, Math.min(LABEL_COLUMNS, displayWidth(label))), 0);
+  return labels.reduce((width, label) => Math.max(width, Math.min(LABEL_COLUMNS, displayWidth(label))), 0);
 }
 
 function levelHeader({ columnLabels }: Heatmap, left: number, cellWidth: number): string[] {
@@ -68,13 +73,13 @@ function levelHeader({ columnLabels }: Heatmap, left: number, cellWidth: number)
   return [' '.repeat(left) + labels.join('')];
 }
 
-/** Column labels written downwards, one grapheme a line, ending right above their column. */
+/** Column labels written downward, one grapheme per line, ending right above their column. */
 function downwardHeader({ columnLabels }: Heatmap, left: number, width: number): string[] {
   const columns = columnLabels.map((label) => {
     const all = graphemes(label);
     return all.length <= LABEL_COLUMNS ? all : [...all.slice(0, LABEL_COLUMNS - 1), '…'];
   });
-  const height = columns.reduce((most, column) => Math.max(most, column.length), 0);
+  const height = columns.reduce((lines, column) => Math.max(lines, column.length), 0);
   return Array.from({ length: height }, (_, line) => {
     const row = columns.map(
       (column) => `${pad(column[line - (height - column.length)] ?? '', 2)}${' '.repeat(width - 2)}`,
@@ -97,7 +102,7 @@ function hundredths(t: number): string {
   return (t === 0 ? '·' : String(Math.min(99, Math.floor(100 * t)))).padStart(2);
 }
 
-/** Text on the color of t, with the color set back after it; NaN is red. */
+/** Text on the color of t, followed by a reset of the colors; NaN is red. */
 function paint(t: number, content: string): string {
   const ground = Number.isNaN(t) ? [209, 36, 47] : blend(DARK, t);
   const ink = !Number.isNaN(t) && textIsBlack(DARK, t) ? [0, 0, 0] : [255, 255, 255];

@@ -5,17 +5,17 @@ import { type Matrix, requireMatrix } from '../matrix/matrix.js';
 import { type Scale, scaleOf, valueWriter } from './heatmap-scale.js';
 import { visibleLabel } from './labels.js';
 
-/** What both kinds of heat map understand. */
+/** Options of both kinds of heat map. */
 export interface HeatmapOptions {
-  /** One a row: the queries. Default: their numbers. */
+  /** One per row: the queries. Default: their numbers. */
   rowLabels?: readonly string[];
-  /** One a column: the keys. Default: their numbers. */
+  /** One per column: the keys. Default: their numbers. */
   columnLabels?: readonly string[];
-  /** Headings of the maps where several are given. Default: head 0, head 1 … */
+  /** One per map: its heading. Default: head 0, head 1 …, or no heading for a single map. */
   headLabels?: readonly string[];
-  /** The value without color. Default: 0, or the smallest entry if that is negative. */
+  /** The value that is shown without color, as is all below it. Default: 0, or the smallest entry if that is negative. */
   low?: number;
-  /** The value of full color. Default: the largest entry of all maps. */
+  /** The value that is shown in full color, as is all above it. Default: the largest entry of all maps. */
   high?: number;
 }
 
@@ -37,6 +37,7 @@ export interface Heatmap {
   /** Empty for a single map without headLabels. */
   headLabels: string[];
   scale: Scale;
+  /** The text of a value in a cell. */
   write: (value: number) => string;
 }
 
@@ -70,14 +71,14 @@ export function heatmapInput(
   };
 }
 
-/** Before so much is drawn; a row or column without entries still has its label. */
-export function requireFew(where: string, maps: number, { rows, cols }: Matrix, most: number): void {
+/** To be called before drawing. Even in a map without entries every row and column counts, for its label. */
+export function requireFew(where: string, maps: number, { rows, cols }: Matrix, limit: number): void {
   const cells = maps * Math.max(1, rows) * Math.max(1, cols);
-  if (cells <= most) return;
-  throw shapeError(where, `weights must have at most ${most} entries`, `got ${cells}`, 'slice rows or columns');
+  if (cells <= limit) return;
+  throw shapeError(where, `weights must have at most ${limit} entries`, `got ${cells}`, 'slice rows or columns');
 }
 
-/** Characters of the longest value of the maps. */
+/** The number of characters of the longest value of the maps. */
 export function longestValue({ maps, write }: Heatmap): number {
   let longest = 0;
   for (const { data } of maps) for (const value of data) longest = Math.max(longest, write(value).length);

@@ -5,30 +5,30 @@ import { blend, type Color, DARK, LIGHT, position, type Theme, textIsBlack } fro
 import { displayWidth, truncate, visibleLabel } from './labels.js';
 
 export interface HeatmapSvgOptions extends HeatmapOptions {
-  /** Heading, and what a screen reader says. Default 'Attention weights'. */
+  /** The heading, which screen readers say too. Default 'Attention weights'. */
   title?: string;
 }
 
-// All lengths in pixels of the viewBox.
+// All lengths are in pixels of the viewBox.
 const MARGIN = 16;
 const FONT = 12;
-/** Advance of one column in a monospace face of that size. */
+/** The width of one column of text in a monospace font of this size. */
 const COLUMN = 0.602 * FONT;
 const LINE = 18;
-/** Labels are cut to this many columns; the tooltips of the cells have them whole. */
+/** Labels are cut to this many columns; the tooltips of the cells show them whole. */
 const LABEL_COLUMNS = 24;
 /** Height of the heading. */
 const HEADING = LINE + 6;
 /** Maps with more rows or columns than this show colors only. */
 const MOST_WITH_VALUES = 16;
-/** A cell with a value grows for longer values. */
+/** The smallest cell with a value; longer values widen it. */
 const VALUE_CELL = { width: 46, height: 28 };
-/** Side of a map without values, as long as its cells stay between the two sizes below. */
+/** The longer side of a map without values, unless its cells would leave the two sizes below. */
 const MAP_SIDE = 512;
 const [SMALLEST_CELL, LARGEST_CELL] = [2, 20];
 /** Panels are placed side by side up to this width. */
 const PAGE_WIDTH = 1100;
-/** An SVG of more elements than this is no longer a picture that programs open. */
+/** Programs no longer open an SVG with more elements than this. */
 const MOST_CELLS = 250_000;
 const LEGEND_STEPS = 24;
 const LEGEND_CELL = 8;
@@ -36,12 +36,13 @@ const NOTE = 'rows attend to columns';
 
 /**
  * A heat map as a self-contained SVG document: one (queries × keys) matrix, or several of one shape side by side on one
- * scale. Values are written into the cells up to 16×16. It follows the reader's light or dark color scheme.
+ * scale. Maps of up to 16×16 have values in their cells. The colors follow the reader's light or dark color scheme.
  *
- * Labels may hold anything: they are escaped, control characters are shown as pictures and direction marks as �.
+ * Labels may hold any text: they are escaped, control characters are shown as pictures and direction marks as �.
  *
- * @param weights  (Lq × Lk), or one such matrix a head
- * @throws ShapeError  if the labels or shapes do not agree or there are more than 250 000 cells; TypeError for wrong kinds
+ * @param weights  (Lq × Lk), or one such matrix per head
+ * @throws ShapeError  if the labels or shapes do not agree, a number is out of range or there are more than 250 000 cells;
+ *   TypeError for wrong kinds and unknown options
  * @example writeFileSync('heads.svg', heatmapSvg(attention.attentionWeights(x), { rowLabels: words, columnLabels: words }));
  */
 export function heatmapSvg(weights: Matrix | readonly Matrix[], options: HeatmapSvgOptions = {}): string {
@@ -65,24 +66,31 @@ interface Layout {
 
 function draw(map: Heatmap, title: string): string {
   const layout = layoutOf(map);
-  const across = Math.max(1, Math.min(map.maps.length, Math.floor((PAGE_WIDTH - MARGIN) / (layout.width + MARGIN))));
-  const down = Math.ceil(map.maps.length / across);
+  const panelsAcross = Math.max(
+    1,
+    Math.min(map.maps.length, Math.floor((PAGE_WIDTH - MARGIN) / (layout.width + MARGIN))),
+  );
+  const panelsDown = Math.ceil(map.maps.length / panelsAcross);
   const { legend, legendWidth } = legendOf(map);
   const heading = truncate(title, Math.floor((PAGE_WIDTH - 2 * MARGIN) / COLUMN));
-  const content = Math.max(across * (layout.width + MARGIN) - MARGIN, legendWidth, displayWidth(heading) * COLUMN);
+  const content = Math.max(
+    panelsAcross * (layout.width + MARGIN) - MARGIN,
+    legendWidth,
+    displayWidth(heading) * COLUMN,
+  );
   const width = Math.ceil(content + 2 * MARGIN);
-  const legendTop = MARGIN + HEADING + down * (layout.height + MARGIN);
+  const legendTop = MARGIN + HEADING + panelsDown * (layout.height + MARGIN);
   const height = Math.ceil(legendTop + LINE + MARGIN);
   const panels = map.maps.map((matrix, h) => {
-    const x = MARGIN + (h % across) * (layout.width + MARGIN);
-    const y = MARGIN + HEADING + Math.floor(h / across) * (layout.height + MARGIN);
+    const x = MARGIN + (h % panelsAcross) * (layout.width + MARGIN);
+    const y = MARGIN + HEADING + Math.floor(h / panelsAcross) * (layout.height + MARGIN);
     return group(x, y, panel(map, matrix, map.headLabels[h], layout));
   });
-  const many = map.maps.length === 1 ? '' : `${map.maps.length} maps of `;
+  const mapCount = map.maps.length === 1 ? '' : `${map.maps.length} maps of `;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" class="qkv" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeXml(title)}">`,
     `<title>${escapeXml(title)}</title>`,
-    `<desc>${many}${map.rows} rows and ${map.cols} columns, color from ${map.write(map.scale.low)} to ${map.write(map.scale.high)}; ${NOTE}.</desc>`,
+    `<desc>${mapCount}${map.rows} rows and ${map.cols} columns, color from ${map.write(map.scale.low)} to ${map.write(map.scale.high)}; ${NOTE}.</desc>`,
     `<style>${STYLE}</style>`,
     `<rect class="qkv-ground" width="${width}" height="${height}"/>`,
     text(MARGIN, MARGIN + FONT, 'qkv-ink qkv-heading', heading),
@@ -100,7 +108,7 @@ function layoutOf(map: Heatmap): Layout {
   const cell = withValues ? valueCell(map) : { width: side, height: side };
   const longest = longestLabel(columnLabels);
   const turned = longest * COLUMN > cell.width - 4;
-  // A label turned by 45° takes its length times √½ up and to the right.
+  // A label rotated by 45° takes its length times √½ upward and to the right.
   const slope = Math.ceil((longest * COLUMN + FONT) * Math.SQRT1_2);
   const left = Math.ceil(longestLabel(rowLabels) * COLUMN) + 8;
   const top = (headLabels.length > 0 ? LINE : 0) + (turned ? slope + 6 : LINE);
@@ -140,7 +148,7 @@ function panel(map: Heatmap, matrix: Matrix, heading: string | undefined, layout
   return out;
 }
 
-/** Every how many rows or columns there is room for a label. */
+/** A label fits beside every labelStep-th row or column of this size. */
 function labelStep(size: number): number {
   return Math.ceil((FONT + 2) / size);
 }
@@ -210,7 +218,7 @@ function css(color: Color): string {
   return `#${color.map((part) => part.toString(16).padStart(2, '0')).join('')}`;
 }
 
-/** Rules of one color scheme. Names begin with qkv, because the style of an inlined SVG reaches its whole page. */
+/** The CSS rules of one color scheme. Class names begin with qkv: the style of an inline SVG applies to its whole page. */
 function themeStyle(theme: Theme, values: string): string {
   return [
     `.qkv-ground{fill:${css(theme.ground)}}`,

@@ -1,6 +1,6 @@
 /**
- * The label with everything that could act instead of being read made visible: control characters as their pictures
- * (␛, ␊), and direction marks, lone surrogates and noncharacters as �. Neither a terminal nor XML can be steered by it.
+ * The label with everything made visible that a terminal or an XML reader would act on: control characters as their pictures
+ * (␛, ␊); direction marks, lone surrogates and noncharacters as �.
  */
 export function visibleLabel(label: string): string {
   return label.replace(UNSAFE, (character) => {
@@ -13,7 +13,7 @@ export function visibleLabel(label: string): string {
 // \p{Cc} control, \p{Cs} lone surrogate, \p{Zl} and \p{Zp} line and paragraph separator.
 const UNSAFE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Noncharacter_Code_Point}]/gu;
 
-/** Columns a terminal gives to the text: 2 for CJK and emoji, 0 for combining marks, else 1. */
+/** The columns that a text takes in a terminal: 2 per CJK character or emoji, 0 per combining mark, else 1. */
 export function displayWidth(text: string): number {
   let width = 0;
   for (const grapheme of graphemes(text)) width += graphemeWidth(grapheme);
@@ -40,10 +40,10 @@ export function pad(text: string, columns: number, side: 'left' | 'right' = 'lef
   return side === 'left' ? label + space : space + label;
 }
 
-/** What a reader calls characters. */
+/** The characters of a text as a reader sees them. */
 export function graphemes(text: string): string[] {
   if (PLAIN.test(text)) return text.split('');
-  // Hermes and older browsers have none: a mark then stands beside its letter when labels are written downwards.
+  // Without Intl.Segmenter (Hermes, older browsers) labels that are written downward have combining marks on their own line.
   const Segmenter = typeof Intl === 'undefined' ? undefined : Intl.Segmenter;
   if (Segmenter === undefined) return Array.from(text);
   return Array.from(new Segmenter('en', { granularity: 'grapheme' }).segment(text), ({ segment }) => segment);
@@ -51,15 +51,15 @@ export function graphemes(text: string): string[] {
 
 const PLAIN = /^[\x20-\x7e]*$/;
 
-/** A left-to-right mark on either side, so that right-to-left words do not turn the numbers beside them around. */
+/** Adds a left-to-right mark on either side of right-to-left text, so that it does not reorder the numbers beside it. */
 function isolateDirection(text: string): string {
   return RIGHT_TO_LEFT.test(text) ? `\u200e${text}\u200e` : text;
 }
 
-// The blocks of right-to-left scripts: Hebrew to Arabic Extended-A, presentation forms, and those of the first plane.
+// The blocks of right-to-left scripts: Hebrew to Arabic Extended-A, presentation forms, and those of plane 1.
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
-/** An emoji counts once, however many code points join to draw it; other code points count one by one. */
+/** An emoji has width 2, however many code points it joins; of other graphemes the widths of the code points add up. */
 function graphemeWidth(grapheme: string): number {
   if (EMOJI.test(grapheme)) return 2;
   let width = 0;
@@ -68,7 +68,7 @@ function graphemeWidth(grapheme: string): number {
 }
 
 const EMOJI = /\p{Emoji_Presentation}|\ufe0f/u;
-// Marks that sit on the letter before, and the vowels and finals that complete a Hangul syllable block.
+// Marks that combine with the letter before them, and the vowels and finals that complete a Hangul syllable block.
 const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cc}\p{Default_Ignorable_Code_Point}\u1160-\u11ff]/u;
 // East_Asian_Width W and F by block (Unicode Standard Annex 11): Hangul, CJK, kana, Yi, full-width forms, planes 2 and 3.
 const WIDE =
