@@ -96,17 +96,16 @@ function tryWasm(): Runtime | undefined {
   if (runtime !== undefined || room === undefined) return runtime;
   refusal = whyNoModules();
   if (refusal === undefined) runtime = { memory: room };
-  else memory = undefined; // its readers will not come: later parameters are ordinary arrays
+  else if (room.liveBytes === 0) memory = undefined; // kept only for the parameters in it, until they are released
   return runtime;
 }
 
-/** The kernels' memory; reserving it compiles nothing. */
+/** The kernels' memory, unless nothing will read it there; reserving it compiles nothing. */
 function tryMemory(): KernelMemory | undefined {
-  if (memory !== undefined || refusal !== undefined) return memory;
-  refusal = whyNoWasm();
+  if (memory === undefined && refusal === undefined) refusal = whyNoWasm();
   if (refusal !== undefined) return undefined;
   try {
-    memory = new KernelMemory();
+    memory ??= new KernelMemory();
   } catch (error) {
     refusal = `WebAssembly memory is refused here: ${error instanceof Error ? error.message : String(error)}`;
   }

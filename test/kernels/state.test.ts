@@ -118,6 +118,17 @@ describe('where the WASM kernels cannot run', () => {
       expect([...products().gemm({ m: 1, n: 1, k: 1, a: early, b: early })]).toEqual([9]);
     });
   });
+
+  it('such a parameter is released like any other, and later ones are ordinary arrays', async () => {
+    await without('compiling', (state) => {
+      const early = state.parameterArray(1);
+      expect(state.capabilities().kernels).toBe('javascript');
+      const later = state.parameterArray(1);
+      expect([early.buffer, later.buffer].map((buffer) => buffer instanceof ArrayBuffer)).toEqual([false, true]);
+      for (const array of [early, later]) state.releaseArray(array);
+      expect([...early, ...later]).toEqual([Number.NaN, 0]); // a released one reads NaN; an ordinary one is left alone
+    });
+  });
 });
 
 describe('the stream of seeds', () => {
