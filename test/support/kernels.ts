@@ -81,15 +81,33 @@ export function attentionOn(runtime: Runtime): AllKernels {
   };
 }
 
-/** Runs f with some entries of a module exchanged. */
-export function withEntries<T>(
+/** The entries of a module by the names that they have in its source, which the generated file translates. */
+export function namedEntries<Name extends string>(
   runtime: Runtime,
   module: KernelModule,
-  change: (entries: Entries) => Entries,
+  names: Readonly<Record<Name, string>>,
+): Record<Name, Entries[string]> {
+  const entries = entriesOf(runtime, module);
+  const named = Object.entries<string>(names).map(([name, exported]) => [name, entries[exported]]);
+  return Object.fromEntries(named) as Record<Name, Entries[string]>;
+}
+
+/** Runs f with some entries of a module exchanged. */
+export function withEntries<T, Name extends string>(
+  runtime: Runtime,
+  module: KernelModule,
+  names: Readonly<Record<Name, string>>,
+  change: (entries: Record<Name, Entries[string]>) => Partial<Record<Name, Entries[string]>>,
   f: () => T,
 ): T {
   const entries = entriesOf(runtime, module);
-  module.linked = { runtime, entries: { ...entries, ...change(entries) } };
+  const changed = { ...entries };
+  for (const [name, entry] of Object.entries<Entries[string]>(
+    change(namedEntries(runtime, module, names)) as Entries,
+  )) {
+    changed[names[name as Name]] = entry;
+  }
+  module.linked = { runtime, entries: changed };
   try {
     return f();
   } finally {

@@ -69,14 +69,19 @@ export interface BuiltFamily {
   readonly needs: readonly FamilyName[];
   /** Its entries, with the arguments that stand before UNITS. */
   readonly entries: readonly { name: string; parameters: readonly string[]; usesScratch: boolean }[];
+  /** What its entries, and what it lends, are called in the module. */
+  readonly exports: Readonly<Record<string, string>>;
   readonly bytes: Uint8Array;
   /** For review; empty where it is not wanted. */
   readonly text: string;
 }
 
+/** What a module calls the export that has this place among them: one letter, as long as they go. Names would be downloaded. */
+const exportName = (index: number) => `${String.fromCharCode(97 + (index % 26))}${Math.floor(index / 26) || ''}`;
+
 /** Builds every family. */
 export function buildFamilies(wantsText = false): BuiltFamily[] {
-  const lenders = new Map<string, { family: FamilyName; parameters: Parameters }>();
+  const lenders = new Map<string, { family: FamilyName; parameters: Parameters; exported: string }>();
   return Object.entries(FAMILIES).map(([key, value]) => {
     const [name, { emit, calls = [], lends = [] }] = [key as FamilyName, value as Family];
     const needs = new Set<FamilyName>();
@@ -86,21 +91,33 @@ export function buildFamilies(wantsText = false): BuiltFamily[] {
       if (lender === undefined) throw new Error(`${name} calls ${call}, which no family before it lends`);
       needs.add(lender.family);
       const kinds = Object.values(lender.parameters).map((kind) => (kind === 'int' ? binaryen.i32 : binaryen.f32));
-      m.addFunctionImport(call, 'kernels', call, binaryen.createType(kinds), binaryen.none);
+      const module = String([...needs].indexOf(lender.family)); // its place in the list that launch.ts links
+      m.addFunctionImport(call, module, lender.exported, binaryen.createType(kinds), binaryen.none);
     }
     for (const one of emit) one(m);
-    for (const lent of lends) m.addFunctionExport(lent, lent);
     const functions = [...definedIn(m)];
     const own = Object.keys(UNITS).length;
     const entries = functions.filter(([, { isEntry }]) => isEntry);
-    for (const [of, { parameters }] of functions) {
+    const exports: Record<string, string> = {};
+    for (const [of, { parameters, isEntry }] of functions) {
       if (lenders.has(of)) throw new Error(`${name} defines ${of}, as a family before it does`);
-      if (lends.includes(of) || definedIn(m).get(of)?.isEntry) lenders.set(of, { family: name, parameters });
+      if (!lends.includes(of) && !isEntry) continue;
+      const exported = exportName(Object.keys(exports).length);
+      exports[of] = exported;
+      m.addFunctionExport(of, exported);
+      lenders.set(of, { family: name, parameters, exported });
     }
     const named = entries.map(([of, { parameters, usesScratch }]) => {
       return { name: of, parameters: Object.keys(parameters).slice(0, -own), usesScratch };
     });
-    const built = { name, needs: [...needs], entries: named, bytes: finished(m), text: wantsText ? m.emitText() : '' };
+    const built = {
+      name,
+      needs: [...needs],
+      entries: named,
+      exports,
+      bytes: finished(m),
+      text: wantsText ? m.emitText() : '',
+    };
     m.dispose();
     return built;
   });
@@ -110,7 +127,7 @@ export function buildFamilies(wantsText = false): BuiltFamily[] {
  * The file of a family: its module as text, and for each entry the function that launches it, which takes the arguments by
  * name, then how many units, and where it has scratch, how much of it and from which unit on.
  */
-export function written({ name, needs, entries, bytes }: BuiltFamily): string {
+export function written({ name, needs, entries, exports, bytes }: BuiltFamily): string {
   const identifier = (text: string) => text.replace(/[-_](.)/g, (_, letter: string) => letter.toUpperCase());
   const imports = needs.map((other) => `import { ${identifier(other)}Module } from './${other}.generated.js';\n`);
   const functions = entries.map(({ name: entry, parameters, usesScratch }) => {
@@ -121,7 +138,7 @@ export function written({ name, needs, entries, bytes }: BuiltFamily): string {
       : ['', ['0', 'units', '0']];
     return (
       `export function ${identifier(entry)}(runtime: Runtime, p: { ${types} }, units: number${more}): void {\n` +
-      `  entriesOf(runtime, ${identifier(name)}Module).${entry}(${[...values, ...range].join(', ')});\n}\n`
+      `  entriesOf(runtime, ${identifier(name)}Module).${exports[entry]}(${[...values, ...range].join(', ')});\n}\n`
     );
   });
   const names = entries.map(({ name: entry }) => identifier(entry)).join(', ');
@@ -133,6 +150,7 @@ export function written({ name, needs, entries, bytes }: BuiltFamily): string {
     `\nexport const ${identifier(name)}Module: KernelModule = { needs: [${list}], text:\n  '${printable(bytes)}' };\n\n`,
     ...functions,
     `\n/** All of them. */\nexport const ${identifier(name)}Entries = { ${names} };\n`,
+    `\n/** What the module calls its functions. */\nexport const ${identifier(name)}Exports = ${JSON.stringify(exports)} as const;\n`,
   ].join('');
 }
 

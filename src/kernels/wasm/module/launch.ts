@@ -9,7 +9,7 @@ export interface KernelModule {
   readonly text: string;
   /** The modules whose functions it calls. */
   readonly needs: readonly KernelModule[];
-  /** Where it was linked last. */
+  /** Who asked for it last: the same again, nearly always. */
   linked?: { readonly runtime: Runtime; readonly entries: Entries };
 }
 
@@ -18,6 +18,8 @@ export type Entries = Readonly<Record<string, (...values: number[]) => void>>;
 /** What kernels run in. */
 export interface Runtime {
   readonly memory: KernelMemory;
+  /** The modules that are linked to it. */
+  linked?: Map<KernelModule, Entries>;
 }
 
 /**
@@ -28,20 +30,31 @@ export interface Runtime {
  */
 export function entriesOf(runtime: Runtime, module: KernelModule): Entries {
   const { linked } = module;
-  return linked !== undefined && linked.runtime === runtime ? linked.entries : link(runtime, module);
+  return linked !== undefined && linked.runtime === runtime ? linked.entries : entriesAgain(runtime, module);
+}
+
+/** The same where the module was last asked for by another runtime, or by none. */
+function entriesAgain(runtime: Runtime, module: KernelModule): Entries {
+  runtime.linked ??= new Map();
+  let entries = runtime.linked.get(module);
+  if (entries === undefined) {
+    entries = link(runtime, module);
+    runtime.linked.set(module, entries);
+  }
+  module.linked = { runtime, entries };
+  return entries;
 }
 
 /** Compiles a module, synchronously, and links it to the memory and to the modules that it needs. */
 function link(runtime: Runtime, module: KernelModule): Entries {
   const { memory } = runtime;
-  const kernels: Record<string, (...values: number[]) => void> = {};
-  for (const other of module.needs) Object.assign(kernels, entriesOf(runtime, other));
+  const imports: Record<string, Entries | { memory: WebAssembly.Memory }> = { env: { memory: memory.memory } };
+  module.needs.forEach((other, place) => {
+    imports[place] = entriesOf(runtime, other);
+  });
   const bytes = bytesOfPrintable(module.text);
   if (!memory.shared) importUnshared(bytes);
-  const compiled = new WebAssembly.Module(bytes);
-  const entries = new WebAssembly.Instance(compiled, { kernels, env: { memory: memory.memory } }).exports as Entries;
-  module.linked = { runtime, entries };
-  return entries;
+  return new WebAssembly.Instance(new WebAssembly.Module(bytes), imports).exports as Entries;
 }
 
 /** "env" "memory", kind memory, then the flag of its limits: 3 = shared with maximum, 1 = with maximum. */

@@ -7,7 +7,10 @@ import type {
   Floats,
 } from '../../../../src/kernels/contract.js';
 import { KernelMemory } from '../../../../src/kernels/wasm/memory/memory.js';
-import { attentionBackwardModule } from '../../../../src/kernels/wasm/module/attention-backward.generated.js';
+import {
+  attentionBackwardExports,
+  attentionBackwardModule,
+} from '../../../../src/kernels/wasm/module/attention-backward.generated.js';
 import { BACKWARD_FIELDS } from '../../../../src/kernels/wasm/module/attention-record.js';
 import type { Entries } from '../../../../src/kernels/wasm/module/launch.js';
 import type { AttentionOptions } from '../../../../src/ops/attention/options.js';
@@ -119,11 +122,16 @@ function withOptions(options: AttentionOptions, more: Partial<AttentionCase> = {
 
 /** Other kernels, whose backward runs with another entry. */
 function withBackward(change: (entry: Entries[string]) => Entries[string]): AllKernels {
-  const exchanged = ({ attention_backward: entry }: Entries) => ({ attention_backward: change(entry) });
   return {
     ...wasm,
     attentionBackward: (problem) =>
-      withEntries(runtime, attentionBackwardModule, exchanged, () => wasm.attentionBackward(problem)),
+      withEntries(
+        runtime,
+        attentionBackwardModule,
+        attentionBackwardExports,
+        ({ attention_backward: entry }) => ({ attention_backward: change(entry) }),
+        () => wasm.attentionBackward(problem),
+      ),
   };
 }
 

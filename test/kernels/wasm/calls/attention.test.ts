@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionStage } from '../../../../src/kernels/contract.js';
 import { attention, attentionStage, attentionStatistics } from '../../../../src/kernels/wasm/calls/attention.js';
-import { attentionModule } from '../../../../src/kernels/wasm/module/attention.generated.js';
+import { attentionExports, attentionModule } from '../../../../src/kernels/wasm/module/attention.generated.js';
 import { Matrix } from '../../../../src/matrix/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../../src/ops/attention/options.js';
 import { expectClose, expectSame } from '../../../support/compare.js';
@@ -112,6 +112,7 @@ describe('attention on WASM', () => {
       const oneByOne = withEntries(
         runtime,
         attentionModule,
+        attentionExports,
         ({ attention_stage: entry }) => ({
           attention_stage: (...values) => {
             const [scratch, to, from] = [values.pop(), values.pop(), values.pop()] as [number, number, number];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dropout } from '../../../../src/kernels/wasm/calls/attention.js';
-import { attentionModule } from '../../../../src/kernels/wasm/module/attention.generated.js';
+import { attentionExports, attentionModule } from '../../../../src/kernels/wasm/module/attention.generated.js';
 import { expectSame } from '../../../support/compare.js';
 import { kernelsOf, newRuntime, withEntries } from '../../../support/kernels.js';
 
@@ -37,6 +37,7 @@ describe('dropout on WASM', () => {
     const oneByOne = withEntries(
       runtime,
       attentionModule,
+      attentionExports,
       ({ drop_entries: entry }) => ({
         drop_entries: (record, x, count, from, to, scratch) => {
           for (let unit = to - 1; unit >= from; unit--) entry(record, x, count, unit, unit + 1, scratch);

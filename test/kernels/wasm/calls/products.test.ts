@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { gemm } from '../../../../src/kernels/wasm/calls/products.js';
-import { entriesOf } from '../../../../src/kernels/wasm/module/launch.js';
-import { productsModule } from '../../../../src/kernels/wasm/module/products.generated.js';
+import { productsExports, productsModule } from '../../../../src/kernels/wasm/module/products.generated.js';
 import { KC } from '../../../../src/kernels/wasm/summation.js';
 import { expectSame } from '../../../support/compare.js';
-import { newRuntime } from '../../../support/kernels.js';
+import { namedEntries, newRuntime } from '../../../support/kernels.js';
 import { fc } from '../../../support/property.js';
 
 const runtime = newRuntime();
-const exports = entriesOf(runtime, productsModule);
+const exports = namedEntries(runtime, productsModule, productsExports);
 const size = fc.integer({ min: 0, max: 70 });
 const random = (length: number, seed: number) =>
   Float32Array.from({ length }, (_, i) => Math.fround(Math.sin(seed * 7919 + i * 12.9898) * 3));
@@ -145,7 +144,7 @@ describe('gemm on WASM', () => {
     }
   });
 
-  it.each([1, 2])('gemv%i computes a range of columns as the whole does, and writes no other', (rows) => {
+  it.each([1, 2] as const)('gemv%i computes a range of columns as the whole does, and writes no other', (rows) => {
     const { memory } = runtime;
     const [n, k] = [37, 600]; // three blocks of k
     memory.enter();

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import binaryen from 'binaryen';
 import { expect } from 'vitest';
+import { definedIn } from '../../../../src/kernels/wasm/emit/language/builder.js';
 import { buildFamilies } from '../../../../src/kernels/wasm/emit/module.js';
 
 type Entry = (...values: number[]) => void;
@@ -13,18 +14,26 @@ const memory = new WebAssembly.Memory({ initial: PAGES, maximum: 65536, shared: 
 const words = new Uint32Array(memory.buffer);
 const floats = new Float32Array(memory.buffer);
 
-function instantiate(bytes: Uint8Array, kernels: Record<string, Entry> = {}): Record<string, Entry> {
+function instantiate(bytes: Uint8Array, needs: readonly Record<string, Entry>[] = []): Record<string, Entry> {
   // TypeScript 6 tells buffers that may be shared apart; these bytes are not.
   const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>), {
+    ...Object.fromEntries(needs.entries()),
     env: { memory },
-    kernels,
   });
   return instance.exports as Record<string, Entry>;
 }
 
 /** The entries of all families, on the memory that Arena lays out. */
 export const entries: Record<string, Entry> = {};
-for (const { bytes } of buildFamilies()) Object.assign(entries, instantiate(bytes, entries));
+const instances = new Map<string, Record<string, Entry>>();
+for (const { name, needs, exports, bytes } of buildFamilies()) {
+  const own = instantiate(
+    bytes,
+    needs.map((other) => instances.get(other) as Record<string, Entry>),
+  );
+  instances.set(name, own);
+  for (const [entry, exported] of Object.entries(exports)) entries[entry] = own[exported];
+}
 
 /** A module of its own for helpers that are not entries. */
 export function entriesOf(emit: (m: binaryen.Module) => void): Record<string, Entry> {
@@ -33,6 +42,7 @@ export function entriesOf(emit: (m: binaryen.Module) => void): Record<string, En
   m.setMemory(1, 65536, null, [], true, false, 'memory');
   m.addMemoryImport('memory', 'env', 'memory', true);
   emit(m);
+  for (const name of definedIn(m).keys()) m.addFunctionExport(name, name);
   expect(m.validate()).toBe(1);
   const bytes = m.emitBinary();
   m.dispose();

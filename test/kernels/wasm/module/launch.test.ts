@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { gemm } from '../../../../src/kernels/wasm/calls/products.js';
 import { KernelMemory } from '../../../../src/kernels/wasm/memory/memory.js';
-import { attentionBackwardModule } from '../../../../src/kernels/wasm/module/attention-backward.generated.js';
+import {
+  attentionBackwardExports,
+  attentionBackwardModule,
+} from '../../../../src/kernels/wasm/module/attention-backward.generated.js';
 import { entriesOf, whyNoModules, whyNoWasm } from '../../../../src/kernels/wasm/module/launch.js';
 import { productsModule } from '../../../../src/kernels/wasm/module/products.generated.js';
 import { expectSame } from '../../../support/compare.js';
+import { newRuntime } from '../../../support/kernels.js';
 import { replacing } from '../../../support/replacing.js';
 
 const problem = () => ({
@@ -59,13 +63,27 @@ describe('launching', () => {
     });
   });
 
-  it('compiles a module once for a memory, with those it needs', () => {
-    const runtime = { memory: new KernelMemory() };
+  it('compiles a module once for a memory, with those it needs, also where two memories take turns', () => {
+    const [runtime, other] = [newRuntime(), newRuntime()];
     const entries = entriesOf(runtime, attentionBackwardModule);
-    expect(Object.keys(entries)).toEqual(['attention_backward']);
+    expect(Object.keys(entries)).toEqual([attentionBackwardExports.attention_backward]);
     expect(entriesOf(runtime, attentionBackwardModule)).toBe(entries);
     expect(productsModule.linked?.runtime).toBe(runtime);
-    expect(entriesOf({ memory: new KernelMemory() }, attentionBackwardModule)).not.toBe(entries);
+    const others = entriesOf(other, attentionBackwardModule);
+    expect(others).not.toBe(entries);
+    const products = productsModule.linked?.entries;
+    for (let turn = 0; turn < 3; turn++) {
+      expect(entriesOf(runtime, attentionBackwardModule)).toBe(entries);
+      expect(entriesOf(other, attentionBackwardModule)).toBe(others);
+      expect(entriesOf(other, productsModule)).toBe(products);
+    }
+  });
+
+  it('keeps the linkings of a memory with it, not with the module', () => {
+    const runtime = newRuntime();
+    const product = gemm(runtime, problem());
+    expect([...(runtime.linked?.keys() ?? [])]).toEqual([productsModule]);
+    expectSame(gemm(newRuntime(), problem()), product);
   });
 
   it('computes the same bits in unshared memory, which never grows', () => {

@@ -188,12 +188,11 @@ export class FunctionBuilder {
     this.push(this.m.memory.copy(to.build(), from.build(), bytes.build()));
   }
 
-  finish(name: string, exported: boolean): void {
+  finish(name: string): void {
     const parameters = binaryen.createType(this.#types.slice(0, this.#parameterCount));
     const body = this.m.block(null, [...this.#prologue, ...this.#statements]);
     const f = this.m.addFunction(name, parameters, binaryen.none, this.#types.slice(this.#parameterCount), body);
     this.#names.forEach((local, index) => void localNames.setLocalName(f, index, `${local}_${index}`));
-    if (exported) this.m.addFunctionExport(name, name);
   }
 }
 
@@ -214,7 +213,7 @@ export function define<P extends Parameters>(
     },
   });
   body(f, variables);
-  f.finish(name, isEntry);
+  f.finish(name);
   defined.set(m, definedIn(m).set(name, { parameters, isEntry, usesScratch }));
 }
 

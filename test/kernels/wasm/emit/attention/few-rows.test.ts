@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionResult } from '../../../../../src/kernels/contract.js';
 import { attention, attentionStatistics } from '../../../../../src/kernels/wasm/calls/attention.js';
-import { attentionModule } from '../../../../../src/kernels/wasm/module/attention.generated.js';
+import { attentionExports, attentionModule } from '../../../../../src/kernels/wasm/module/attention.generated.js';
 import { FEW_ROWS, ROWS_AT_ONCE } from '../../../../../src/kernels/wasm/module/attention-record.js';
 import { Matrix } from '../../../../../src/matrix/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../../../src/ops/attention/options.js';
@@ -117,6 +117,7 @@ describe('attention of a few query rows on WASM', () => {
       withEntries(
         runtime,
         attentionModule,
+        attentionExports,
         ({ attention }) => ({
           attention: (record, from, to, scratch) => {
             const places = [from, ...cuts(to), to];
