@@ -25,6 +25,7 @@ import { rotary } from './reference/rotary.js';
 import { logSoftmax, softmax } from './reference/softmax.js';
 import { family } from './state.js';
 import * as wasmAttention from './wasm/calls/attention.js';
+import * as wasmDropout from './wasm/calls/dropout.js';
 import * as wasmElementwise from './wasm/calls/elementwise.js';
 import * as wasmLosses from './wasm/calls/losses.js';
 import * as wasmNormalization from './wasm/calls/normalization.js';
@@ -125,5 +126,5 @@ export const attentionKernels = /* @__PURE__ */ family<AttentionKernels>({
 
 export const dropouts = /* @__PURE__ */ family<DropoutKernels>({
   reference: (allocate) => ({ dropout: (problem) => dropout(allocate, problem) }),
-  wasm: (runtime) => ({ dropout: (problem) => wasmAttention.dropout(runtime, problem) }),
+  wasm: (runtime) => ({ dropout: (problem) => wasmDropout.dropout(runtime, problem) }),
 });

@@ -3,18 +3,8 @@ import type { AttentionBackwardProblem, AttentionGradients } from '../../contrac
 import * as entries from '../module/attention-backward.generated.js';
 import { BACKWARD_FIELDS, type BackwardField, KEY_TILE } from '../module/attention-record.js';
 import type { Runtime } from '../module/launch.js';
-import {
-  columnsOf,
-  dropoutFields,
-  type Fields,
-  floatFields,
-  placed,
-  problemFields,
-  queriesOf,
-  roundUp,
-  unitsOf,
-  widthOf,
-} from './attention.js';
+import { columnsOf, floatFields, placed, problemFields, queriesOf, roundUp, unitsOf, widthOf } from './attention.js';
+import { dropoutFields, type Fields } from './dropout.js';
 
 // Writes the record of a backward call (emit/attention/backward.ts), runs its units, copies the gradients out.
 

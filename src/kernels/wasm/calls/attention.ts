@@ -1,5 +1,4 @@
 import { kvHead } from '../../../core/heads.js';
-import { dropThreshold } from '../../../core/random.js';
 import { longestSequence } from '../../../core/sequences.js';
 import type {
   AttentionForwardProblem,
@@ -7,21 +6,19 @@ import type {
   AttentionResult,
   AttentionStage,
   AttentionStatistics,
-  Dropout,
   Floats,
 } from '../../contract.js';
 import * as entries from '../module/attention.generated.js';
 import {
   ATTENTION_FIELDS,
   type AttentionField,
-  ENTRIES_AT_ONCE,
   FEW_ROWS,
   KEY_TILE,
   REACH_OPEN,
   ROWS_AT_ONCE,
 } from '../module/attention-record.js';
-import { scale } from '../module/elementwise.generated.js';
 import type { Runtime } from '../module/launch.js';
+import { dropoutFields, type Fields } from './dropout.js';
 
 // Writes the record of a call (module/attention-record.ts), runs the kernels over its units, copies the results out.
 
@@ -32,12 +29,9 @@ import type { Runtime } from '../module/launch.js';
 const QUERY_TILE = 64;
 const CAUSAL_QUERY_TILE = 16;
 
-const TWO_32 = 4294967296;
 const STAGES: readonly AttentionStage[] = ['scaledScores', 'softcapped', 'masked', 'weights'];
 
 export const roundUp = (n: number, step: number) => Math.ceil(n / step) * step;
-
-export type Fields = Partial<Record<AttentionField, number>>;
 
 /** O, m and s of every query row and head. */
 export function attention(runtime: Runtime, problem: AttentionForwardProblem): AttentionResult {
@@ -192,37 +186,10 @@ export function placed<Name extends string>(
   return { fields, bytes };
 }
 
-type Dropping = Pick<AttentionForwardProblem, 'dropout' | 'seedLow' | 'seedHigh' | 'call'>;
-
-export function dropoutFields({ dropout, seedLow, seedHigh, call }: Dropping): Fields {
-  const threshold = dropThreshold(dropout);
-  const all = threshold >= TWO_32;
-  return {
-    dropThreshold: all ? 0 : threshold,
-    dropAll: all ? -1 : 0,
-    keepScale: all ? 1 : 1 / (1 - dropout),
-    seedLow,
-    seedHigh,
-    call,
-  };
-}
-
 export function queriesOf({ cuSeqlens }: AttentionProblem): number {
   return cuSeqlens[cuSeqlens.length - 1];
 }
 
 function statisticsOf({ memory }: Runtime, { max, sum, statistics }: Call): AttentionStatistics {
   return { max: memory.copyOut(max, statistics), sum: memory.copyOut(sum, statistics) };
-}
-
-/** The kernel that drops attention weights, on entries as if they were the keys of one row. */
-export function dropout(runtime: Runtime, { x, rate, seedLow, seedHigh }: Dropout): Float32Array {
-  const { memory } = runtime;
-  memory.enter();
-  const out = memory.reserve(x.length * 4);
-  const fields = dropoutFields({ dropout: rate, seedLow, seedHigh, call: 0 });
-  scale(runtime, { x: memory.copyIn(x), out, factor: fields.keepScale ?? 1 }, x.length);
-  const record = memory.copyRecord(ATTENTION_FIELDS, fields, {});
-  entries.dropEntries(runtime, { record, x: out, count: x.length }, Math.ceil(x.length / ENTRIES_AT_ONCE));
-  return memory.copyOut(out, x.length);
 }

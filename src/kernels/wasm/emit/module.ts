@@ -6,6 +6,7 @@ import { printable } from '../module/printable.js';
 import { emitActivations, emitActivationsBackward, emitElementary } from './activations.js';
 import { emitAttention } from './attention/attention.js';
 import { emitAttentionBackward } from './attention/backward.js';
+import { emitDropEntries, emitDropout } from './attention/dropout.js';
 import { emitColumnSums } from './column-sums.js';
 import { emitElementwise } from './elementwise.js';
 import { emitGemm } from './gemm.js';
@@ -40,10 +41,11 @@ export const FAMILIES = {
   normalization: { emit: [emitNormalization] },
   activations: { emit: [emitActivations] },
   rotary: { emit: [emitRotary] },
+  dropout: { emit: [emitDropout, emitDropEntries], lends: ['attention_dropout'] },
   attention: {
     emit: [emitAttention],
-    calls: ['gemm_rows_packed', 'pack_columns', 'pack_rows'],
-    lends: ['attention_careful_product', 'attention_dropout', 'attention_logits', 'attention_softcap'],
+    calls: ['attention_dropout', 'gemm_rows_packed', 'pack_columns', 'pack_rows'],
+    lends: ['attention_careful_product', 'attention_logits', 'attention_softcap'],
   },
   backward: { emit: [emitActivationsBackward, emitColumnSums, emitNormalizationBackward, emitSoftmaxBackward] },
   'attention-backward': {

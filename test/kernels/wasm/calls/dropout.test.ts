@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { dropout } from '../../../../src/kernels/wasm/calls/attention.js';
-import { attentionExports, attentionModule } from '../../../../src/kernels/wasm/module/attention.generated.js';
+import { dropout } from '../../../../src/kernels/wasm/calls/dropout.js';
+import { dropoutExports, dropoutModule } from '../../../../src/kernels/wasm/module/dropout.generated.js';
 import { expectSame } from '../../../support/compare.js';
 import { kernelsOf, newRuntime, withEntries } from '../../../support/kernels.js';
 
@@ -36,8 +36,8 @@ describe('dropout on WASM', () => {
     const whole = dropout(runtime, given);
     const oneByOne = withEntries(
       runtime,
-      attentionModule,
-      attentionExports,
+      dropoutModule,
+      dropoutExports,
       ({ drop_entries: entry }) => ({
         drop_entries: (record, x, count, from, to, scratch) => {
           for (let unit = to - 1; unit >= from; unit--) entry(record, x, count, unit, unit + 1, scratch);

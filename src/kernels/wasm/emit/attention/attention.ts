@@ -5,7 +5,6 @@ import type binaryen from 'binaryen';
 import { FEW_ROWS, KEY_TILE, ROWS_AT_ONCE } from '../../module/attention-record.js';
 import { define, entry } from '../language/builder.js';
 import { packColumns, packRows, panelsOf } from '../packing.js';
-import { emitDropEntries, emitDropout } from './dropout.js';
 import { emitFewRows } from './few-rows.js';
 import { fieldsOf, groupOf, outStrideOf, sequenceOf } from './fields.js';
 import { emitLogits } from './logits.js';
@@ -118,7 +117,6 @@ export function emitAttention(m: Module): void {
   emitLogits(m);
   emitScoresRows(m);
   emitValuesRows(m);
-  emitDropout(m);
   emitSoftmaxRows(m);
   emitRowEnds(m);
   emitQueryTile(m);
@@ -126,5 +124,4 @@ export function emitAttention(m: Module): void {
   emitFewRows(m);
   attention(m);
   emitStage(m);
-  emitDropEntries(m);
 }
