@@ -3,7 +3,7 @@ import type { AttentionBackwardProblem, AttentionGradients } from '../../contrac
 import * as entries from '../module/attention-backward.generated.js';
 import { BACKWARD_FIELDS, type BackwardField, KEY_TILE } from '../module/attention-record.js';
 import type { Runtime } from '../module/launch.js';
-import { columnsOf, floatFields, placed, problemFields, queriesOf, roundUp, unitsOf, widthOf } from './attention.js';
+import { columnsOf, floatFields, headUnits, placed, problemFields, queriesOf, roundUp, widthOf } from './attention.js';
 import { dropoutFields, type Fields } from './dropout.js';
 
 // Writes the record of a backward call (emit/attention/backward.ts), runs its units, copies the gradients out.
@@ -17,40 +17,58 @@ import { dropoutFields, type Fields } from './dropout.js';
 const QUERY_TILE = 64;
 const CAUSAL_QUERY_TILE = 32;
 
-/** dQ, dK, dV; dBias where there is a bias, dSinks where there are sinks. m and s must be those of these kernels. */
-export function attentionBackward(runtime: Runtime, problem: AttentionBackwardProblem): AttentionGradients {
+/**
+ * dQ, dK, dV; dBias where there is a bias, dSinks where there are sinks. m and s must be those of these kernels. With
+ * parts > 1 each head of a sequence is cut into as many units, by keys and by queries: 7 products of tiles, not 5. No
+ * result depends on it.
+ */
+export function attentionBackward(runtime: Runtime, problem: AttentionBackwardProblem, parts = 1): AttentionGradients {
   const { memory } = runtime;
   const { q, k, v, bias, sinks, dLogSumExp, numHeads, numKvHeads, cuSeqlens, cuSeqlensK } = problem;
   memory.enter();
   const queries = queriesOf(problem);
   const keys = cuSeqlensK[cuSeqlensK.length - 1];
-  const dK = widthOf(problem.dK);
-  const dV = widthOf(problem.dV);
+  const keyWidth = widthOf(problem.dK);
+  const valueWidth = widthOf(problem.dV);
   const column = (x: typeof q, rows: number) => memory.copyIn(columnsOf(x, problem.dV, rows));
   const floats = (length: number) => memory.reserve(length * 4);
   const sequences = cuSeqlens.length - 1;
   const own: Partial<Record<BackwardField, number>> = {
     v: column(v, keys * numKvHeads),
-    ldv: numKvHeads * dV * 4,
+    ldv: numKvHeads * valueWidth * 4,
     out: column(problem.out, queries * numHeads),
-    ldo: numHeads * dV * 4,
-    dV,
+    ldo: numHeads * valueWidth * 4,
+    valueWidth,
     max: memory.copyIn(problem.max),
     sum: memory.copyIn(problem.sum),
     dOut: column(problem.dOut, queries * numHeads),
     dLogSumExp: dLogSumExp && memory.copyIn(dLogSumExp),
   };
-  const gradQ = floats(queries * numHeads * dK);
-  const gradK = floats(keys * numKvHeads * dK);
-  const gradV = floats(keys * numKvHeads * dV);
+  const gradQ = floats(queries * numHeads * keyWidth);
+  const gradK = floats(keys * numKvHeads * keyWidth);
+  const gradV = floats(keys * numKvHeads * valueWidth);
   const gradBias = bias ? floats(bias.length) : 0;
   const gradSinks = sinks ? floats(sequences * numHeads) : 0;
   const dropping: Fields = dropoutFields(problem);
-  const layout = scratchLayout(problem, dK, dV);
-  const grads: Partial<Record<BackwardField, number>> = { gradQ, gradK, gradV, gradBias, gradSinks };
+  const layout = scratchLayout(problem, keyWidth, valueWidth, parts);
+  const kvHeadsPerUnit = bias && problem.biasRowsPerHead === 0 ? numKvHeads : 1;
+  const grads: Partial<Record<BackwardField, number>> = {
+    gradQ,
+    gradK,
+    gradV,
+    gradBias,
+    gradSinks,
+    kvHeadsPerUnit,
+    parts,
+  };
   const fields = Object.assign(own, grads, dropping, layout.fields, problemFields(runtime, problem));
   const record = memory.copyRecord<BackwardField>(BACKWARD_FIELDS, fields, floatFields(problem, dropping));
-  entries.attentionBackward(runtime, { record }, unitsOf(problem), layout.bytes);
+  const units = headUnits(problem);
+  if (parts === 1) entries.attentionBackward(runtime, { record }, units / kvHeadsPerUnit, layout.bytes);
+  else {
+    entries.attentionKeyGradients(runtime, { record }, units * parts, layout.bytes);
+    entries.attentionQueryGradients(runtime, { record }, (units / kvHeadsPerUnit) * parts, layout.bytes);
+  }
   return {
     dQ: memory.copyOut(gradQ, q.length),
     dK: memory.copyOut(gradK, k.length),
@@ -68,10 +86,13 @@ function sumOfSequences(parts: Float32Array, numHeads: number): Float32Array {
 }
 
 /** Where everything lies in the scratch of one thread, in bytes, and how much that is. */
-function scratchLayout(problem: AttentionBackwardProblem, dK: number, dV: number) {
-  const rows = Math.min(problem.right === 0 ? CAUSAL_QUERY_TILE : QUERY_TILE, longestSequence(problem.cuSeqlens));
+function scratchLayout(problem: AttentionBackwardProblem, keyWidth: number, valueWidth: number, parts: number) {
+  const queryTile = problem.right === 0 ? CAUSAL_QUERY_TILE : QUERY_TILE;
+  const rows = Math.min(queryTile, Math.max(longestSequence(problem.cuSeqlens), 1));
   const keys = roundUp(longestSequence(problem.cuSeqlensK), KEY_TILE);
-  const [keyWidth, valueWidth] = [roundUp(dK, 8), roundUp(dV, 8)];
+  // dK and dV grow in the scratch of the unit that has all keys, or a block of them.
+  const sums = roundUp(keys / parts, KEY_TILE);
+  const [keyStride, valueStride] = [roundUp(keyWidth, 8), roundUp(valueWidth, 8)];
   const tile = rows * KEY_TILE;
   return placed<BackwardField>({ queryTile: rows }, [
     ['atEdge', 32],
@@ -79,19 +100,19 @@ function scratchLayout(problem: AttentionBackwardProblem, dK: number, dV: number
     ['atMax', rows],
     ['atSum', rows],
     ['atFactors', rows],
-    ['atQuery', rows * dK],
+    ['atQuery', rows * keyWidth],
     ['atScores', tile],
     ['atGradients', tile],
     ['atCaps', problem.softcap === 0 ? 0 : tile],
     ['atAllowed', tile],
     ['atKept', tile],
-    ['atOut', rows * keyWidth],
-    ['atQueryPanels', rows * keyWidth],
-    ['atOutPanels', rows * valueWidth],
-    ['atKeys', keys * dK],
-    ['atValues', keys * dV],
-    ['atKeyPanels', keys * keyWidth],
-    ['atKeySums', keys * keyWidth],
-    ['atValueSums', keys * valueWidth],
+    ['atOut', rows * keyStride],
+    ['atQueryPanels', rows * keyStride],
+    ['atOutPanels', rows * valueStride],
+    ['atKeys', keys * keyWidth],
+    ['atValues', keys * valueWidth],
+    ['atKeyPanels', keys * keyStride],
+    ['atKeySums', sums * keyStride],
+    ['atValueSums', sums * valueStride],
   ]);
 }

@@ -33,25 +33,32 @@ const STAGES: readonly AttentionStage[] = ['scaledScores', 'softcapped', 'masked
 
 export const roundUp = (n: number, step: number) => Math.ceil(n / step) * step;
 
-/** O, m and s of every query row and head. */
-export function attention(runtime: Runtime, problem: AttentionForwardProblem): AttentionResult {
+/** O, m and s of every query row and head; each head in `parts` units per sequence. No result depends on `parts`. */
+export function attention(runtime: Runtime, problem: AttentionForwardProblem, parts = 1): AttentionResult {
   const { memory } = runtime;
   const { numHeads, numKvHeads, dV } = problem;
   memory.enter();
   const length = queriesOf(problem) * numHeads * dV;
   const out = memory.reserve(length * 4);
-  const values = { v: memory.copyIn(problem.v), ldv: numKvHeads * dV * 4, out, ldo: numHeads * dV * 4, dV };
+  const values = {
+    v: memory.copyIn(problem.v),
+    ldv: numKvHeads * dV * 4,
+    out,
+    ldo: numHeads * dV * 4,
+    valueWidth: dV,
+    parts,
+  };
   const fields = Object.assign(values, dropoutFields(problem));
   const call = prepare(runtime, problem, fields, dV);
-  entries.attention(runtime, call, unitsOf(problem), call.scratchBytes);
+  entries.attention(runtime, call, headUnits(problem) * parts, call.scratchBytes);
   return { out: memory.copyOut(out, length), ...statisticsOf(runtime, call) };
 }
 
 /** m and s alone. */
-export function attentionStatistics(runtime: Runtime, problem: AttentionProblem): AttentionStatistics {
+export function attentionStatistics(runtime: Runtime, problem: AttentionProblem, parts = 1): AttentionStatistics {
   runtime.memory.enter();
-  const call = prepare(runtime, problem, {}, 0);
-  entries.attention(runtime, call, unitsOf(problem), call.scratchBytes);
+  const call = prepare(runtime, problem, { parts }, 0);
+  entries.attention(runtime, call, headUnits(problem) * parts, call.scratchBytes);
   return statisticsOf(runtime, call);
 }
 
@@ -69,7 +76,7 @@ export function attentionStage(
   const rows = cuSeqlens[sequence + 1] - cuSeqlens[sequence];
   const length = rows * (cuSeqlensK[sequence + 1] - cuSeqlensK[sequence]);
   const out = memory.reserve(length * 4);
-  const call = prepare(runtime, problem, {}, 0);
+  const call = prepare(runtime, problem, { parts: 1 }, 0);
   // Leaves m and s of the heads that share these keys: only weights are computed from them.
   const unit = sequence * numKvHeads + kvHead(problem, head);
   const { record, scratchBytes } = call;
@@ -87,12 +94,12 @@ interface Call {
 }
 
 /** Copies everything in and writes the record. */
-function prepare(runtime: Runtime, problem: AttentionProblem, more: Fields, dV: number): Call {
+function prepare(runtime: Runtime, problem: AttentionProblem, more: Fields, valueWidth: number): Call {
   const { memory } = runtime;
   const statistics = queriesOf(problem) * problem.numHeads;
   const max = memory.reserve(statistics * 4);
   const sum = memory.reserve(statistics * 4);
-  const layout = scratchLayout(problem, widthOf(problem.dK), dV);
+  const layout = scratchLayout(problem, widthOf(problem.dK), valueWidth);
   // Not spread into a literal: that takes V8 of Node 20 3 µs.
   const fields = Object.assign(problemFields(runtime, problem), { max, sum }, layout.fields, more);
   const record = memory.copyRecord(ATTENTION_FIELDS, fields, floatFields(problem, more));
@@ -102,15 +109,15 @@ function prepare(runtime: Runtime, problem: AttentionProblem, more: Fields, dV: 
 /** Copies in what every attention call reads, and names where it lies. */
 export function problemFields({ memory }: Pick<Runtime, 'memory'>, problem: AttentionProblem): Fields {
   const { numHeads, numKvHeads, cuSeqlens, cuSeqlensK } = problem;
-  const dK = widthOf(problem.dK);
+  const keyWidth = widthOf(problem.dK);
   return {
     q: memory.copyIn(columnsOf(problem.q, problem.dK, queriesOf(problem) * numHeads)),
-    ldq: numHeads * dK * 4,
+    ldq: numHeads * keyWidth * 4,
     k: memory.copyIn(columnsOf(problem.k, problem.dK, cuSeqlensK[cuSeqlensK.length - 1] * numKvHeads)),
-    ldk: numKvHeads * dK * 4,
+    ldk: numKvHeads * keyWidth * 4,
     numHeads,
     numKvHeads,
-    dK,
+    keyWidth,
     cuSeqlens: memory.copyIn(cuSeqlens),
     cuSeqlensK: memory.copyIn(cuSeqlensK),
     offsets: memory.copyIn(problem.offsets),
@@ -142,12 +149,17 @@ export function columnsOf(x: Floats, columns: number, rows: number): Floats {
   return columns === 0 ? new Float32Array(rows) : x;
 }
 
-export function unitsOf({ cuSeqlens, numKvHeads }: AttentionProblem): number {
+/** Pairs of a sequence and a key/value head. */
+export function headUnits({ cuSeqlens, numKvHeads }: AttentionProblem): number {
   return (cuSeqlens.length - 1) * numKvHeads;
 }
 
 /** Where everything lies in the scratch of one thread, in bytes, and how much that is. */
-function scratchLayout(problem: AttentionProblem, dK: number, dV: number): { fields: Fields; bytes: number } {
+function scratchLayout(
+  problem: AttentionProblem,
+  keyWidth: number,
+  valueWidth: number,
+): { fields: Fields; bytes: number } {
   const { numHeads, numKvHeads } = problem;
   const longest = longestSequence(problem.cuSeqlens);
   const queryTile = Math.min(problem.right === 0 ? CAUSAL_QUERY_TILE : QUERY_TILE, longest);
@@ -155,20 +167,20 @@ function scratchLayout(problem: AttentionProblem, dK: number, dV: number): { fie
   const fewRows = Math.min(fewQueries * numHeads, ROWS_AT_ONCE);
   const rows = Math.max(queryTile, fewRows);
   const keys = roundUp(longestSequence(problem.cuSeqlensK), KEY_TILE);
-  const valueWidth = roundUp(dV, 8);
+  const outWidth = roundUp(valueWidth, 8);
   const sizes: [AttentionField, number][] = [
     ['atEdge', 32],
     ['atMax', rows],
     ['atSum', rows],
     ['atFactors', rows],
     ['atShifts', rows],
-    ['atQuery', rows * dK],
+    ['atQuery', rows * keyWidth],
     ['atScores', rows * KEY_TILE],
     ['atAllowed', queryTile * KEY_TILE],
-    ['atOut', rows * valueWidth],
-    ['atPart', fewRows * valueWidth],
-    ['atKeys', keys * dK],
-    ['atValues', keys * valueWidth],
+    ['atOut', rows * outWidth],
+    ['atPart', fewRows * outWidth],
+    ['atKeys', keys * keyWidth],
+    ['atValues', keys * outWidth],
   ];
   return placed({ queryTile }, sizes);
 }

@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
 import { MR, NR } from '../module/product-tile.js';
 import { KC } from '../summation.js';
-import { define, entry, entrySignature, type FunctionBuilder, range } from './language/builder.js';
+import { define, entry, entrySignature, type FunctionBuilder, range, signature } from './language/builder.js';
 import type { Int } from './language/values.js';
 
 // C (m × n) = A · B (+ C), every element summed over k in ascending order, one multiply and one add a term: the same
@@ -26,16 +26,8 @@ export const panelRowBytes = (n: Int): Int =>
     .and(-NR)
     .shl(2);
 
-const microName = (rows: number, a: LayoutA, b: LayoutB) => `micro${rows}_${a}_${b}`;
-
-/**
- * C[rows × NR] = (accumulate ? C : 0) + A[rows × k] · B[k × NR], k ≥ 1.
- * k goes by UNROLL with an exit after every step: the shape of loop that V8 keeps in registers (unrolled without those
- * exits it spills: half the rate). 256³, Zen 3, peak 54.6 GFLOP/s: not unrolled 37.4, by two 41.0, by four 43.4; the
- * loops of fewer rows gain less than their bytes cost.
- */
-function microKernel(m: Module, rows: number, layoutA: LayoutA, layoutB: LayoutB): void {
-  const parameters = {
+const micro = (rows: number, a: LayoutA, b: LayoutB) =>
+  signature(`micro${rows}_${a}_${b}`, {
     a: 'int',
     lda: 'int',
     b: 'int',
@@ -44,8 +36,17 @@ function microKernel(m: Module, rows: number, layoutA: LayoutA, layoutB: LayoutB
     ldc: 'int',
     k: 'int',
     accumulate: 'int',
-  } as const;
-  define(m, microName(rows, layoutA, layoutB), parameters, (f, { a, lda, b, ldb, c, ldc, k, accumulate }) => {
+  });
+type MicroArguments = Record<keyof ReturnType<typeof micro>['parameters'], IntOrNumber>;
+
+/**
+ * C[rows × NR] = (accumulate ? C : 0) + A[rows × k] · B[k × NR], k ≥ 1.
+ * k goes by UNROLL with an exit after every step: the shape of loop that V8 keeps in registers (unrolled without those
+ * exits it spills: half the rate). 256³, Zen 3, peak 54.6 GFLOP/s: not unrolled 37.4, by two 41.0, by four 43.4; the
+ * loops of fewer rows gain less than their bytes cost.
+ */
+function microKernel(m: Module, rows: number, layoutA: LayoutA, layoutB: LayoutB): void {
+  define(m, micro(rows, layoutA, layoutB), (f, { a, lda, b, ldb, c, ldc, k, accumulate }) => {
     const aRows = range(rows).map((i) => (i === 0 || layoutA === 'transposed' ? a : f.intVariable(`a${i}`)));
     const cRows = range(rows).map((i) => (i === 0 ? c : f.intVariable(`c${i}`)));
     const sums = range(rows).map((i) => range(NR / 4).map((j) => f.vectorVariable(`sum${i}${j}`)));
@@ -87,19 +88,19 @@ function microKernel(m: Module, rows: number, layoutA: LayoutA, layoutB: LayoutB
 }
 
 /** Runs the micro-kernel for `rows` (1 … MR) rows. */
-function callMicro(f: FunctionBuilder, rows: Int, a: LayoutA, b: LayoutB, values: (Int | number)[]): void {
+function callMicro(f: FunctionBuilder, rows: Int, a: LayoutA, b: LayoutB, values: MicroArguments): void {
   const from = (r: number) => {
-    if (r === 1) f.call(microName(1, a, b), ...values);
+    if (r === 1) f.run(micro(1, a, b), values);
     else
       f.if(
         rows.eq(r),
-        () => f.call(microName(r, a, b), ...values),
+        () => f.run(micro(r, a, b), values),
         () => from(r - 1),
       );
   };
   f.if(
     rows.ge(MR),
-    () => f.call(microName(MR, a, b), ...values),
+    () => f.run(micro(MR, a, b), values),
     () => from(MR - 1),
   );
 }
@@ -150,10 +151,8 @@ export const gemmTransposedPacked = entrySignature('gemm_transposed_packed', GEM
  */
 function gemm(m: Module, layoutA: LayoutA, layoutB: LayoutB): void {
   entry(m, `gemm_${layoutA}_${layoutB}`, GEMM, (f, p) => {
-    const [p0, kc, i0, iEnd, j, i] = ['p0', 'kc', 'i0', 'iEnd', 'j', 'i'].map((v) => f.intVariable(v));
-    const [bPanel, aTile, cTile, rows, cols, add] = ['bPanel', 'aTile', 'cTile', 'rows', 'cols', 'add'].map((v) =>
-      f.intVariable(v),
-    );
+    const [p0, kc, i0, iEnd, j, i] = f.intVariables('p0', 'kc', 'i0', 'iEnd', 'j', 'i');
+    const [bPanel, aTile, cTile, rows, cols, add] = f.intVariables('bPanel', 'aTile', 'cTile', 'rows', 'cols', 'add');
     const panels = f.intVariable('panels', panelRowBytes(p.n));
     const packed = f.intVariable('packed', p.ldb.choose(p.ldb, p.k)); // rows of B that were packed
     f.for(p0, 0, p.k, KC, () => {
@@ -174,14 +173,14 @@ function gemm(m: Module, layoutA: LayoutA, layoutB: LayoutB): void {
               layoutA === 'rows' ? p.a.plus(i.times(p.lda)).plus(p0.shl(2)) : p.a.plus(p0.times(p.lda)).plus(i.shl(2)),
             );
             cTile.set(p.c.plus(i.times(p.ldc)).plus(j.shl(2)));
-            const micro = (c: Int, ldc: IntOrNumber) =>
-              callMicro(f, rows, layoutA, layoutB, [aTile, p.lda, bPanel, p.ldb, c, ldc, kc, add]);
+            const tile = { a: aTile, lda: p.lda, b: bPanel, ldb: p.ldb, k: kc, accumulate: add };
+            const product = (c: Int, ldc: IntOrNumber) => callMicro(f, rows, layoutA, layoutB, { ...tile, c, ldc });
             f.if(
               cols.ge(NR),
-              () => micro(cTile, p.ldc),
+              () => product(cTile, p.ldc),
               () => {
                 f.if(add, () => copyTile(f, cTile, p.ldc, p.scratch, NR * 4, rows, cols));
-                micro(p.scratch, NR * 4);
+                product(p.scratch, NR * 4);
                 copyTile(f, p.scratch, NR * 4, cTile, p.ldc, rows, cols);
               },
             );

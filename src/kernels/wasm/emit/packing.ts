@@ -3,6 +3,7 @@ import { NR } from '../module/product-tile.js';
 import { KC } from '../summation.js';
 import { panelRowBytes } from './gemm.js';
 import { entry, entrySignature, type FunctionBuilder, range } from './language/builder.js';
+import { transposed } from './language/transpose.js';
 import type { Int } from './language/values.js';
 import type { IntVariable, VectorVariable } from './language/variables.js';
 
@@ -25,9 +26,8 @@ export const panelsOf = (n: Int): Int => n.plus(NR - 1).dividedBy(NR);
  */
 function emitPackRows(m: Module): void {
   entry(m, packRows.name, PACK, (f, p) => {
-    const [p0, kc, panel, source, target, count, cols] = ['p0', 'kc', 'panel', 'source', 'target', 'count', 'cols'].map(
-      (v) => f.intVariable(v),
-    );
+    const [p0, kc, panel, source, target] = f.intVariables('p0', 'kc', 'panel', 'source', 'target');
+    const [count, cols] = f.intVariables('count', 'cols');
     const panels = f.intVariable('panels', panelRowBytes(p.n));
     f.for(p0, 0, p.k, KC, () => {
       kc.set(p.k.minus(p0).min(KC));
@@ -69,7 +69,7 @@ function zeroPadded(f: FunctionBuilder, source: Int, target: Int, cols: Int): vo
 /** The same panels from Bᵀ (n × k, rows of ldb bytes). */
 function emitPackColumns(m: Module): void {
   entry(m, packColumns.name, PACK, (f, p) => {
-    const [p0, kc, panel, target, q, cols] = ['p0', 'kc', 'panel', 'target', 'q', 'cols'].map((v) => f.intVariable(v));
+    const [p0, kc, panel, target, q, cols] = f.intVariables('p0', 'kc', 'panel', 'target', 'q', 'cols');
     const rows = range(NR).map((i) => f.intVariable(`row${i}`));
     const v = range(4).map((i) => f.vectorVariable(`v${i}`));
     const w = range(4).map((i) => f.vectorVariable(`w${i}`));
@@ -117,14 +117,7 @@ function emitPackColumns(m: Module): void {
 /** Four floats of four rows, written as four rows of the panel. */
 function transpose4(v: VectorVariable[], w: VectorVariable[], rows: IntVariable[], target: Int, offset: number): void {
   v.forEach((vector, i) => vector.set(rows[i].vector()));
-  w[0].set(v[0].shuffle(v[1], [0, 4, 1, 5]));
-  w[1].set(v[2].shuffle(v[3], [0, 4, 1, 5]));
-  w[2].set(v[0].shuffle(v[1], [2, 6, 3, 7]));
-  w[3].set(v[2].shuffle(v[3], [2, 6, 3, 7]));
-  target.store(w[0].shuffle(w[1], [0, 1, 4, 5]), offset);
-  target.store(w[0].shuffle(w[1], [2, 3, 6, 7]), offset + NR * 4);
-  target.store(w[2].shuffle(w[3], [0, 1, 4, 5]), offset + 2 * NR * 4);
-  target.store(w[2].shuffle(w[3], [2, 3, 6, 7]), offset + 3 * NR * 4);
+  transposed(w, v).forEach((column, i) => target.store(column, offset + i * NR * 4));
 }
 
 export function emitPacking(m: Module): void {

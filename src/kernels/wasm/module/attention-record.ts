@@ -14,8 +14,8 @@ export const ATTENTION_FIELDS = [
   'sum',
   'numHeads',
   'numKvHeads',
-  'dK',
-  'dV',
+  'keyWidth', // columns of a head of Q and K
+  'valueWidth', // columns of a head of V and O
   'cuSeqlens',
   'cuSeqlensK',
   'offsets',
@@ -37,6 +37,7 @@ export const ATTENTION_FIELDS = [
   'seedLow',
   'seedHigh',
   'call',
+  'parts', // blocks of query rows, or of keys, into which a unit's heads are cut
   'queryTile',
   'atEdge',
   'atMax',
@@ -62,6 +63,7 @@ const ONLY_BACKWARD = [
   'gradV',
   'gradBias', // 0: not wanted
   'gradSinks', // (sequences × numHeads)
+  'kvHeadsPerUnit', // 1; numKvHeads where heads share a dBias, which then belongs to one unit
   'atBad',
   'atGradients',
   'atCaps',

@@ -25,8 +25,7 @@ export interface Runtime {
 /**
  * The entries of a module that is compiled and linked to this memory. Only the functions that the generator writes ask for
  * them: each launches one entry, with the range of its units and the place of its scratch behind its arguments. Units may
- * be handed out in any order, each to one thread with a scratch of its own; those of an attention's backward whose heads
- * share a dBias only in ascending order, one after another.
+ * be handed out in any order, each to one thread with a scratch of its own.
  */
 export function entriesOf(runtime: Runtime, module: KernelModule): Entries {
   const { linked } = module;

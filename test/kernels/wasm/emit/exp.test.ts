@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { exp2Vector, expMinusOneVector, horizontalMax, horizontalSum } from '../../../../src/kernels/wasm/emit/exp.js';
-import { define } from '../../../../src/kernels/wasm/emit/language/builder.js';
+import { define, signature } from '../../../../src/kernels/wasm/emit/language/builder.js';
 import { defineMap } from '../../../../src/kernels/wasm/emit/language/map.js';
 import { fc } from '../../../support/property.js';
 import { Arena, entries, entriesOf, expectOneHash, expectWithin, grid, mapped, ulps } from './support.js';
@@ -20,7 +20,7 @@ const helpers = entriesOf((m) => {
     ['max', horizontalMax],
     ['sum', horizontalSum],
   ] as const) {
-    define(m, name, { x: 'int', out: 'int' }, (f, { x, out }) => out.store(horizontal(f, x.vector())), true);
+    define(m, signature(name, { x: 'int', out: 'int' }), (f, { x, out }) => out.store(horizontal(f, x.vector())), true);
   }
 });
 

@@ -1,16 +1,15 @@
 import type binaryen from 'binaryen';
 import { type BackwardField, KEY_TILE } from '../../module/attention-record.js';
 import { exp2Vector, exp2Vectors } from '../exp.js';
-import { define, range } from '../language/builder.js';
+import { define, range, signature } from '../language/builder.js';
 import { addRow } from '../language/map.js';
 import { sums } from '../language/rows.js';
-import type { Int } from '../language/values.js';
+import { backwardFieldsOf } from './fields.js';
 import { toBase2 } from './softmax.js';
 
 // What the backward of an attention does to rows and tiles between its products (backward.ts).
 
 type Module = binaryen.Module;
-type Field = (name: BackwardField) => Int;
 
 /** Vectors a turn, which share the constants of the exponential; four were no faster than the two that count allows. */
 const WIDTH = 2;
@@ -19,23 +18,27 @@ const WIDTH = 2;
  * Per row of a tile: m at atMax, 1 / s at atSum, D = dO·O − dℓ at atFactors; dSink −= e^{sink−m} / s · D. A row with
  * s = 0 attends to nothing: its three are 0, so that P = e^{−∞}·0.
  */
-function statistics(m: Module, fieldsOf: (record: Int) => Field): void {
-  const parameters = {
-    record: 'int',
-    scratch: 'int',
-    sequence: 'int',
-    head: 'int',
-    firstQuery: 'int',
-    rows: 'int',
-  } as const;
-  define(m, 'attention_backward_rows', parameters, (f, p) => {
-    const field = fieldsOf(p.record);
-    const [r, c, at, dO, o, bytes] = ['r', 'c', 'at', 'dO', 'o', 'bytes'].map((name) => f.intVariable(name));
+export const statisticsOfRows = signature('attention_backward_rows', {
+  record: 'int',
+  scratch: 'int',
+  sequence: 'int',
+  head: 'int',
+  /** In the packed matrix. */
+  firstQuery: 'int',
+  rows: 'int',
+  /** Where dSinks of the sequences are; 0: not wanted. */
+  gradSinks: 'int',
+});
+
+function emitStatistics(m: Module): void {
+  define(m, statisticsOfRows, (f, p) => {
+    const field = backwardFieldsOf(p.record);
+    const [r, c, at, dO, o, bytes] = f.intVariables('r', 'c', 'at', 'dO', 'o', 'bytes');
     const [max, inverse, sum, D] = ['max', 'inverse', 'sum', 'D'].map((name) => f.floatVariable(name));
     const sinkPart = f.floatVariable('sinkPart');
     const power = f.vectorVariable('power');
     const dSink = f.intVariable('dSink', p.sequence.times(field('numHeads')).plus(p.head).shl(2));
-    bytes.set(field('dV').shl(2));
+    bytes.set(field('valueWidth').shl(2));
     f.for(r, 0, p.rows, 1, () => {
       at.set(p.firstQuery.plus(r).times(field('numHeads')).plus(p.head).shl(2));
       sum.set(field('sum').plus(at).float());
@@ -50,7 +53,7 @@ function statistics(m: Module, fieldsOf: (record: Int) => Field): void {
         const [dot] = sums(f, { at: c, start: dO, end: dO.plus(bytes) }, 1, 1, ({ load }) => [load().times(load(toO))]);
         D.set(dot);
         f.if(field('dLogSumExp'), () => D.set(D.minus(field('dLogSumExp').plus(at).float())));
-        f.if(field('gradSinks'), () => {
+        f.if(p.gradSinks, () => {
           const sink = field('sinks').plus(p.head.shl(2)).float();
           exp2Vector(f, power, toBase2(f, sink.minus(max).splat()));
           sinkPart.set(sinkPart.plus(power.lane(0).times(inverse).times(D)));
@@ -61,19 +64,25 @@ function statistics(m: Module, fieldsOf: (record: Int) => Field): void {
       store('atSum', inverse);
       store('atFactors', D);
     });
-    f.if(field('gradSinks'), () => {
-      const target = field('gradSinks').plus(dSink);
+    f.if(p.gradSinks, () => {
+      const target = p.gradSinks.plus(dSink);
       target.store(target.float().minus(sinkPart));
     });
   });
 }
 
 /** Logits Z (atScores) become P, dP (atGradients) dZ = P ∘ (dP − D), 0 where Z = −∞. Rows of `count`, multiple of 8. */
-function gradientRows(m: Module, fieldsOf: (record: Int) => Field): void {
-  const parameters = { scratch: 'int', record: 'int', rows: 'int', count: 'int' } as const;
-  define(m, 'attention_gradient_rows', parameters, (f, p) => {
-    const field = fieldsOf(p.record);
-    const [r, at, end, shift] = ['r', 'at', 'end', 'shift'].map((name) => f.intVariable(name));
+export const gradientRows = signature('attention_gradient_rows', {
+  scratch: 'int',
+  record: 'int',
+  rows: 'int',
+  count: 'int',
+});
+
+function emitGradientRows(m: Module): void {
+  define(m, gradientRows, (f, p) => {
+    const field = backwardFieldsOf(p.record);
+    const [r, at, end, shift] = f.intVariables('r', 'at', 'end', 'shift');
     const [max, inverse, D, g] = ['max', 'inverse', 'D', 'g'].map((name) => f.vectorVariable(name));
     const weights = range(WIDTH).map((i) => f.vectorVariable(`weight${i}`));
     shift.set(field('atGradients').minus(field('atScores')));
@@ -108,8 +117,10 @@ function gradientRows(m: Module, fieldsOf: (record: Int) => Field): void {
 }
 
 /** x = x ∘ kept, 0 where kept is, whatever x holds. */
-function keep(m: Module): void {
-  define(m, 'attention_keep', { x: 'int', kept: 'int', bytes: 'int' }, (f, p) => {
+export const keepRows = signature('attention_keep', { x: 'int', kept: 'int', bytes: 'int' });
+
+function emitKeep(m: Module): void {
+  define(m, keepRows, (f, p) => {
     const c = f.intVariable('c');
     const v = f.vectorVariable('v');
     f.for(c, 0, p.bytes, 16, () => {
@@ -126,18 +137,19 @@ function keep(m: Module): void {
 }
 
 /** out = factor · x, rows × width; strides in bytes. */
-function scaleRows(m: Module): void {
-  const parameters = {
-    x: 'int',
-    ldx: 'int',
-    out: 'int',
-    ldo: 'int',
-    rows: 'int',
-    width: 'int',
-    factor: 'float',
-  } as const;
-  define(m, 'scale_rows', parameters, (f, p) => {
-    const [r, c] = [f.intVariable('r'), f.intVariable('c')];
+export const scaleRows = signature('scale_rows', {
+  x: 'int',
+  ldx: 'int',
+  out: 'int',
+  ldo: 'int',
+  rows: 'int',
+  width: 'int',
+  factor: 'float',
+});
+
+function emitScaleRows(m: Module): void {
+  define(m, scaleRows, (f, p) => {
+    const [r, c] = f.intVariables('r', 'c');
     f.for(r, 0, p.rows, 1, () => {
       f.for(c, 0, p.width.and(-4).shl(2), 16, () => p.out.plus(c).store(p.x.plus(c).vector().times(p.factor.splat())));
       f.for(c, c, p.width.shl(2), 4, () => p.out.plus(c).store(p.x.plus(c).float().times(p.factor)));
@@ -148,15 +160,19 @@ function scaleRows(m: Module): void {
 }
 
 /** to[i] += from[i]. */
-function addRows(m: Module): void {
-  define(m, 'attention_add_row', { from: 'int', to: 'int', count: 'int' }, (f, p) => {
+export const addRowTo = signature('attention_add_row', { from: 'int', to: 'int', count: 'int' });
+
+function emitAddRow(m: Module): void {
+  define(m, addRowTo, (f, p) => {
     addRow(f, f.intVariable('c'), p.from, p.to, p.count.shl(2));
   });
 }
 
 /** Sets the flag to 1 if one of the floats (bytes: multiple of 16) is not finite: x − x is 0 for finite x, else NaN. */
-function noteBad(m: Module): void {
-  define(m, 'note_bad', { from: 'int', bytes: 'int', flag: 'int' }, (f, p) => {
+export const noteBad = signature('note_bad', { from: 'int', bytes: 'int', flag: 'int' });
+
+function emitNoteBad(m: Module): void {
+  define(m, noteBad, (f, p) => {
     const at = f.intVariable('at');
     const [v, bad] = [f.vectorVariable('v'), f.vectorVariable('bad')];
     f.for(at, p.from, p.from.plus(p.bytes), 16, () => {
@@ -167,11 +183,11 @@ function noteBad(m: Module): void {
   });
 }
 
-export function emitBackwardRows(m: Module, fieldsOf: (record: Int) => Field): void {
-  statistics(m, fieldsOf);
-  gradientRows(m, fieldsOf);
-  keep(m);
-  scaleRows(m);
-  addRows(m);
-  noteBad(m);
+export function emitBackwardRows(m: Module): void {
+  emitStatistics(m);
+  emitGradientRows(m);
+  emitKeep(m);
+  emitScaleRows(m);
+  emitAddRow(m);
+  emitNoteBad(m);
 }

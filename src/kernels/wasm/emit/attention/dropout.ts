@@ -1,6 +1,7 @@
 import type binaryen from 'binaryen';
 import { ENTRIES_AT_ONCE } from '../../module/attention-record.js';
-import { define, entry, range } from '../language/builder.js';
+import { define, entry, range, signature } from '../language/builder.js';
+import { transposed } from '../language/transpose.js';
 import type { VectorVariable } from '../language/variables.js';
 import { fieldsOf } from './fields.js';
 
@@ -13,16 +14,19 @@ const WEYL = [0x9e3779b9 | 0, 0xbb67ae85 | 0];
  * Sets the weights of one row that dropout drops to 0. weights: `count` floats (multiple of 8) of keys firstKey …
  * (multiple of 16) of the sequence; key j uses word j % 4 of block j / 4.
  */
+export const dropWeights = signature('attention_dropout', {
+  record: 'int',
+  weights: 'int',
+  count: 'int',
+  firstKey: 'int',
+  /** Row of the query in its sequence. */
+  query: 'int',
+  /** sequence · numHeads + head. */
+  unit: 'int',
+});
+
 export function emitDropout(m: binaryen.Module): void {
-  const parameters = {
-    record: 'int',
-    weights: 'int',
-    count: 'int',
-    firstKey: 'int',
-    query: 'int',
-    unit: 'int',
-  } as const;
-  define(m, 'attention_dropout', parameters, (f, p) => {
+  define(m, dropWeights, (f, p) => {
     const field = fieldsOf(p.record);
     const words = range(4).map((i) => f.vectorVariable(`word${i}`));
     const keys = range(2).map((i) => f.intVariable(`key${i}`));
@@ -63,18 +67,8 @@ export function emitDropout(m: binaryen.Module): void {
         keys.forEach((key, i) => key.add(WEYL[i]));
       });
       // words[w] lane b decides over key 4b + w: transpose to four keys a vector.
-      const [t0, t1, t2, t3] = range(4).map((i) => f.vectorVariable(`t${i}`));
-      t0.set(words[0].shuffle(words[1], [0, 4, 1, 5]));
-      t1.set(words[2].shuffle(words[3], [0, 4, 1, 5]));
-      t2.set(words[0].shuffle(words[1], [2, 6, 3, 7]));
-      t3.set(words[2].shuffle(words[3], [2, 6, 3, 7]));
-      const blocks = [
-        t0.shuffle(t1, [0, 1, 4, 5]),
-        t0.shuffle(t1, [2, 3, 6, 7]),
-        t2.shuffle(t3, [0, 1, 4, 5]),
-        t2.shuffle(t3, [2, 3, 6, 7]),
-      ];
-      blocks.forEach((block, b) => {
+      const pairs = range(4).map((i) => f.vectorVariable(`pair${i}`));
+      transposed(pairs, words).forEach((block, b) => {
         f.if(index.plus(4 * b).lt(p.count), () => {
           const at = p.weights.plus(index.plus(4 * b).shl(2));
           at.store(at.vector().and(block.unsignedGe(threshold)).andNot(dropAll));
@@ -89,6 +83,7 @@ export function emitDropEntries(m: binaryen.Module): void {
   entry(m, 'drop_entries', { record: 'int', x: 'int', count: 'int' }, (f, p) => {
     const first = f.intVariable('first', p.from.times(ENTRIES_AT_ONCE));
     const count = p.to.times(ENTRIES_AT_ONCE).min(p.count).minus(first);
-    f.call('attention_dropout', p.record, p.x.plus(first.shl(2)), count, first, 0, 0);
+    const weights = p.x.plus(first.shl(2));
+    f.run(dropWeights, { record: p.record, weights, count, firstKey: first, query: 0, unit: 0 });
   });
 }

@@ -1,12 +1,26 @@
 import type binaryen from 'binaryen';
-import { type AttentionField, KEY_TILE } from '../../module/attention-record.js';
-import { define } from '../language/builder.js';
-import type { Int } from '../language/values.js';
-import { dropsAny, fieldsOf, groupOf, keysInReach, outStrideOf, roundUp, sequenceOf } from './fields.js';
-import { callLogits, changesScores, type ScoreRow } from './logits.js';
-import { callFinishRows, callStartRows, ifNotFinite } from './row-ends.js';
+import type { AttentionField } from '../../module/attention-record.js';
+import { define, type FunctionBuilder, signature } from '../language/builder.js';
+import type { IntVariable } from '../language/variables.js';
+import { dropWeights } from './dropout.js';
+import { dropsAny, fieldsOf, groupOf, sequenceOf, valueStrideOf } from './fields.js';
+import { changesScores, logits } from './logits.js';
+import { packedHead } from './packed-head.js';
+import { finishRows, ifNotFinite, startRows } from './row-ends.js';
+import { scoresRows } from './scores-rows.js';
+import { softmaxRows } from './softmax.js';
+import { forKeyTiles, isCut, type KeyTile, keysInReach, SCORE_STRIDE } from './tiles.js';
+import { valuesRows } from './values-rows.js';
 
-const SCORE_STRIDE = KEY_TILE * 4;
+// A step of decoding: a few query rows of many heads, O and S as in attention.ts. K and V are read once, where they lie.
+// A tile of scores holds the rows of several heads, each against its own columns of the same keys:
+//
+//                           first key … KEY_TILE keys
+//   headFrom      query 0 │ · · · · · · · · · · · · · │ ┐
+//                 query 1 │ · · · · · · · · · · · · · │ │ rowsPerKvHead, group·numQueries rows: they read the
+//   headFrom + 1  query 0 │ · · · · · · · · · · · · · │ │ same columns of K and V
+//                 query 1 │ · · · · · · · · · · · · · │ ┘
+//   …
 
 /**
  * Keys whose scores are taken for all heads before those of the next keys. One head after the other reads
@@ -16,105 +30,165 @@ const SCORE_STRIDE = KEY_TILE * 4;
 const KEY_BLOCK = 16;
 
 /**
- * All query rows of key/value heads [kvFrom, kvTo) of a sequence that has at most FEW_ROWS a key/value head, at most
- * ROWS_AT_ONCE together: K and V are read once, where they lie. Row (head − first head)·numQueries + query of the
- * scratch is that of a query.
+ * All query rows of key/value heads [kvFrom, kvTo) of a sequence that has at most FEW_ROWS per key/value head, at most
+ * ROWS_AT_ONCE together. Row (head − first head)·numQueries + query of the scratch is that of a query.
  */
-function fewRows(m: binaryen.Module): void {
-  const parameters = { record: 'int', scratch: 'int', sequence: 'int', kvFrom: 'int', kvTo: 'int' } as const;
-  define(m, 'attention_few_rows', parameters, (f, p) => {
-    const field = fieldsOf(p.record);
-    const place = (name: AttentionField) => f.intVariable(name, p.scratch.plus(field(name)));
-    const [max, sum, factors, shifts] = (['atMax', 'atSum', 'atFactors', 'atShifts'] as const).map(place);
-    const [scaled, scores, out, part] = (['atQuery', 'atScores', 'atOut', 'atPart'] as const).map(place);
-    const local = (name: string, value?: Int) => f.intVariable(name, value);
-    const { queryRow: firstQuery, numQueries, keyRow, numKeys, offset } = sequenceOf(f, field, p.sequence);
-    const dK = local('dK', field('dK'));
-    const dV = local('dV', field('dV'));
-    const [ldk, ldv] = [local('ldk', field('ldk')), local('ldv', field('ldv'))];
-    const outStride = local('outStride', outStrideOf(field));
-    const group = local('group', groupOf(field));
-    const rowsAHead = local('rowsAHead', numQueries.times(group));
-    const rows = local('rows', p.kvTo.minus(p.kvFrom).times(rowsAHead));
-    const [headFrom, headTo] = [local('headFrom', p.kvFrom.times(group)), local('headTo', p.kvTo.times(group))];
-    const [head, kvHead, query, r] = ['head', 'kvHead', 'query', 'r'].map((name) => local(name));
-    const changing = local('changing', changesScores(field));
-    const dropping = local('dropping', dropsAny(field));
-    const rowsOfHead = { ...p, queryRow: firstQuery, head, rows: numQueries, first: r };
-    const eachHead = (body: () => void) => {
-      r.set(0);
-      f.for(head, headFrom, headTo, 1, () => {
-        body();
-        r.add(numQueries);
-      });
-    };
-    eachHead(() => callStartRows(f, rowsOfHead));
+export const fewRows = signature('attention_few_rows', {
+  record: 'int',
+  scratch: 'int',
+  sequence: 'int',
+  kvFrom: 'int',
+  kvTo: 'int',
+});
 
-    const { from, to } = keysInReach(f, field, { position: offset, rows: numQueries, numKeys });
-    const [tile, block, k, q, v] = ['tile', 'block', 'k', 'q', 'v'].map((name) => local(name));
-    const [valid, count, stored, at] = ['valid', 'count', 'stored', 'at'].map((name) => local(name));
-    const queryRow = local('queryRow');
-    const position = local('position');
-    const row: ScoreRow = { scores: at, count, firstKey: tile, numKeys, keyRow, queryRow, position, head };
-    const eachRow = (body: () => void) => {
-      at.set(scores);
-      f.for(head, headFrom, headTo, 1, () => {
-        f.for(query, 0, numQueries, 1, () => {
-          queryRow.set(firstQuery.plus(query));
-          position.set(offset.plus(query));
-          body();
-          at.add(SCORE_STRIDE);
-        });
-      });
-    };
-    f.for(tile, from, to, KEY_TILE, () => {
-      valid.set(to.minus(tile).min(KEY_TILE));
-      count.set(roundUp(valid));
-      stored.set(numKeys.minus(tile).min(KEY_TILE));
-      f.for(block, 0, count, KEY_BLOCK, () => {
-        k.set(field('k').plus(keyRow.plus(tile).plus(block).times(ldk)).plus(p.kvFrom.times(dK).shl(2)));
-        q.set(scaled);
-        at.set(scores.plus(block.shl(2)));
-        f.for(kvHead, p.kvFrom, p.kvTo, 1, () => {
-          const [some, here] = [count.minus(block).min(KEY_BLOCK), stored.minus(block).min(KEY_BLOCK)];
-          f.call('attention_scores_rows', q, k, ldk, at, rowsAHead, some, here, dK);
-          k.add(dK.shl(2));
-          q.add(rowsAHead.times(dK).shl(2));
-          at.add(rowsAHead.times(SCORE_STRIDE));
-        });
-      });
-      // Nothing changes the scores of a tile that lies inside the band of the first and last query.
-      const first = offset.plus(numQueries).minus(1).minus(field('left'));
-      const last = offset.plus(field('right')).min(numKeys.minus(1));
-      const atEdge = tile.lt(first).or(tile.plus(count).minus(1).gt(last));
-      f.if(changing.or(atEdge), () => eachRow(() => callLogits(f, p.record, row)));
-      f.call('attention_softmax_rows', scores, rows, count, max, sum, factors, shifts, out, outStride);
-      f.if(dropping, () =>
-        eachRow(() => {
+type Arguments = Record<keyof typeof fewRows.parameters, IntVariable>;
+
+function contextOf(f: FunctionBuilder, p: Arguments) {
+  const field = fieldsOf(p.record);
+  const place = (name: AttentionField) => f.intVariable(name, p.scratch.plus(field(name)));
+  const sequence = sequenceOf(f, field, p.sequence);
+  const group = f.intVariable('group', groupOf(field));
+  const rowsPerKvHead = f.intVariable('rowsPerKvHead', sequence.numQueries.times(group));
+  return {
+    f,
+    p,
+    field,
+    ...sequence,
+    scaled: place('atQuery'),
+    scores: place('atScores'),
+    out: place('atOut'),
+    part: place('atPart'),
+    statistics: { max: place('atMax'), sum: place('atSum'), factors: place('atFactors'), shifts: place('atShifts') },
+    keyWidth: f.intVariable('keyWidth', field('keyWidth')),
+    valueWidth: f.intVariable('valueWidth', field('valueWidth')),
+    ldk: f.intVariable('ldk', field('ldk')),
+    ldv: f.intVariable('ldv', field('ldv')),
+    outStride: f.intVariable('outStride', valueStrideOf(field)),
+    group,
+    rowsPerKvHead,
+    rows: f.intVariable('rows', p.kvTo.minus(p.kvFrom).times(rowsPerKvHead)),
+    headFrom: f.intVariable('headFrom', p.kvFrom.times(group)),
+    headTo: f.intVariable('headTo', p.kvTo.times(group)),
+    changing: f.intVariable('changing', changesScores(field)),
+    dropping: f.intVariable('dropping', dropsAny(field)),
+    kvHead: f.intVariable('kvHead'),
+    head: f.intVariable('head'),
+    query: f.intVariable('query'),
+    at: f.intVariable('at'),
+  };
+}
+
+type Context = ReturnType<typeof contextOf>;
+
+/** Runs `body` for every head, `first` being the row of the scratch that is its first. */
+function eachHead({ f, head, headFrom, headTo, numQueries }: Context, first: IntVariable, body: () => void): void {
+  first.set(0);
+  f.for(head, headFrom, headTo, 1, () => {
+    body();
+    first.add(numQueries);
+  });
+}
+
+/** Runs `body` for every row of a tile of scores, `at` being its address. */
+function eachRow({ f, head, headFrom, headTo, query, numQueries, at, scores }: Context, body: () => void): void {
+  at.set(scores);
+  f.for(head, headFrom, headTo, 1, () => {
+    f.for(query, 0, numQueries, 1, () => {
+      body();
+      at.add(SCORE_STRIDE);
+    });
+  });
+}
+
+/** S = (scale·Q)·Kᵀ of one tile, KEY_BLOCK keys after the other. */
+function multiplyKeys(t: Context, tile: KeyTile): void {
+  const { f, p, field, keyRow, ldk, keyWidth, scaled, scores, at, kvHead, rowsPerKvHead } = t;
+  const [block, k, q] = f.intVariables('block', 'k', 'q');
+  f.for(block, 0, tile.count, KEY_BLOCK, () => {
+    k.set(field('k').plus(keyRow.plus(tile.first).plus(block).times(ldk)).plus(p.kvFrom.times(keyWidth).shl(2)));
+    q.set(scaled);
+    at.set(scores.plus(block.shl(2)));
+    f.for(kvHead, p.kvFrom, p.kvTo, 1, () => {
+      const [count, stored] = [tile.count.minus(block).min(KEY_BLOCK), tile.stored.minus(block).min(KEY_BLOCK)];
+      f.run(scoresRows, { q, k, ldk, scores: at, rows: rowsPerKvHead, count, stored, keyWidth });
+      k.add(keyWidth.shl(2));
+      q.add(rowsPerKvHead.times(keyWidth).shl(2));
+      at.add(rowsPerKvHead.times(SCORE_STRIDE));
+    });
+  });
+}
+
+/** Scores become logits, where anything changes them. */
+function toLogits(t: Context, tile: KeyTile): void {
+  const { f, p, field, queryRow, numQueries, keyRow, numKeys, offset, head, query, changing } = t;
+  f.if(changing.or(isCut(field, tile, { position: offset, rows: numQueries, numKeys })), () =>
+    eachRow(t, () =>
+      f.run(logits, {
+        record: p.record,
+        scores: t.at,
+        count: tile.count,
+        firstKey: tile.first,
+        numKeys,
+        keyRow,
+        queryRow: queryRow.plus(query),
+        position: offset.plus(query),
+        head,
+      }),
+    ),
+  );
+}
+
+/** O += P·V for the keys of one tile. */
+function multiplyValues(t: Context, tile: KeyTile): void {
+  const { f, p, field, keyRow, ldv, valueWidth, scores, out, outStride, rowsPerKvHead, rows } = t;
+  f.if(field('v'), () =>
+    f.run(valuesRows, {
+      weights: scores,
+      v: field('v').plus(keyRow.plus(tile.first).times(ldv)).plus(p.kvFrom.times(valueWidth).shl(2)),
+      ldv,
+      out,
+      outStride,
+      block: t.part,
+      valueWidth,
+      rowsAHead: rowsPerKvHead,
+      rows,
+      count: tile.valid,
+    }),
+  );
+}
+
+export function emitFewRows(m: binaryen.Module): void {
+  define(m, fewRows, (f, p) => {
+    const t = contextOf(f, p);
+    const { field, queryRow, numQueries, numKeys, offset, scores, out, outStride, rows, head, kvHead } = t;
+    const first = f.intVariable('first');
+    const rowsOfHead = { ...p, queryRow, head, rows: numQueries, first };
+    eachHead(t, first, () => f.run(startRows, rowsOfHead));
+    const reach = keysInReach(f, field, { position: offset, rows: numQueries, numKeys });
+    forKeyTiles(f, { ...reach, numKeys }, (tile) => {
+      multiplyKeys(t, tile);
+      toLogits(t, tile);
+      f.run(softmaxRows, { scores, rows, count: tile.count, ...t.statistics, out, outStride });
+      f.if(t.dropping, () =>
+        eachRow(t, () => {
           const unit = p.sequence.times(field('numHeads')).plus(head);
-          f.call('attention_dropout', p.record, at, count, tile, query, unit);
+          const { first: firstKey, count } = tile;
+          f.run(dropWeights, { record: p.record, weights: t.at, count, firstKey, query: t.query, unit });
         }),
       );
-      f.if(field('v'), () => {
-        v.set(field('v').plus(keyRow.plus(tile).times(ldv)).plus(p.kvFrom.times(dV).shl(2)));
-        f.call('attention_values_rows', scores, v, ldv, out, outStride, part, dV, rowsAHead, rows, valid);
-      });
+      multiplyValues(t, tile);
     });
-    eachHead(() => callFinishRows(f, rowsOfHead));
+    eachHead(t, first, () => f.run(finishRows, rowsOfHead));
 
     // Where 0·NaN or 0·∞ came in, the head is done again, with packed K and V, in the rows of the scratch that are free now.
     f.if(field('v'), () =>
       f.for(kvHead, p.kvFrom, p.kvTo, 1, () =>
         ifNotFinite(
           f,
-          { record: p.record, queryRow: firstQuery, head: kvHead.times(group), rows: numQueries, heads: group },
-          () => f.call('attention_packed_head', p.record, p.scratch, p.sequence, kvHead),
+          { record: p.record, queryRow, head: kvHead.times(t.group), rows: numQueries, heads: t.group },
+          () => f.run(packedHead, { ...p, kvHead, queryFrom: 0, queryTo: numQueries }),
         ),
       ),
     );
   });
-}
-
-export function emitFewRows(m: binaryen.Module): void {
-  fewRows(m);
 }

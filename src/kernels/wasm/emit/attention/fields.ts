@@ -1,4 +1,9 @@
-import { ATTENTION_FIELDS, type AttentionField, KEY_TILE } from '../../module/attention-record.js';
+import {
+  ATTENTION_FIELDS,
+  type AttentionField,
+  BACKWARD_FIELDS,
+  type BackwardField,
+} from '../../module/attention-record.js';
 import { NR } from '../../module/product-tile.js';
 import type { FunctionBuilder } from '../language/builder.js';
 import type { Int } from '../language/values.js';
@@ -13,27 +18,26 @@ export const fieldsOf =
   (name) =>
     record.int(ATTENTION_FIELDS.indexOf(name) * 4);
 
+export type BackwardFields = (name: BackwardField) => Int;
+
+export const backwardFieldsOf =
+  (record: Int): BackwardFields =>
+  (name) =>
+    record.int(BACKWARD_FIELDS.indexOf(name) * 4);
+
 export const roundUp = (x: Int): Int => x.plus(NR - 1).and(-NR);
 
-/** Bytes from a row of O in the scratch to the next. */
-export const outStrideOf = (field: Field): Int => roundUp(field('dV')).shl(2);
+/** Bytes from a row of O or dV in the scratch to the next. */
+export const valueStrideOf = (field: Field): Int => roundUp(field('valueWidth')).shl(2);
+
+/** Bytes from a row of dQ or dK in the scratch to the next. */
+export const keyStrideOf = (field: Field): Int => roundUp(field('keyWidth')).shl(2);
 
 /** Query heads that read one key/value head. */
 export const groupOf = (field: Field): Int => field('numHeads').dividedBy(field('numKvHeads'));
 
 /** Whether any weight is dropped. */
 export const dropsAny = (field: Field): Int => field('dropThreshold').or(field('dropAll'));
-
-/** The keys in reach of queries at [position, position + rows): from the first of a tile to behind the last. */
-export function keysInReach(
-  f: FunctionBuilder,
-  field: Field,
-  { position, rows, numKeys }: Record<'position' | 'rows' | 'numKeys', Int>,
-) {
-  const from = f.intVariable('from', position.minus(field('left')).max(0).and(-KEY_TILE));
-  const to = f.intVariable('to', position.plus(rows).plus(field('right')).min(numKeys));
-  return { from, to };
-}
 
 export interface Sequence {
   /** First query row in the packed matrix. */

@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
 import type { AttentionField } from '../../module/attention-record.js';
 import { tanhVector } from '../activations.js';
-import { define, type FunctionBuilder } from '../language/builder.js';
+import { define, type FunctionBuilder, signature } from '../language/builder.js';
 import type { Int, Vector } from '../language/values.js';
 import type { IntVariable } from '../language/variables.js';
 import { type Field, fieldsOf } from './fields.js';
@@ -10,37 +10,28 @@ import { type Field, fieldsOf } from './fields.js';
 // Rows are padded to a multiple of 8; what lies past the last key is −∞ after the band. Every choice is made by selection,
 // so that NaN at a position that may not be attended is replaced, never multiplied.
 
-/** What one row of scores is: parameters of attention_logits after the record. */
-export interface ScoreRow {
-  scores: Int;
+/** Stage 'softcapped': c·tanh(score / c) for `count` scores, a multiple of 4, where the call has a softcap. */
+export const softcap = signature('attention_softcap', { record: 'int', scores: 'int', count: 'int' });
+
+/** Stage 'masked': everything that happens to one row of scores. */
+export const logits = signature('attention_logits', {
+  record: 'int',
+  scores: 'int',
   /** Multiple of 8. */
-  count: Int;
+  count: 'int',
   /** The scores are those of keys [firstKey, firstKey + count) of the sequence. */
-  firstKey: Int;
+  firstKey: 'int',
   /** Keys of the sequence. */
-  numKeys: Int;
+  numKeys: 'int',
   /** First key row of the sequence in the packed matrix. */
-  keyRow: Int;
+  keyRow: 'int',
   /** Query row in the packed matrix. */
-  queryRow: Int;
-  position: Int;
-  head: Int;
-}
+  queryRow: 'int',
+  position: 'int',
+  head: 'int',
+});
 
-/** Stage 'softcapped': c·tanh(score / c), where the call has a softcap. */
-export function callSoftcap(
-  f: FunctionBuilder,
-  record: Int,
-  { scores, count }: Pick<ScoreRow, 'scores' | 'count'>,
-): void {
-  f.call('attention_softcap', record, scores, count);
-}
-
-/** Stage 'masked': everything. */
-export function callLogits(f: FunctionBuilder, record: Int, row: ScoreRow): void {
-  const { scores, count, firstKey, numKeys, keyRow, queryRow, position, head } = row;
-  f.call('attention_logits', record, scores, count, firstKey, numKeys, keyRow, queryRow, position, head);
-}
+type ScoreRow = Record<keyof typeof logits.parameters, Int>;
 
 /** Not 0 where something besides the band changes scores. */
 export function changesScores(field: Field): Int {
@@ -61,8 +52,8 @@ function forVectors(
   });
 }
 
-function softcap(m: binaryen.Module): void {
-  define(m, 'attention_softcap', { record: 'int', scores: 'int', count: 'int' }, (f, p) => {
+function emitSoftcap(m: binaryen.Module): void {
+  define(m, softcap, (f, p) => {
     const cap = f.floatVariable('cap', fieldsOf(p.record)('softcap').asFloat());
     f.if(cap.ne(0), () => {
       const v = f.vectorVariable('v');
@@ -74,28 +65,15 @@ function softcap(m: binaryen.Module): void {
   });
 }
 
-function logits(m: binaryen.Module): void {
-  const parameters = {
-    record: 'int',
-    scores: 'int',
-    count: 'int',
-    firstKey: 'int',
-    numKeys: 'int',
-    keyRow: 'int',
-    queryRow: 'int',
-    position: 'int',
-    head: 'int',
-  } as const;
-  define(m, 'attention_logits', parameters, (f, row) => {
-    const field = fieldsOf(row.record);
-    callSoftcap(f, row.record, row);
-    changes(f, field, row);
+function emitChanges(m: binaryen.Module): void {
+  define(m, logits, (f, row) => {
+    f.run(softcap, row);
+    changes(f, fieldsOf(row.record), row);
   });
 }
 
 function changes(f: FunctionBuilder, field: Field, row: ScoreRow): void {
-  const index = f.intVariable('index');
-  const source = f.intVariable('source');
+  const [index, source] = f.intVariables('index', 'source');
   const v = f.vectorVariable('v');
   const w = f.vectorVariable('w');
   const minusInfinity = f.floats(Number.NEGATIVE_INFINITY);
@@ -149,6 +127,6 @@ function rowAddress(field: Field, row: ScoreRow, base: AttentionField, headStrid
 }
 
 export function emitLogits(m: binaryen.Module): void {
-  softcap(m);
-  logits(m);
+  emitSoftcap(m);
+  emitChanges(m);
 }

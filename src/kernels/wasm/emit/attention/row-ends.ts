@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
-import { define, type FunctionBuilder } from '../language/builder.js';
+import { define, type FunctionBuilder, signature } from '../language/builder.js';
 import type { Int } from '../language/values.js';
-import { fieldsOf, outStrideOf } from './fields.js';
+import { fieldsOf, valueStrideOf } from './fields.js';
 
 // What is done to rows of queries before their first tile of keys and after their last. Row `first` of the scratch is
 // that of the first query; the rows are those of one head.
@@ -18,56 +18,54 @@ const PARAMETERS = {
 
 type Rows = Record<keyof typeof PARAMETERS, Int>;
 
-export function callStartRows(f: FunctionBuilder, p: Rows): void {
-  f.call('attention_start_rows', p.record, p.scratch, p.queryRow, p.head, p.rows, p.first);
-}
-
-export function callFinishRows(f: FunctionBuilder, p: Rows): void {
-  f.call('attention_finish_rows', p.record, p.scratch, p.queryRow, p.head, p.rows, p.first);
-}
-
 /** m = sink (or −∞), s = 1 (or 0), O = 0, and scale·Q, for every row. */
-function startRows(m: binaryen.Module): void {
-  define(m, 'attention_start_rows', PARAMETERS, (f, p) => {
+export const startRows = signature('attention_start_rows', PARAMETERS);
+
+/** Writes O / s (0 where s is 0), m and s of every row. */
+export const finishRows = signature('attention_finish_rows', PARAMETERS);
+
+function emitStart(m: binaryen.Module): void {
+  define(m, startRows, (f, p) => {
     const field = fieldsOf(p.record);
     const row = p.scratch.plus(p.first.shl(2));
     const sink = f.floatVariable('sink', Number.NEGATIVE_INFINITY);
     f.if(field('sinks'), () => sink.set(field('sinks').plus(p.head.shl(2)).float()));
-    const dK = f.intVariable('dK', field('dK'));
-    const outStride = f.intVariable('outStride', outStrideOf(field));
-    const [r, c, source, target] = ['r', 'c', 'source', 'target'].map((name) => f.intVariable(name));
+    const keyWidth = f.intVariable('keyWidth', field('keyWidth'));
+    const outStride = f.intVariable('outStride', valueStrideOf(field));
+    const [r, c, source, target] = f.intVariables('r', 'c', 'source', 'target');
     const scale = f.floatVariable('scale', field('scale').asFloat());
     f.fill(p.scratch.plus(field('atOut')).plus(p.first.times(outStride)), 0, p.rows.times(outStride));
     source.set(
       field('q')
         .plus(p.queryRow.times(field('ldq')))
-        .plus(p.head.times(dK).shl(2)),
+        .plus(p.head.times(keyWidth).shl(2)),
     );
-    target.set(p.scratch.plus(field('atQuery')).plus(p.first.times(dK).shl(2)));
+    target.set(p.scratch.plus(field('atQuery')).plus(p.first.times(keyWidth).shl(2)));
     f.for(r, 0, p.rows.shl(2), 4, () => {
       row.plus(field('atMax')).plus(r).store(sink);
       row.plus(field('atSum')).plus(r).store(sink.eq(Number.NEGATIVE_INFINITY).chooseFloat(0, 1));
-      f.for(c, 0, dK.and(-4).shl(2), 16, () => target.plus(c).store(source.plus(c).vector().times(scale.splat())));
-      f.for(c, c, dK.shl(2), 4, () => target.plus(c).store(source.plus(c).float().times(scale)));
+      f.for(c, 0, keyWidth.and(-4).shl(2), 16, () =>
+        target.plus(c).store(source.plus(c).vector().times(scale.splat())),
+      );
+      f.for(c, c, keyWidth.shl(2), 4, () => target.plus(c).store(source.plus(c).float().times(scale)));
       source.add(field('ldq'));
-      target.add(dK.shl(2));
+      target.add(keyWidth.shl(2));
     });
   });
 }
 
-/** Writes O / s (0 where s is 0), m and s of every row. */
-function finishRows(m: binaryen.Module): void {
-  define(m, 'attention_finish_rows', PARAMETERS, (f, p) => {
+function emitFinish(m: binaryen.Module): void {
+  define(m, finishRows, (f, p) => {
     const field = fieldsOf(p.record);
     const row = p.scratch.plus(p.first.shl(2));
-    const dV = f.intVariable('dV', field('dV'));
-    const outStride = f.intVariable('outStride', outStrideOf(field));
-    const [r, c, from, to] = ['r', 'c', 'from', 'to'].map((name) => f.intVariable(name));
+    const valueWidth = f.intVariable('valueWidth', field('valueWidth'));
+    const outStride = f.intVariable('outStride', valueStrideOf(field));
+    const [r, c, from, to] = f.intVariables('r', 'c', 'from', 'to');
     const statistic = f.intVariable('statistic', p.queryRow.times(field('numHeads')).plus(p.head).shl(2));
     const sum = f.floatVariable('sum');
     const factor = f.floatVariable('keepScale', field('keepScale').asFloat());
     from.set(p.scratch.plus(field('atOut')).plus(p.first.times(outStride)));
-    to.set(outOf(p, dV));
+    to.set(outOf(p, valueWidth));
     f.for(r, 0, p.rows.shl(2), 4, () => {
       sum.set(row.plus(field('atSum')).plus(r).float());
       field('max')
@@ -76,12 +74,12 @@ function finishRows(m: binaryen.Module): void {
       field('sum').plus(statistic).store(sum);
       f.if(
         sum.eq(0),
-        () => f.fill(to, 0, dV.shl(2)),
+        () => f.fill(to, 0, valueWidth.shl(2)),
         () => {
-          f.for(c, 0, dV.and(-4).shl(2), 16, () => {
+          f.for(c, 0, valueWidth.and(-4).shl(2), 16, () => {
             to.plus(c).store(from.plus(c).vector().times(factor.splat()).dividedBy(sum.splat()));
           });
-          f.for(c, c, dV.shl(2), 4, () => {
+          f.for(c, c, valueWidth.shl(2), 4, () => {
             to.plus(c).store(from.plus(c).float().times(factor).dividedBy(sum));
           });
         },
@@ -94,11 +92,11 @@ function finishRows(m: binaryen.Module): void {
 }
 
 /** Where the output of the first row begins. */
-function outOf(p: Pick<Rows, 'record' | 'queryRow' | 'head'>, dV: Int): Int {
+function outOf(p: Pick<Rows, 'record' | 'queryRow' | 'head'>, valueWidth: Int): Int {
   const field = fieldsOf(p.record);
   return field('out')
     .plus(p.queryRow.times(field('ldo')))
-    .plus(p.head.times(dV).shl(2));
+    .plus(p.head.times(valueWidth).shl(2));
 }
 
 /** Runs `then` if any output of these finished rows, of `heads` heads from `head` on, is NaN or infinite. */
@@ -108,9 +106,9 @@ export function ifNotFinite(
   then: () => void,
 ): void {
   const field = fieldsOf(p.record);
-  const bytes = f.intVariable('bytes', field('dV').times(p.heads).shl(2));
-  const [r, c] = [f.intVariable('badRow'), f.intVariable('badColumn')];
-  const at = f.intVariable('outAt', outOf(p, field('dV')));
+  const bytes = f.intVariable('bytes', field('valueWidth').times(p.heads).shl(2));
+  const [r, c] = f.intVariables('badRow', 'badColumn');
+  const at = f.intVariable('outAt', outOf(p, field('valueWidth')));
   const bad = f.vectorVariable('bad', f.floats(0));
   const v = f.vectorVariable('outVector');
   const look = () => bad.set(bad.or(v.minus(v).ne(f.floats(0)))); // x − x is 0 for finite x, else NaN
@@ -129,6 +127,6 @@ export function ifNotFinite(
 }
 
 export function emitRowEnds(m: binaryen.Module): void {
-  startRows(m);
-  finishRows(m);
+  emitStart(m);
+  emitFinish(m);
 }

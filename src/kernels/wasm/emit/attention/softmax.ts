@@ -1,7 +1,7 @@
 import type binaryen from 'binaryen';
 import { KEY_TILE } from '../../module/attention-record.js';
 import { exp2Vector, exp2Vectors, horizontalMax, horizontalSum } from '../exp.js';
-import { define, type FunctionBuilder, range } from '../language/builder.js';
+import { define, type FunctionBuilder, range, signature } from '../language/builder.js';
 import type { Int, Vector } from '../language/values.js';
 import type { VectorVariable } from '../language/variables.js';
 
@@ -18,20 +18,21 @@ const WIDTH = 4;
  * scores: `rows` rows of `count` (multiple of 8) at KEY_TILE floats apart, replaced by P. max, sum, factors, shifts: a
  * float a row, room for a multiple of 4. out: rows of outStride bytes.
  */
+export const softmaxRows = signature('attention_softmax_rows', {
+  scores: 'int',
+  rows: 'int',
+  count: 'int',
+  max: 'int',
+  sum: 'int',
+  factors: 'int',
+  shifts: 'int',
+  out: 'int',
+  outStride: 'int',
+});
+
 export function emitSoftmaxRows(m: binaryen.Module): void {
-  const parameters = {
-    scores: 'int',
-    rows: 'int',
-    count: 'int',
-    max: 'int',
-    sum: 'int',
-    factors: 'int',
-    shifts: 'int',
-    out: 'int',
-    outStride: 'int',
-  } as const;
-  define(m, 'attention_softmax_rows', parameters, (f, p) => {
-    const [r, row, end, at, out] = ['r', 'row', 'end', 'at', 'outAt'].map((name) => f.intVariable(name));
+  define(m, softmaxRows, (f, p) => {
+    const [r, row, end, at, out] = f.intVariables('r', 'row', 'end', 'at', 'outAt');
     const each = (step: number, body: () => void) => f.for(r, 0, p.rows, step, body);
     const startRow = () => {
       row.set(p.scores.plus(r.times(KEY_TILE * 4)));

@@ -114,6 +114,10 @@ export class FunctionBuilder {
     if (value !== undefined) variable.set(value);
     return variable;
   }
+  /** New locals, one for each name. */
+  intVariables<const Names extends readonly string[]>(...names: Names): { [I in keyof Names]: IntVariable } {
+    return names.map((name) => this.intVariable(name)) as { [I in keyof Names]: IntVariable };
+  }
   floatVariable(name: string, value?: FloatLike): FloatVariable {
     const variable = new FloatVariable(this, this.#local(binaryen.f32, name));
     if (value !== undefined) variable.set(value);
@@ -196,11 +200,14 @@ export class FunctionBuilder {
   }
 }
 
+export function signature<P extends Parameters>(name: string, parameters: P): Signature<P> {
+  return { name, parameters };
+}
+
 /** Defines a function without result. */
 export function define<P extends Parameters>(
   m: binaryen.Module,
-  name: string,
-  parameters: P,
+  { name, parameters }: Signature<P>,
   body: (f: FunctionBuilder, parameters: ParameterVariables<P>) => void,
   isEntry = false,
 ): void {
@@ -224,7 +231,7 @@ export function entry<P extends Parameters>(
   own: P,
   body: (f: FunctionBuilder, parameters: ParameterVariables<P & typeof UNITS>) => void,
 ): void {
-  define(m, name, { ...own, ...UNITS }, body, true);
+  define(m, entrySignature(name, own), body, true);
 }
 
 /** The signature of an entry. */
