@@ -107,7 +107,7 @@ function tanhSlope(f: FunctionBuilder, y: Vector): Vector {
  * sign of x.
  */
 function sigmoidSlope(f: FunctionBuilder, x: Vector, z: Vector, xTimesSlopeOfZ: Vector): Vector {
-  const [e, larger, smaller] = ['e', 'larger', 'smaller'].map((name) => f.vectorVariable(name));
+  const [e, larger, smaller] = f.vectorVariables('e', 'larger', 'smaller');
   boundedExpVector(f, e, z.or(f.constant(-0))); // −|z|
   const one = f.constant(1);
   larger.set(one.dividedBy(one.plus(e)));

@@ -17,8 +17,8 @@ function sumsOfColumns(
   p: Record<'x' | 'out' | 'rows' | 'cols' | 'from' | 'to' | 'scratch', IntVariable>,
   term: (r: IntVariable, start: Int) => (turn: Turn) => Vector,
 ): void {
-  const names = ['first', 'r', 'at', 'start', 'end', 'sums', 'toSums'];
-  const [first, r, at, start, end, sums, toSums] = names.map((name) => f.intVariable(name));
+  const [first, r, at, start, end] = f.intVariables('first', 'r', 'at', 'start', 'end');
+  const [sums, toSums] = f.intVariables('sums', 'toSums');
   const bytes = f.intVariable('bytes', p.to.minus(p.from).shl(2));
   const out = f.intVariable('outFrom', p.out.plus(p.from.shl(2)));
   sums.set(out);
@@ -63,7 +63,7 @@ function gainBackward(m: binaryen.Module): void {
   } as const;
   entry(m, 'gain_backward', parameters, (f, p) => {
     const toD = f.intVariable('toD', p.dOut.minus(p.x));
-    const [means, inverses] = ['means', 'inverses'].map((name) => f.vectorVariable(name));
+    const [means, inverses] = f.vectorVariables('means', 'inverses');
     sumsOfColumns(f, p, (r) => {
       means.set(meanOfRow(p.mean, r).splat());
       inverses.set(p.inverse.plus(r.shl(2)).splatAt());

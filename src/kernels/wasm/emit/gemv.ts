@@ -30,7 +30,7 @@ function gemv(m: binaryen.Module, rows: number): void {
     k: 'int',
   } as const;
   entry(m, `gemv${rows}`, parameters, (f, p) => {
-    const [p0, left, column, at] = ['p0', 'left', 'column', 'at'].map((name) => f.intVariable(name));
+    const [p0, left, column, at] = f.intVariables('p0', 'left', 'column', 'at');
     const bytes = f.intVariable('bytes', p.to.minus(p.from).shl(2));
     for (const start of [p.b, p.c]) start.add(p.from.shl(2));
     const sumRows = range(rows).map((r) => f.intVariable(`c${r}`));

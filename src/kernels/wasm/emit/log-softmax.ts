@@ -15,7 +15,7 @@ const WIDTH = 4;
 function rowStatistics(m: binaryen.Module): void {
   const parameters = { x: 'int', max: 'int', sum: 'int', gap: 'int', cols: 'int' } as const;
   entry(m, 'row_statistics', parameters, (f, p) => {
-    const [max, d, e] = ['max', 'd', 'e'].map((name) => f.vectorVariable(name));
+    const [max, d, e] = f.vectorVariables('max', 'd', 'e');
     const parts = range(WIDTH).map(() => f.vectorVariable('part'));
     const rowMax = f.floatVariable('rowMax');
     forRows(f, p, (row, r) => {
@@ -46,7 +46,7 @@ function logSoftmaxRows(m: binaryen.Module): void {
   const parameters = { x: 'int', out: 'int', max: 'int', logSum: 'int', cols: 'int' } as const;
   entry(m, 'log_softmax_rows', parameters, (f, p) => {
     const shift = f.intVariable('shift', p.out.minus(p.x));
-    const [max, logSum] = ['max', 'logSum'].map((name) => f.vectorVariable(name));
+    const [max, logSum] = f.vectorVariables('max', 'logSum');
     forRows(f, p, (row, r) => {
       max.set(p.max.plus(r.shl(2)).splatAt());
       logSum.set(p.logSum.plus(r.shl(2)).splatAt());

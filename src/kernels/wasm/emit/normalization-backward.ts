@@ -25,9 +25,7 @@ export function emitNormalizationBackward(m: binaryen.Module): void {
   entry(m, 'norm_backward', parameters, (f, p) => {
     const [toD, shift] = [f.intVariable('toD', p.dOut.minus(p.x)), f.intVariable('shift', p.dX.minus(p.x))];
     const toGain = f.intVariable('toGain');
-    const [means, inverses, d, meanD, meanDN] = ['means', 'inverses', 'd', 'meanD', 'meanDN'].map((name) =>
-      f.vectorVariable(name),
-    );
+    const [means, inverses, d, meanD, meanDN] = f.vectorVariables('means', 'inverses', 'd', 'meanD', 'meanDN');
     const count = f.floatVariable('count', p.cols.toFloat());
     forRows(f, p, (row, r) => {
       toGain.set(p.gain.minus(row.start));

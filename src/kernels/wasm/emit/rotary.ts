@@ -20,9 +20,7 @@ function rotaryRows(m: binaryen.Module): void {
     interleaved: 'int',
   } as const;
   entry(m, 'rotary_rows', parameters, (f, p) => {
-    const [r, h, at, shift, angle, left] = ['r', 'h', 'at', 'shift', 'angle', 'left'].map((name) =>
-      f.intVariable(name),
-    );
+    const [r, h, at, shift, angle, left] = f.intVariables('r', 'h', 'at', 'shift', 'angle', 'left');
     const rowBytes = f.intVariable('rowBytes', p.numHeads.times(p.headDim).shl(2));
     const half = f.intVariable('half', p.dim.shr(1));
     const toSin = f.intVariable('toSin', p.sin.minus(p.cos));

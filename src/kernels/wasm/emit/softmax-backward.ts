@@ -20,7 +20,7 @@ function defineRowsBackward(
   const parameters = { x: 'int', dY: 'int', dX: 'int', cols: 'int' } as const;
   entry(m, name, parameters, (f, p) => {
     const [toD, shift] = [f.intVariable('toD', p.dY.minus(p.x)), f.intVariable('shift', p.dX.minus(p.x))];
-    const [y, totals] = ['y', 'totals'].map((local) => f.vectorVariable(local));
+    const [y, totals] = f.vectorVariables('y', 'totals');
     forRows(f, p, (row) => {
       const [total] = sums(f, row, PARTS, 1, ({ load }) => {
         y.set(load());
@@ -55,7 +55,7 @@ function crossEntropyBackward(m: binaryen.Module): void {
   } as const;
   entry(m, 'cross_entropy_backward', parameters, (f, p) => {
     const shift = f.intVariable('shift', p.dX.minus(p.x));
-    const [max, factor, e] = ['max', 'factor', 'e'].map((name) => f.vectorVariable(name));
+    const [max, factor, e] = f.vectorVariables('max', 'factor', 'e');
     const target = f.intVariable('target');
     forRows(f, p, (row, r) => {
       target.set(p.targets.plus(r.shl(2)).int());

@@ -20,10 +20,10 @@ function softmaxRows(m: binaryen.Module): void {
   entry(m, 'softmax_rows', parameters, (f, { x, out, cols, from, to }) => {
     const stride = f.intVariable('stride', cols.shl(2));
     const shift = f.intVariable('shift', out.minus(x));
-    const [row, end, at] = ['row', 'end', 'at'].map((name) => f.intVariable(name));
+    const [row, end, at] = f.intVariables('row', 'end', 'at');
     const parts = range(WIDTH).map((i) => f.vectorVariable(`part${i}`));
-    const [v, max, sums, total] = ['v', 'max', 'sums', 'total'].map((name) => f.vectorVariable(name));
-    const [rowMax, sum] = ['rowMax', 'sum'].map((name) => f.floatVariable(name));
+    const [v, max, sums, total] = f.vectorVariables('v', 'max', 'sums', 'total');
+    const [rowMax, sum] = f.floatVariables('rowMax', 'sum');
     f.for(row, x.plus(from.times(stride)), x.plus(to.times(stride)), stride, () => {
       end.set(row.plus(stride));
       for (const part of parts) part.set(f.constant(Number.NEGATIVE_INFINITY));

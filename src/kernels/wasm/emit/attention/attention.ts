@@ -27,6 +27,13 @@ import { emitValuesRows } from './values-rows.js';
 //   P            e^{S−m}, the weights before they are divided by s
 //   group        query heads that read one key/value head
 //
+//                      Lk keys
+//              ┌──────┬──────┬──────┐
+//   query tile │ S₀ ──► S₁ ──► S₂   │ ──► m, s, O of its rows        one head of one sequence
+//              ├──────┼──────┼──────┤
+//   query tile │ S₀ ──► S₁ ──► S₂   │ ──► …
+//              └──────┴──────┴──────┘
+//
 // V is multiplied without looking whether a weight is 0. If that put 0·NaN or 0·∞ into a row, its tile of rows is done
 // again, `careful`: only with the keys that may be attended. Finite data never pays for it.
 // K and V of a head are packed into panels and read by tiles of its query rows (query-tile.ts), unless so few

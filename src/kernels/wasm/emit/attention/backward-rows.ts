@@ -7,7 +7,11 @@ import { sums } from '../language/rows.js';
 import { backwardFieldsOf } from './fields.js';
 import { toBase2 } from './softmax.js';
 
-// What the backward of an attention does to rows and tiles between its products (backward.ts).
+// What the backward of an attention does to rows and tiles between its products, symbols as in backward.ts:
+//   D = dO·O − dℓ and dSink −= e^{sink−m} / s·D per row;  P = e^{Z−m} / s, dZ = P ∘ (dP − D) per pair
+//
+//             a row's three numbers       its rows in two tiles of the scratch
+//   row r     │ m │ 1/s │ D │             │ Z → P … │   │ dP → dZ … │
 
 type Module = binaryen.Module;
 
@@ -34,7 +38,7 @@ function emitStatistics(m: Module): void {
   define(m, statisticsOfRows, (f, p) => {
     const field = backwardFieldsOf(p.record);
     const [r, c, at, dO, o, bytes] = f.intVariables('r', 'c', 'at', 'dO', 'o', 'bytes');
-    const [max, inverse, sum, D] = ['max', 'inverse', 'sum', 'D'].map((name) => f.floatVariable(name));
+    const [max, inverse, sum, D] = f.floatVariables('max', 'inverse', 'sum', 'D');
     const sinkPart = f.floatVariable('sinkPart');
     const power = f.vectorVariable('power');
     const dSink = f.intVariable('dSink', p.sequence.times(field('numHeads')).plus(p.head).shl(2));
@@ -83,7 +87,7 @@ function emitGradientRows(m: Module): void {
   define(m, gradientRows, (f, p) => {
     const field = backwardFieldsOf(p.record);
     const [r, at, end, shift] = f.intVariables('r', 'at', 'end', 'shift');
-    const [max, inverse, D, g] = ['max', 'inverse', 'D', 'g'].map((name) => f.vectorVariable(name));
+    const [max, inverse, D, g] = f.vectorVariables('max', 'inverse', 'D', 'g');
     const weights = range(WIDTH).map((i) => f.vectorVariable(`weight${i}`));
     shift.set(field('atGradients').minus(field('atScores')));
     f.for(r, 0, p.rows, 1, () => {
@@ -174,7 +178,7 @@ export const noteBad = signature('note_bad', { from: 'int', bytes: 'int', flag: 
 function emitNoteBad(m: Module): void {
   define(m, noteBad, (f, p) => {
     const at = f.intVariable('at');
-    const [v, bad] = [f.vectorVariable('v'), f.vectorVariable('bad')];
+    const [v, bad] = f.vectorVariables('v', 'bad');
     f.for(at, p.from, p.from.plus(p.bytes), 16, () => {
       v.set(at.vector());
       bad.set(bad.or(v.minus(v).ne(f.floats(0))));

@@ -1,10 +1,14 @@
 import type binaryen from 'binaryen';
 import { define, signature } from '../language/builder.js';
 
-/**
- * C (m × n) += A · B without the terms whose flag is 0, p ascending: C[i, c] += Σ_p A[i, p]·B[p, c], taken from 0. Entry
- * (i, p) of A and of its flags lies at i·stepI + p·stepP bytes.
- */
+// C (m × n) += A · B without the terms whose flag is 0: C[i, c] += Σ_p A[i, p]·B[p, c], taken from 0, p ascending, as the
+// packed product. Where the data are finite the terms left out are 0, and the bits are the same.
+//
+//             B, rows of ldb bytes
+//   A ∘ flags │ b b b │            a row-major tile of scores: stepI = SCORE_STRIDE, stepP = 4
+//   │ a · a a │ b b b │ ──► C      its transpose:              stepI = 4, stepP = SCORE_STRIDE
+
+/** Entry (i, p) of A lies at a + i·stepI + p·stepP bytes, its flag at flags + i·stepI + p·stepP. */
 export const carefulProduct = signature('attention_careful_product', {
   a: 'int',
   flags: 'int',

@@ -5,8 +5,16 @@ import { transposed } from '../language/transpose.js';
 import type { VectorVariable } from '../language/variables.js';
 import { fieldsOf } from './fields.js';
 
-// Philox 4×32-10 (core/random.ts), four blocks at a time: lane l of the four counters is block l, so that a call decides
-// over 16 keys. Salmon, Moraes, Dror, Shaw 2011.
+// Dropout of attention weights: key j of a row is dropped where its random word is below dropThreshold = dropout · 2^32.
+// The words are those of Philox 4×32-10 (core/random.ts; Salmon, Moraes, Dror, Shaw 2011) with
+//   counter (j / 4, query, sequence · numHeads + head, call), key (seedLow, seedHigh)
+// four blocks at a time, so that a round decides over 16 keys:
+//
+//             lane 0   1    2    3                     lane 0   1    2    3
+//   word0   │ key 0    4    8   12 │              │ key  0    1    2    3 │
+//   word1   │     1    5    9   13 │  transposed  │      4    5    6    7 │
+//   word2   │     2    6   10   14 │     ──►      │      8    9   10   11 │
+//   word3   │     3    7   11   15 │              │     12   13   14   15 │
 const MULTIPLIERS = [0xd2511f53 | 0, 0xcd9e8d57 | 0];
 const WEYL = [0x9e3779b9 | 0, 0xbb67ae85 | 0];
 
@@ -30,9 +38,7 @@ export function emitDropout(m: binaryen.Module): void {
     const field = fieldsOf(p.record);
     const words = range(4).map((i) => f.vectorVariable(`word${i}`));
     const keys = range(2).map((i) => f.intVariable(`key${i}`));
-    const [high0, low0, high1, low1, even, odd] = ['high0', 'low0', 'high1', 'low1', 'even', 'odd'].map((name) =>
-      f.vectorVariable(name),
-    );
+    const [high0, low0, high1, low1, even, odd] = f.vectorVariables('high0', 'low0', 'high1', 'low1', 'even', 'odd');
     const threshold = f.vectorVariable('threshold', field('dropThreshold').splat());
     const dropAll = f.vectorVariable('dropAll', field('dropAll').splat());
     const index = f.intVariable('index');
@@ -66,7 +72,6 @@ export function emitDropout(m: binaryen.Module): void {
         words[3].set(low0);
         keys.forEach((key, i) => key.add(WEYL[i]));
       });
-      // words[w] lane b decides over key 4b + w: transpose to four keys a vector.
       const pairs = range(4).map((i) => f.vectorVariable(`pair${i}`));
       transposed(pairs, words).forEach((block, b) => {
         f.if(index.plus(4 * b).lt(p.count), () => {

@@ -6,7 +6,16 @@ import type { Int, Vector } from '../language/values.js';
 import type { IntVariable } from '../language/variables.js';
 import { type Field, fieldsOf } from './fields.js';
 
-// What happens to one row of scores before the softmax, four at a time, in place: softcap → ALiBi → bias → masks → band.
+// From scores to logits, one row of a tile at a time, four keys at a time, in place:
+//   Z = c·tanh(S / c) − slope·|position − key| + bias,  −∞ where a mask is 0, bias is −∞ or the key is outside the band
+//
+//   S, Z        scores and logits of one query row
+//   c           softcap;  slope: of ALiBi, one per head
+//   band        position − left ≤ key ≤ position + right, key < numKeys (tiles.ts)
+//
+//   key         firstKey              first            last           firstKey + count
+//   Z           │ −∞ −∞ −∞ −∞ −∞ −∞ −∞ │ z z z z z z z z │ −∞ −∞ −∞ −∞ │
+//
 // Rows are padded to a multiple of 8; what lies past the last key is −∞ after the band. Every choice is made by selection,
 // so that NaN at a position that may not be attended is replaced, never multiplied.
 

@@ -7,6 +7,12 @@ import { type Field, fieldsOf, groupOf, sequenceOf, valueStrideOf } from './fiel
 import { queryTile } from './query-tile.js';
 import { keysInReach } from './tiles.js';
 
+// K and V of one key/value head in panels, made once for all the query tiles that read them. Panels are those of
+// packing.ts, those of one key tile behind one another, at the place of the tile:
+//
+//   atKeys    │ Kᵀ of tile 0 │ Kᵀ of tile 1 │ …     keyWidth floats per key
+//   atValues  │ V of tile 0  │ V of tile 1  │ …     valueWidth, rounded up to a panel, floats per key
+
 /**
  * Query rows [queryFrom, queryTo) of every query head that reads one key/value head: packs the keys and values in their
  * reach, tile by tile, and goes through the query tiles. queryFrom is the first of a tile.

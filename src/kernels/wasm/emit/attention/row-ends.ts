@@ -3,8 +3,15 @@ import { define, type FunctionBuilder, signature } from '../language/builder.js'
 import type { Int } from '../language/values.js';
 import { fieldsOf, valueStrideOf } from './fields.js';
 
-// What is done to rows of queries before their first tile of keys and after their last. Row `first` of the scratch is
-// that of the first query; the rows are those of one head.
+// What is done to query rows of one head before their first tile of keys and after their last:
+//   m = sink or −∞, s = 1 or 0, O = 0, scale·Q        then tile after tile        O·keepScale / s, m and s to the results
+//
+//   m, s, O     as in attention.ts;  keepScale: 1 / (1 − dropout)
+//   first       row of the scratch that is the first query's
+//
+//             scratch, rows first …              results, rows queryRow …, of `head`
+//   query 0   │ scale·q │ m │ s │ o o o o │  ──► │ o o o o │ m │ s │
+//   query 1   │ scale·q │ m │ s │ o o o o │  ──► │ o o o o │ m │ s │
 
 const PARAMETERS = {
   record: 'int',

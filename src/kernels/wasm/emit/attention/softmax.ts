@@ -10,6 +10,13 @@ import type { VectorVariable } from '../language/variables.js';
 //   2. four rows at a time: m' = max(m, t), factor = e^{m−m'}, s = s·factor, m = m';
 //   3. every row: O = O·factor where factor ≠ 1, P = e^{S−m'}, s = s + Σ P.
 // A row with nothing to attend to yet has m' = −∞: its factor is 1 and its scores are measured from 0, so that P = 0.
+//
+//   S, P       logits of the tile, and the weights that take their place, not yet divided by s
+//   m, s       of every row up to the last tile, m' with this one
+//   factors    t after sweep 1, e^{m−m'} after sweep 2;  shifts: m', or 0 where m' is −∞
+//
+//           count keys                per row, four rows a vector
+//   row r   │ S S S S S S S S … │     max[r], sum[r], factors[r], shifts[r]
 
 /** Vectors a turn of the exponentials, which then share their constants (see softmax.ts). */
 const WIDTH = 4;
@@ -38,7 +45,7 @@ export function emitSoftmaxRows(m: binaryen.Module): void {
       row.set(p.scores.plus(r.times(KEY_TILE * 4)));
       end.set(row.plus(p.count.shl(2)));
     };
-    const [m0, m1] = [f.vectorVariable('m0'), f.vectorVariable('m1')];
+    const [m0, m1] = f.vectorVariables('m0', 'm1');
     each(1, () => {
       startRow();
       m0.set(row.vector(0));
@@ -52,7 +59,7 @@ export function emitSoftmaxRows(m: binaryen.Module): void {
       p.factors.plus(r.shl(2)).store(horizontalMax(f, m0));
     });
 
-    const [old, tile, next, factor] = ['old', 'tile', 'next', 'factor'].map((name) => f.vectorVariable(name));
+    const [old, tile, next, factor] = f.vectorVariables('old', 'tile', 'next', 'factor');
     each(4, () => {
       const of = (array: Int): Int => array.plus(r.shl(2));
       old.set(of(p.max).vector());

@@ -22,7 +22,7 @@ export const STAGE_WEIGHTS = 3;
 /** Logits of one row become weights, with m and s of `statistic` bytes into the record's max and sum; 0 where s is. */
 function toWeights(f: FunctionBuilder, field: Field, { scores, count, statistic }: Record<string, Int>): void {
   const c = f.intVariable('c');
-  const [v, forbidden] = [f.vectorVariable('v'), f.vectorVariable('forbidden')];
+  const [v, forbidden] = f.vectorVariables('v', 'forbidden');
   const sum = field('sum').plus(statistic);
   f.if(
     sum.float().eq(0),

@@ -62,9 +62,8 @@ function addProducts(
 
 export function emitValuesRows(m: binaryen.Module): void {
   define(m, valuesRows, (f, p) => {
-    const [left, column, at, weights, sums, r, inHead] = f.intVariables(
-      ...['left', 'column', 'at', 'weights', 'sums', 'r', 'inHead'],
-    );
+    const [left, column, at, weights, sums] = f.intVariables('left', 'column', 'at', 'weights', 'sums');
+    const [r, inHead] = f.intVariables('r', 'inHead');
     const bytes = f.intVariable('bytes', p.valueWidth.shl(2));
     const vRows = range(PASS).map((i) => f.intVariable(`v${i}`));
     const blockBytes = f.intVariable('blockBytes', p.rows.times(p.outStride));

@@ -115,8 +115,14 @@ export class FunctionBuilder {
     return variable;
   }
   /** New locals, one for each name. */
-  intVariables<const Names extends readonly string[]>(...names: Names): { [I in keyof Names]: IntVariable } {
+  intVariables<Names extends readonly string[]>(...names: Names): { [I in keyof Names]: IntVariable } {
     return names.map((name) => this.intVariable(name)) as { [I in keyof Names]: IntVariable };
+  }
+  floatVariables<Names extends readonly string[]>(...names: Names): { [I in keyof Names]: FloatVariable } {
+    return names.map((name) => this.floatVariable(name)) as { [I in keyof Names]: FloatVariable };
+  }
+  vectorVariables<Names extends readonly string[]>(...names: Names): { [I in keyof Names]: VectorVariable } {
+    return names.map((name) => this.vectorVariable(name)) as { [I in keyof Names]: VectorVariable };
   }
   floatVariable(name: string, value?: FloatLike): FloatVariable {
     const variable = new FloatVariable(this, this.#local(binaryen.f32, name));
@@ -174,16 +180,17 @@ export class FunctionBuilder {
   return(): void {
     this.push(this.m.return());
   }
-  call(name: string, ...values: (Int | Float | number)[]): void {
-    const nodes = values.map((value) => (typeof value === 'number' ? this.m.i32.const(value) : value.build()));
-    this.push(this.m.call(name, nodes, binaryen.none));
-  }
-  /** The same, of a function with a signature. */
+  /** Calls a function, with its arguments by name. */
   run<P extends Parameters>(
     { name, parameters }: Signature<P>,
     values: { [K in keyof P]: Int | Float | number },
   ): void {
-    this.call(name, ...Object.keys(parameters).map((parameter) => values[parameter]));
+    const nodes = Object.entries(parameters).map(([parameter, kind]) => {
+      const value = values[parameter];
+      if (typeof value !== 'number') return value.build();
+      return kind === 'int' ? this.m.i32.const(value) : this.m.f32.const(value);
+    });
+    this.push(this.m.call(name, nodes, binaryen.none));
   }
   fill(address: Int, byte: number, bytes: Int): void {
     this.push(this.m.memory.fill(address.build(), this.m.i32.const(byte), bytes.build()));
@@ -200,6 +207,7 @@ export class FunctionBuilder {
   }
 }
 
+/** What `define` defines and `run` calls. */
 export function signature<P extends Parameters>(name: string, parameters: P): Signature<P> {
   return { name, parameters };
 }

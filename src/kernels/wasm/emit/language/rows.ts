@@ -99,7 +99,7 @@ export function forRows(
   p: Record<'x' | 'cols' | 'from' | 'to', IntVariable>,
   body: (row: Row, r: IntVariable) => void,
 ): void {
-  const [r, at, start, end] = ['r', 'at', 'start', 'end'].map((name) => f.intVariable(name));
+  const [r, at, start, end] = f.intVariables('r', 'at', 'start', 'end');
   const stride = f.intVariable('stride', p.cols.shl(2));
   f.for(r, p.from, p.to, 1, () => {
     start.set(p.x.plus(r.times(stride)));
