@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
+import * as texts from '../../src/kernels/wasm/module/texts.generated.js';
 import { requireBuilt } from '../support/built.js';
 import { projectRoot } from '../support/source-modules.js';
 
@@ -33,6 +34,14 @@ describe('what a bundler keeps', () => {
 
   it('of an import that is not used: nothing', async () => {
     expect((await bundle("import { Matrix } from 'qkv';")).text.trim()).toBe('');
+  });
+
+  it('has all kernels as text ahead of all code: apart they compress better', async () => {
+    const { text } = await bundle("export * from 'qkv';");
+    const ends = Object.values(texts).map((kernels) => text.indexOf(kernels) + kernels.length);
+    const length = Object.values(texts).reduce((sum, kernels) => sum + kernels.length, 0);
+    expect(Math.min(...ends)).toBeGreaterThan(1000); // each is there
+    expect(Math.max(...ends)).toBeLessThan(length + 500);
   });
 
   // The budgets, kernels included: each family of kernels comes with what uses it, those of the backward with valueAndGrad.

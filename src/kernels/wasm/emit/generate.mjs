@@ -61,7 +61,10 @@ if (wantsText || sources.some((path) => time(path) > oldest)) {
         writeFileSync(join(folder, 'written'), text);
         renameSync(join(folder, 'written'), path);
       };
-      const files = families.map((family) => [`${family.name}.generated.ts`, generators.written(family)]);
+      const files = [
+        ...families.map((family) => [`${family.name}.generated.ts`, generators.written(family)]),
+        ['texts.generated.ts', generators.writtenTexts(families)],
+      ];
       for (const [name, text] of files) write(join(home, name), text);
       for (const name of readdirSync(home)) {
         if (name.endsWith('.generated.ts') && !files.some(([other]) => other === name)) rmSync(join(home, name));

@@ -126,11 +126,10 @@ export function buildFamilies(wantsText = false): BuiltFamily[] {
 }
 
 /**
- * The file of a family: its module as text, and for each entry the function that launches it, which takes the arguments by
+ * The file of a family: its module, and for each entry the function that launches it, which takes the arguments by
  * name, then how many units, and where it has scratch, how much of it and from which unit on.
  */
-export function written({ name, needs, entries, exports, bytes }: BuiltFamily): string {
-  const identifier = (text: string) => text.replace(/[-_](.)/g, (_, letter: string) => letter.toUpperCase());
+export function written({ name, needs, entries, exports }: BuiltFamily): string {
   const imports = needs.map((other) => `import { ${identifier(other)}Module } from './${other}.generated.js';\n`);
   const functions = entries.map(({ name: entry, parameters, usesScratch }) => {
     const types = parameters.map((parameter) => `${parameter}: number`).join('; ');
@@ -149,12 +148,21 @@ export function written({ name, needs, entries, exports, bytes }: BuiltFamily): 
     '// Written by npm run kernels.\n',
     "import { entriesOf, type KernelModule, type Runtime } from './launch.js';\n",
     ...imports,
-    `\nexport const ${identifier(name)}Module: KernelModule = { needs: [${list}], text:\n  '${printable(bytes)}' };\n\n`,
+    `import { ${identifier(name)} as text } from './texts.generated.js';\n`,
+    `\nexport const ${identifier(name)}Module: KernelModule = { needs: [${list}], text };\n\n`,
     ...functions,
     `\n/** All of them. */\nexport const ${identifier(name)}Entries = { ${names} };\n`,
     `\n/** What the module calls its functions. */\nexport const ${identifier(name)}Exports = ${JSON.stringify(exports)} as const;\n`,
   ].join('');
 }
+
+/** The file of all modules as text: one behind another, since text and code compress better apart. */
+export function writtenTexts(families: readonly BuiltFamily[]): string {
+  const texts = families.map(({ name, bytes }) => `export const ${identifier(name)} =\n  '${printable(bytes)}';\n`);
+  return `// Written by npm run kernels.\n\n${texts.join('')}`;
+}
+
+const identifier = (text: string) => text.replace(/[-_](.)/g, (_, letter: string) => letter.toUpperCase());
 
 function newModule(): binaryen.Module {
   const m = new binaryen.Module();

@@ -69,7 +69,7 @@ function importUnshared(bytes: Uint8Array): void {
 }
 
 /** A module of one function: i32.const 0, i8x16.splat, i8x16.popcnt. Valid only where the engine knows 128-bit SIMD. */
-const SIMD_MODULE = '%}1}E}?&%%%&+&}0%&}M)(&%00&.%k% 5 }21';
+const SIMD_MODULE = ' eie+eM,   ,;,e{ ,eRmn, {{,} s r[re:i';
 
 /** Why the WASM kernels cannot run here, or undefined if nothing speaks against it; compiles nothing. */
 export function whyNoWasm(): string | undefined {
