@@ -1,7 +1,7 @@
 import { allOrNone } from '../core/all-or-none.js';
 import { describe, shapeError, shapeText } from '../core/errors.js';
 import { requireFunction, requireSync } from '../core/functions.js';
-import { copied } from '../kernels/state.js';
+import { copied } from '../matrix/algebra.js';
 import { type Matrix, requireMatrices, requireMatrix, wrap } from '../matrix/matrix.js';
 import { record, whileRecording } from '../matrix/tape.js';
 

@@ -3,7 +3,8 @@ import { brandOf, putBrand } from '../core/brands.js';
 import { describe, kindError, requireNumber, shapeError, shapeText } from '../core/errors.js';
 import type { Floats } from '../kernels/contract.js';
 import { elementwise, layouts } from '../kernels/families.js';
-import { allocate, backwards, copied } from '../kernels/state.js';
+import { backwards } from '../kernels/state.js';
+import { copied } from '../matrix/algebra.js';
 import { requireWhole } from '../matrix/checks.js';
 import { type Matrix, requireMatrix, wrap } from '../matrix/matrix.js';
 import type { Gradient, GradientAlgebra } from '../matrix/tape.js';
@@ -100,10 +101,7 @@ function add(value: Matrix, a: Gradient, b: Gradient): Gradient {
 }
 
 function dense({ rows, cols }: Matrix, gradient: Gradient): Floats {
-  if (!('rows' in gradient)) return gradient;
-  const out = allocate(rows * cols);
-  gradient.rows.forEach((row, i) => out.set(gradient.values.subarray(i * cols, (i + 1) * cols), row * cols));
-  return out;
+  return 'rows' in gradient ? backwards().scatterRows(gradient, rows, cols) : gradient;
 }
 
 /** The value must be Gradients, of this copy of the library or another. */

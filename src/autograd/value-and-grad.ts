@@ -4,7 +4,7 @@ import { allOrNone } from '../core/all-or-none.js';
 import { kindError, requireOptions, shapeError, shapeText } from '../core/errors.js';
 import { requireFunction, requireSync } from '../core/functions.js';
 import { backwardKernels } from '../kernels/backward.js';
-import { allocate, provideBackward } from '../kernels/state.js';
+import { provideBackward, table } from '../kernels/state.js';
 import { type Matrix, requireMatrices, requireMatrix } from '../matrix/matrix.js';
 import { isRecording, Tape, whileRecording } from '../matrix/tape.js';
 import { type Gradients, gradientAlgebra, gradientsOf } from './gradients.js';
@@ -57,7 +57,7 @@ function differentiated(where: string, f: () => Matrix, of: readonly Matrix[]) {
     throw shapeError(where, 'the loss must be 1×1', `f gave ${shapeText(loss)}`, 'end with sum(), mean() or a loss');
   }
   requireMatrices(where, 'of', of); // again, with what f has added
-  const dLoss = allocate(1).fill(1);
+  const dLoss = table(1).fill(1);
   return { value: loss.data[0], gradients: gradientsOf(tape.play(gradientAlgebra, loss, dLoss, new Set(of))) };
 }
 

@@ -1,11 +1,35 @@
 // kernels: arrays and integers in, new arrays out. Trusts its arguments, which were checked above; never sees a Matrix.
 
+import type { OwnIntegers } from '../core/array-types.js';
+import type {
+  AttentionBackwardProblem,
+  AttentionForwardProblem,
+  AttentionGradients,
+  AttentionProblem,
+  AttentionResult,
+  AttentionStage,
+  AttentionStatistics,
+  AttentionUnit,
+  AttentionWeights,
+} from './attention-problem.js';
+import type { Floats } from './floats.js';
 import type { ActivationOperation, ElementaryOperation, UnaryOperation } from './unary.js';
 
-export type { ActivationOperation, ElementaryOperation, UnaryOperation };
-
-/** Storage of numbers: Float32Array everywhere but in the oracle. */
-export type Floats = Float32Array | Float64Array;
+export type {
+  ActivationOperation,
+  AttentionBackwardProblem,
+  AttentionForwardProblem,
+  AttentionGradients,
+  AttentionProblem,
+  AttentionResult,
+  AttentionStage,
+  AttentionStatistics,
+  AttentionUnit,
+  AttentionWeights,
+  ElementaryOperation,
+  Floats,
+  UnaryOperation,
+};
 
 /** C (m × n) = op(A) · op(B). */
 export interface Gemm {
@@ -19,85 +43,6 @@ export interface Gemm {
   transposeA?: boolean;
   transposeB?: boolean;
 }
-
-/** Everything a fused attention needs, with every default filled in and every shape checked. */
-export interface AttentionProblem {
-  /** (total query rows × numHeads·dK). */
-  q: Floats;
-  /** (total key rows × numKvHeads·dK). */
-  k: Floats;
-  numHeads: number;
-  /** Query head h reads key/value head floor(h / (numHeads / numKvHeads)). */
-  numKvHeads: number;
-  dK: number;
-  /** Sequence s: query rows [cuSeqlens[s], cuSeqlens[s + 1]), key rows [cuSeqlensK[s], cuSeqlensK[s + 1]). */
-  cuSeqlens: Int32Array;
-  cuSeqlensK: Int32Array;
-  scale: number;
-  /** Query i of sequence s stands at position offsets[s] + i; key j at j. */
-  offsets: Int32Array;
-  /** Key j is in reach if position − left ≤ j ≤ position + right; Infinity = open; causal is right = 0. */
-  left: number;
-  right: number;
-  /** 1 = may attend. Row h·rowsPerHead + i (rowsPerHead 0: one row for all heads), column = position in the sequence. */
-  mask?: Uint8Array;
-  maskRowsPerHead: number;
-  /** One flag a key row. */
-  keyMask?: Uint8Array;
-  /** Added to the logits; laid out as the mask. */
-  bias?: Floats;
-  biasRowsPerHead: number;
-  /** Columns of mask and bias: the longest key sequence. */
-  columns: number;
-  /** Logits become c·tanh(z / c); 0 = off. */
-  softcap: number;
-  /** One slope a head; the bias −slope·|position − j|. */
-  alibi?: Floats;
-  /** One logit a head that only the denominator sees. */
-  sinks?: Floats;
-}
-
-export interface AttentionForwardProblem extends AttentionProblem {
-  /** (total key rows × numKvHeads·dV). */
-  v: Floats;
-  dV: number;
-  /** Share of the weights dropped, keyed by (seedLow, seedHigh) and (call, batch, head, query, key). */
-  dropout: number;
-  seedLow: number;
-  seedHigh: number;
-  call: number;
-}
-
-/** max and sum are (total query rows × numHeads): m = max(Z, sink), s = Σ e^{Z−m} + e^{sink−m}. */
-export interface AttentionStatistics {
-  max: Floats;
-  sum: Floats;
-}
-
-export interface AttentionResult extends AttentionStatistics {
-  /** (total query rows × numHeads·dV). */
-  out: Floats;
-}
-
-/** What the backward of an attention needs of its forward, and the gradient of its results. */
-export interface AttentionBackwardProblem extends AttentionForwardProblem, AttentionResult {
-  /** ∂loss/∂out, (total query rows × numHeads·dV). */
-  dOut: Floats;
-  /** ∂loss/∂(m + log s), (total query rows × numHeads); absent = 0. */
-  dLogSumExp?: Floats;
-}
-
-export interface AttentionGradients {
-  dQ: Floats;
-  dK: Floats;
-  dV: Floats;
-  /** Laid out as the bias, summed over the heads that share it. */
-  dBias?: Floats;
-  /** (1 × numHeads), where there are sinks. */
-  dSinks?: Floats;
-}
-
-export type AttentionStage = 'scaledScores' | 'softcapped' | 'masked' | 'weights';
 
 /** Rotates pairs of columns inside every head; pair p of row r by the angle whose cosine is cos[r·dim/2 + p]. */
 export interface Rotary {
@@ -192,7 +137,9 @@ export interface SparseRows {
 
 export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide';
 
-// The families of kernels. Kernels trust their arguments, never write to them and return new arrays.
+// The families of kernels. Kernels trust their arguments, never write to them and return new arrays, but for `write` and
+// `quieted`, which say so. Between kernels nobody reads or writes an entry: the arrays may lie where only kernels reach.
+// What the host decides by a gradient it asks of `hasNaN`; where that said yes, of `quietRows`.
 
 export interface ProductKernels {
   gemm(problem: Gemm): Floats;
@@ -209,6 +156,8 @@ export interface LayoutKernels {
   concatColumns(parts: readonly Floats[], rows: number): Floats;
   /** Row r of the result is row ids[r] of the table. */
   gatherRows(table: Floats, cols: number, ids: Int32Array): Floats;
+  /** Entries [start, end) of source, put into target from `at` on. */
+  write(target: Floats, at: number, source: Floats, start: number, end: number): void;
 }
 
 /** f(x) of every entry, for some of the operations. */
@@ -221,6 +170,8 @@ export interface ElementwiseKernels extends UnaryKernels<ElementaryOperation> {
   binary(operation: BinaryOperation, a: Floats, b: Floats): Floats;
   scale(x: Floats, factor: number): Floats;
   sum(x: Floats): Floats;
+  /** The column of the largest entry of every row, the first of equals; a NaN counts as largest. cols ≥ 1. */
+  argmax(x: Floats, rows: number, cols: number): OwnIntegers;
 }
 
 export interface SoftmaxKernels {
@@ -246,6 +197,39 @@ export interface AttentionKernels {
   attentionStatistics(problem: AttentionProblem): AttentionStatistics;
   /** The (Lq × Lk) logits or weights of one head of one sequence; weights are before dropout. */
   attentionStage(problem: AttentionProblem, stage: AttentionStage, sequence: number, head: number): Floats;
+  /** m + log s, −∞ where s is 0. */
+  logSumExp(statistics: AttentionStatistics): Floats;
+}
+
+/** Attention of a unit in its steps, for who changes what lies between them; the scores Z are the stage 'masked'. */
+export interface AttentionStepKernels {
+  /** dQ, dK and dBias, as q, k and bias, of the unit's scores (Lq × Lk); `capped` is the stage 'softcapped' where there is one. */
+  scoresBackward(
+    problem: AttentionProblem,
+    unit: AttentionUnit,
+    scores: Floats,
+    capped: Floats | undefined,
+    dScores: Floats,
+  ): Pick<AttentionGradients, 'dQ' | 'dK' | 'dBias'>;
+  /** P = e^{Z−m} / s, and the share of the sink, e^{sink−m} / s; a row that is all −∞ gives zeros. */
+  weights(scores: Floats, rows: number, cols: number, sinks: Floats | undefined, head: number): AttentionWeights;
+  /** dZ, and dSinks where there are sinks. */
+  weightsBackward(
+    weights: AttentionWeights,
+    dWeights: Floats,
+    rows: number,
+    cols: number,
+    sinks: Floats | undefined,
+    head: number,
+  ): { dScores: Floats; dSinks?: Floats };
+  /** O (Lq × dV) of weights (Lq × Lk) after dropout; one that is 0 adds nothing, whatever v holds. */
+  timesValues(problem: AttentionForwardProblem, unit: AttentionUnit, weights: Floats): Floats;
+  timesValuesBackward(
+    problem: AttentionForwardProblem,
+    unit: AttentionUnit,
+    weights: Floats,
+    dOut: Floats,
+  ): { dWeights: Floats; dV: Floats };
 }
 
 export interface DropoutKernels {
@@ -267,8 +251,22 @@ export interface BackwardKernels {
   attentionBackward(problem: AttentionBackwardProblem): AttentionGradients;
   layerNormBackward(problem: LayerNormBackward): LayerNormGradients;
   rmsNormBackward(problem: RmsNormBackward): RmsNormGradients;
-  /** dLoss is ∂/∂loss; m and s are those of the forward. */
-  crossEntropyBackward(problem: CrossEntropy, forward: Omit<CrossEntropyResult, 'loss'>, dLoss: number): Floats;
+  /** dLoss is ∂/∂loss, one entry; m and s are those of the forward. */
+  crossEntropyBackward(problem: CrossEntropy, forward: Omit<CrossEntropyResult, 'loss'>, dLoss: Floats): Floats;
+  /** factor·dY, dY one entry, `length` times: of a sum. */
+  broadcast(dY: Floats, length: number, factor: number): Floats;
+  /** dX (rows × cols): dY in columns [start, end), 0 elsewhere. */
+  sliceColumnsBackward(dY: Floats, rows: number, cols: number, start: number, end: number): Floats;
+  /** All rows of a matrix (rows × cols), those that are not named 0. */
+  scatterRows(sparse: SparseRows, rows: number, cols: number): Floats;
+  /** Whether one of the entries 0, stride, 2·stride … is NaN, of the first `count` of them: one flag for the host. */
+  hasNaN(x: Floats, stride: number, count: number): boolean;
+  /** The rows of dY (rows × cols) that are exactly 0. */
+  quietRows(dY: Floats, rows: number, cols: number): Int32Array;
+  /** A copy of x (… × cols) with 0 in these rows. */
+  withoutRows(x: Floats, rows: Int32Array, cols: number): Floats;
+  /** dX (rows × cols) itself, which kernels made and nobody else has, with 0 in the rows of dY that are 0. */
+  quieted(dX: Floats, dY: Floats, rows: number, cols: number): Floats;
 }
 
 /** Makes an array of zeros: of 32-bit numbers, or of the 64 bits of the oracle. */

@@ -2,6 +2,7 @@ import { fitsFloat32 } from '../core/float32.js';
 import type {
   ActivationOperation,
   AttentionKernels,
+  AttentionStepKernels,
   DropoutKernels,
   ElementwiseKernels,
   LayoutKernels,
@@ -15,11 +16,12 @@ import type {
 import { gemm as javascriptGemm } from './javascript/gemm.js';
 import { activations } from './reference/activations.js';
 import * as referenceAttention from './reference/attention.js';
+import * as steps from './reference/attention-steps.js';
 import { crossEntropy } from './reference/cross-entropy.js';
 import { dropout } from './reference/dropout.js';
-import { binary, elementary, mapped, scale, sum } from './reference/elementwise.js';
+import { argmax, binary, elementary, mapped, scale, sum } from './reference/elementwise.js';
 import { gemm } from './reference/gemm.js';
-import { concat, concatColumns, gatherRows, sliceColumns, transpose } from './reference/layout.js';
+import { concat, concatColumns, gatherRows, sliceColumns, transpose, write } from './reference/layout.js';
 import { layerNorm, rmsNorm } from './reference/normalization.js';
 import { rotary } from './reference/rotary.js';
 import { logSoftmax, softmax } from './reference/softmax.js';
@@ -51,6 +53,7 @@ export const layouts = /* @__PURE__ */ family<LayoutKernels>({
     concat: (parts) => concat(allocate, parts),
     concatColumns: (parts, rows) => concatColumns(allocate, parts, rows),
     gatherRows: (table, cols, ids) => gatherRows(allocate, table, cols, ids),
+    write,
   }),
 });
 
@@ -60,6 +63,7 @@ export const elementwise = /* @__PURE__ */ family<ElementwiseKernels>({
     binary: (operation, a, b) => binary(allocate, operation, a, b),
     scale: (x, factor) => scale(allocate, x, factor),
     sum: (x) => sum(allocate, x),
+    argmax,
   }),
   wasm: (runtime, reference) => ({
     unary: (operation, x) =>
@@ -115,12 +119,27 @@ export const attentionKernels = /* @__PURE__ */ family<AttentionKernels>({
     attentionStatistics: (problem) => referenceAttention.attentionStatistics(allocate, problem),
     attentionStage: (problem, stage, sequence, head) =>
       referenceAttention.attentionStage(allocate, problem, stage, sequence, head),
+    logSumExp: (statistics) => referenceAttention.logSumExp(allocate, statistics),
   }),
   wasm: (runtime) => ({
     attention: (problem) => wasmAttention.attention(runtime, problem),
     attentionStatistics: (problem) => wasmAttention.attentionStatistics(runtime, problem),
     attentionStage: (problem, stage, sequence, head) =>
       wasmAttention.attentionStage(runtime, problem, stage, sequence, head),
+  }),
+});
+
+/** For looking inside: clarity comes before speed. */
+export const attentionSteps = /* @__PURE__ */ family<AttentionStepKernels>({
+  reference: (allocate) => ({
+    scoresBackward: (problem, unit, scores, capped, dScores) =>
+      steps.scoresBackward(allocate, problem, unit, scores, capped, dScores),
+    weights: (scores, rows, cols, sinks, head) => steps.weights(allocate, scores, rows, cols, sinks, head),
+    weightsBackward: (weights, dWeights, rows, cols, sinks, head) =>
+      steps.weightsBackward(allocate, weights, dWeights, rows, cols, sinks, head),
+    timesValues: (problem, unit, weights) => steps.timesValues(allocate, problem, unit, weights),
+    timesValuesBackward: (problem, unit, weights, dOut) =>
+      steps.timesValuesBackward(allocate, problem, unit, weights, dOut),
   }),
 });
 

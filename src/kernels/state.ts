@@ -62,8 +62,8 @@ function kernelsOf<K extends object>({ reference, javascript, wasm }: FamilySour
 const singles: Allocate = (length) => new Float32Array(length);
 const doubles: Allocate = (length) => new Float64Array(length);
 
-/** An array of zeros as the kernels of now make them. */
-export const allocate: Allocate = (length) => (isFloat64() ? doubles : singles)(length);
+/** Zeros for the host to fill, of the kind that the kernels of now make: a table of angles, say, which kernels then read. */
+export const table: Allocate = (length) => (isFloat64() ? doubles : singles)(length);
 
 /**
  * From now on there are backward kernels. Given by valueAndGrad, without which nobody asks for them: what never
@@ -81,13 +81,6 @@ export function backwards(): BackwardKernels {
 /** Whether the oracle is chosen, whose results are 64-bit; asking compiles nothing. */
 export function isFloat64(): boolean {
   return choice === 'float64';
-}
-
-/** A copy in an array as the kernels of now make them: 32-bit of 64-bit numbers that the oracle left, and the reverse. */
-export function copied(x: Floats): Floats {
-  const out = allocate(x.length);
-  out.set(x);
-  return out;
 }
 
 /** What WASM kernels run in, once it is known that they can; undefined, with the refusal noted, where they cannot. */

@@ -7,8 +7,7 @@ import type {
   UnaryOperation,
 } from '../kernels/contract.js';
 import { elementwise as elementwiseKernels, layouts, losses, products, softmaxKernels } from '../kernels/families.js';
-import { allocate, backwards, copied } from '../kernels/state.js';
-import { hasNaN, quieted, quietRows, withoutRows } from './quiet-rows.js';
+import { backwards } from '../kernels/state.js';
 import type { Backward } from './tape.js';
 
 // The algebra of matrices as pairs: each function computes a result and gives with it the backward of the very line that
@@ -25,11 +24,20 @@ export interface Computed extends Shaped {
   readonly backward: Backward;
 }
 
+const NONE = /* @__PURE__ */ new Int32Array(0);
+
+/** A new array with the numbers of x: 32-bit of 64-bit numbers that the oracle left, and the reverse. */
+export function copied(x: Floats): Floats {
+  return layouts().concat([x]);
+}
+
 /** C = op(A) · op(B), (m × n). */
 export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: boolean): Computed {
   const [m, k] = transposeA ? [a.cols, a.rows] : [a.rows, a.cols];
   const n = transposeB ? b.rows : b.cols;
   const { gemm } = products();
+  const { hasNaN, quietRows, withoutRows } = backwards();
+  const { transpose } = layouts();
   // C = op(A)·op(B): ∂op(A) = dC·op(B)ᵀ, ∂op(B) = op(A)ᵀ·dC; where op transposes, the factors change places.
   const dLeft = (right: Floats, dC: Floats) =>
     transposeA
@@ -39,6 +47,9 @@ export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: b
     transposeB
       ? gemm({ m: n, n: k, k: m, a: dC, b: left, transposeA: true, transposeB: transposeA })
       : gemm({ m: k, n, k: m, a: left, b: dC, transposeA: !transposeA });
+  /** A copy of x with 0 in these of its `count` vectors of k entries: its rows or its columns. */
+  const without = (x: Floats, quiet: Int32Array, count: number, areRows: boolean) =>
+    areRows ? withoutRows(x, quiet, k) : transpose(withoutRows(transpose(x, k, count), quiet, k), count, k);
   return {
     rows: m,
     cols: n,
@@ -46,28 +57,21 @@ export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: b
     backward: (dC) => {
       const [dA, dB] = [dLeft(b.data, dC), dRight(a.data, dC)];
       // A NaN in row i of op(A) is in a whole row of ∂op(B), also where row i of dC is 0; one in column j of op(B) in a
-      // whole column of ∂op(A), also where column j of dC is 0: see quiet-rows.ts.
-      const rows = hasNaN(dB, transposeB ? 1 : n, k) ? quietRows(dC, m, n) : [];
-      const columns = hasNaN(dA, transposeA ? m : 1, k) ? quietRows(layouts().transpose(dC, m, n), n, m) : [];
+      // whole column of ∂op(A), also where column j of dC is 0: see reference/quiet-rows.ts.
+      const rows = hasNaN(dB, transposeB ? 1 : n, k) ? quietRows(dC, m, n) : NONE;
+      const columns = hasNaN(dA, transposeA ? m : 1, k) ? quietRows(transpose(dC, m, n), n, m) : NONE;
       return [
-        columns.length === 0 ? dA : dLeft(without(b.data, columns, n, k, transposeB), dC),
-        rows.length === 0 ? dB : dRight(without(a.data, rows, m, k, !transposeA), dC),
+        columns.length === 0 ? dA : dLeft(without(b.data, columns, n, transposeB), dC),
+        rows.length === 0 ? dB : dRight(without(a.data, rows, m, !transposeA), dC),
       ];
     },
   };
 }
 
-/** A copy of x with 0 in these of its `count` vectors of so many entries: its rows or its columns. */
-function without(x: Floats, quiet: readonly number[], count: number, width: number, areRows: boolean): Floats {
-  if (areRows) return withoutRows(x, quiet, width);
-  const { transpose } = layouts();
-  return transpose(withoutRows(transpose(x, width, count), quiet, width), count, width);
-}
-
 /** C = A ∘ B for one of + − × /; a B of one row stands for that row repeated. */
 export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): Computed {
   const { binary, scale } = elementwiseKernels();
-  const { sumRows } = backwards();
+  const { quieted, sumRows } = backwards();
   const { rows, cols } = a;
   const data = binary(operation, a.data, b.data);
   const toB = (dRepeated: Floats) => (b.rows === rows ? dRepeated : sumRows(dRepeated, rows, cols));
@@ -76,13 +80,13 @@ export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): C
     subtract: (dC) => [dC, scale(toB(dC), -1)], // C = A − B
     // C = A∘B
     multiply: (dC) => [
-      quieted(binary('multiply', dC, b.data), dC, a),
-      toB(quieted(binary('multiply', dC, a.data), dC, a)),
+      quieted(binary('multiply', dC, b.data), dC, rows, cols),
+      toB(quieted(binary('multiply', dC, a.data), dC, rows, cols)),
     ],
     // C = A/B: ∂A = dC/B, ∂B = −dC∘C/B
     divide: (dC) => [
-      quieted(binary('divide', dC, b.data), dC, a),
-      scale(toB(quieted(binary('divide', binary('multiply', dC, data), b.data), dC, a)), -1),
+      quieted(binary('divide', dC, b.data), dC, rows, cols),
+      scale(toB(quieted(binary('divide', binary('multiply', dC, data), b.data), dC, rows, cols)), -1),
     ],
   };
   return { rows, cols, data, backward: backward[operation] };
@@ -99,10 +103,11 @@ export function entrywise<Operation extends UnaryOperation>(
   operation: Operation,
   x: Shaped,
 ): Computed {
-  const { unaryBackward } = backwards();
+  const { quieted, unaryBackward } = backwards();
+  const { rows, cols } = x;
   const data = unary(operation, x.data);
-  const backward: Backward = (dY) => [quieted(unaryBackward(operation, x.data, data, dY), dY, x)];
-  return { rows: x.rows, cols: x.cols, data, backward };
+  const backward: Backward = (dY) => [quieted(unaryBackward(operation, x.data, data, dY), dY, rows, cols)];
+  return { rows, cols, data, backward };
 }
 
 export function transposed(x: Shaped): Computed {
@@ -125,70 +130,62 @@ export function cloned(x: Shaped): Computed {
 export function softmaxRows(x: Shaped): Computed {
   const { rows, cols } = x;
   const { softmax } = softmaxKernels();
-  const { softmaxBackward } = backwards();
+  const { quieted, softmaxBackward } = backwards();
   const data = softmax(x.data, rows, cols);
-  return { rows, cols, data, backward: (dY) => [quieted(softmaxBackward(data, dY, rows, cols), dY, x)] };
+  return { rows, cols, data, backward: (dY) => [quieted(softmaxBackward(data, dY, rows, cols), dY, rows, cols)] };
 }
 
 /** Log-softmax of every row. */
 export function logSoftmaxRows(x: Shaped): Computed {
   const { rows, cols } = x;
   const { logSoftmax } = losses();
-  const { logSoftmaxBackward } = backwards();
+  const { logSoftmaxBackward, quieted } = backwards();
   const data = logSoftmax(x.data, rows, cols);
   return {
     rows,
     cols,
     data,
-    backward: (dY) => [quieted(logSoftmaxBackward(data, dY, rows, cols), dY, x)],
+    backward: (dY) => [quieted(logSoftmaxBackward(data, dY, rows, cols), dY, rows, cols)],
   };
 }
 
 /** The column of the largest entry of every row, the first of equals; a NaN counts as largest. */
 export function largestOfRows({ rows, cols, data }: Shaped): OwnIntegers {
-  return Int32Array.from({ length: rows }, (_, r) => {
-    let best = 0;
-    for (let c = 1; c < cols && !Number.isNaN(data[r * cols + best]); c++) {
-      if (!(data[r * cols + c] <= data[r * cols + best])) best = c;
-    }
-    return best;
-  });
+  return elementwiseKernels().argmax(data, rows, cols);
 }
 
 /** factor · Σ x, 1×1. */
 export function total(x: Shaped, factor: number): Computed {
   const { scale, sum } = elementwiseKernels();
   const plain = sum(x.data);
-  const backward: Backward = ([dY]) => [allocate(x.data.length).fill(factor * dY)]; // y = factor·Σ x
+  const { broadcast } = backwards();
+  const backward: Backward = (dY) => [broadcast(dY, x.data.length, factor)]; // y = factor·Σ x
   return { rows: 1, cols: 1, data: factor === 1 ? plain : scale(plain, factor), backward };
 }
 
 /** Rows [start, end). */
 export function rowSlice(x: Shaped, start: number, end: number): Computed {
-  const { cols } = x;
-  const backward: Backward = (dY) => {
-    const dX = allocate(x.data.length);
-    dX.set(dY, start * cols); // Y = rows from start on
-    return [dX];
-  };
-  return { rows: end - start, cols, data: copied(x.data.subarray(start * cols, end * cols)), backward };
+  const { rows, cols } = x;
+  const entries = columnSlice({ rows: 1, cols: rows * cols, data: x.data }, start * cols, end * cols);
+  return { ...entries, rows: end - start, cols };
 }
 
 /** Columns [start, end). */
 export function columnSlice(x: Shaped, start: number, end: number): Computed {
   const { rows, cols } = x;
-  const { concatColumns, sliceColumns } = layouts();
-  // Y = columns from start on: the others get 0.
-  const backward: Backward = (dY) => [concatColumns([allocate(rows * start), dY, allocate(rows * (cols - end))], rows)];
+  const { sliceColumns } = layouts();
+  const { sliceColumnsBackward } = backwards();
+  const backward: Backward = (dY) => [sliceColumnsBackward(dY, rows, cols, start, end)]; // Y = columns from start on
   return { rows, cols: end - start, data: sliceColumns(x.data, rows, cols, start, end), backward };
 }
 
 /** The parts below one another; they have equal columns. */
 export function stacked(parts: readonly Shaped[], cols: number): Computed {
-  const data = layouts().concat(parts.map((part) => part.data));
+  const { concat, sliceColumns } = layouts();
+  const data = concat(parts.map((part) => part.data));
   const starts = startsOf(parts.map((part) => part.data.length));
   // Y = the parts in order: each gets its piece of dY.
-  const backward: Backward = (dY) => parts.map((_, i) => dY.slice(starts[i], starts[i + 1]));
+  const backward: Backward = (dY) => parts.map((_, i) => sliceColumns(dY, 1, dY.length, starts[i], starts[i + 1]));
   return { rows: parts.reduce((rows, part) => rows + part.rows, 0), cols, data, backward };
 }
 

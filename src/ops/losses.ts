@@ -49,7 +49,7 @@ export function crossEntropy(logits: Matrix, targets: ArrayLike<number>, options
     rows: 1,
     cols: 1,
     data: loss,
-    backward: ([dLoss]) => [crossEntropyBackward(problem, statistics, dLoss)],
+    backward: (dLoss) => [crossEntropyBackward(problem, statistics, dLoss)],
   });
 }
 

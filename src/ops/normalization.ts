@@ -3,7 +3,6 @@ import type { Floats, Normalization } from '../kernels/contract.js';
 import { norms } from '../kernels/families.js';
 import { backwards } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
-import { hasNaN, quietRows, withoutRows } from '../matrix/quiet-rows.js';
 
 export interface NormOptions {
   /** Added under the root. Default 1e-5. */
@@ -76,8 +75,10 @@ function quietGradients<Statistics extends Record<string, Floats>, Found extends
   dOut: Floats,
   backward: (x: Floats, statistics: Statistics) => Found,
 ): Found {
+  const { hasNaN, quietRows, withoutRows } = backwards();
   const found = backward(x, statistics);
-  const quiet = hasNaN(found.dX, cols) ? quietRows(dOut, rows, cols) : [];
+  if (!hasNaN(found.dX, cols, rows)) return found;
+  const quiet = quietRows(dOut, rows, cols);
   if (quiet.length === 0) return found;
   const cleared = Object.entries(statistics).map(([name, values]) => [name, withoutRows(values, quiet, 1)]);
   return backward(withoutRows(x, quiet, cols), Object.fromEntries(cleared));

@@ -1,7 +1,7 @@
 import { requireChoice, requireInteger, requireOptions, requireSize } from '../core/errors.js';
 import type { Floats } from '../kernels/contract.js';
 import { elementwise, layouts } from '../kernels/families.js';
-import { allocate } from '../kernels/state.js';
+import { table } from '../kernels/state.js';
 import { type Matrix, result, wrap } from '../matrix/matrix.js';
 
 export interface SinusoidalOptions {
@@ -44,7 +44,7 @@ function encoding(
   dModel: number,
   layout: SinusoidalOptions['layout'],
 ): Floats {
-  const out = allocate(rows * dModel);
+  const out = table(rows * dModel);
   const sines = Math.ceil(dModel / 2);
   for (let c = 0; c < dModel; c++) {
     const [pair, isCosine] = layout === 'halves' ? [c < sines ? c : c - sines, c >= sines] : [c >> 1, c % 2 === 1];
@@ -64,7 +64,7 @@ export function addSinusoidalPositions(x: Matrix, positions: Int32Array): Matrix
   const distinct = [...new Set(positions)]; // the sequences of a batch share most of theirs
   const row = new Map(distinct.map((position, r) => [position, r]));
   const rows = positions.map((position) => row.get(position) as number);
-  const table = encoding(distinct.length, (r) => distinct[r], x.cols, 'interleaved');
-  const data = binary('add', x.data, gatherRows(table, x.cols, rows)); // Y = X + PE
+  const encoded = encoding(distinct.length, (r) => distinct[r], x.cols, 'interleaved');
+  const data = binary('add', x.data, gatherRows(encoded, x.cols, rows)); // Y = X + PE
   return result([x], { rows: x.rows, cols: x.cols, data, backward: (dY) => [dY] });
 }

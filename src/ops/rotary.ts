@@ -8,7 +8,7 @@ import {
   shapeError,
 } from '../core/errors.js';
 import { elementwise, rotations } from '../kernels/families.js';
-import { allocate } from '../kernels/state.js';
+import { table } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 import { requireDivisible } from './attention/options.js';
 
@@ -51,8 +51,8 @@ export function rotary(x: Matrix, options: RotaryOptions): Matrix {
   const { dim, base, interleaved } = checkRope(where, options, headDim);
   const angles = positions === undefined ? undefined : checkPositions(where, positions, x.rows);
   const half = dim / 2;
-  const cos = allocate(x.rows * half);
-  const sin = allocate(x.rows * half);
+  const cos = table(x.rows * half);
+  const sin = table(x.rows * half);
   for (let p = 0; p < half; p++) {
     const frequency = base ** ((-2 * p) / dim);
     for (let r = 0; r < x.rows; r++) {

@@ -3,7 +3,7 @@ import { Gradients, gradientAlgebra, gradientsOf, type SparseGradient } from '..
 import { valueAndGrad } from '../../src/autograd/value-and-grad.js';
 import { backwardKernels } from '../../src/kernels/backward.js';
 import type { Floats } from '../../src/kernels/contract.js';
-import { allocate, provideBackward } from '../../src/kernels/state.js';
+import { provideBackward, table } from '../../src/kernels/state.js';
 import { Matrix } from '../../src/matrix/matrix.js';
 import { gatherRows } from '../../src/ops/embedding.js';
 import { forEachTwin } from '../support/twins.js';
@@ -12,7 +12,7 @@ beforeAll(() => provideBackward(backwardKernels)); // as valueAndGrad does
 
 const x = new Matrix(3, 2);
 const floats = (...values: number[]): Floats => {
-  const out = allocate(values.length);
+  const out = table(values.length);
   out.set(values);
   return out;
 };

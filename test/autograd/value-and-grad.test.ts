@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { customGradient } from '../../src/autograd/custom-gradient.js';
 import { noGrad, valueAndGrad } from '../../src/autograd/value-and-grad.js';
-import { allocate } from '../../src/kernels/state.js';
+import { table } from '../../src/kernels/state.js';
 import { Matrix } from '../../src/matrix/matrix.js';
 import { Parameter } from '../../src/matrix/parameter.js';
 import { isRecording } from '../../src/matrix/tape.js';
@@ -27,7 +27,7 @@ forEachTwin(({ tolerance }) => {
         [1, -1, 2],
         [1, -1, 2],
       ]);
-      expect((gradients.get(w) as Matrix).data.constructor).toBe(allocate(0).constructor);
+      expect((gradients.get(w) as Matrix).data.constructor).toBe(table(0).constructor);
     });
 
     it('keeps those of computed matrices in `of`, which f may fill', () => {

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
-  allocate,
   capabilities,
   drawSeed,
   parameterArray,
   setKernels,
   setSeed,
+  table,
   withKernels,
 } from '../../src/kernels/state.js';
 
@@ -36,8 +36,8 @@ describe('the chosen kernels', () => {
       setKernels(choice);
       const before = capabilities();
       expect(withKernels('float64', () => capabilities().kernels)).toBe('float64');
-      expect(withKernels('float64', () => allocate(1))).toBeInstanceOf(Float64Array);
-      expect(allocate(1)).toBeInstanceOf(Float32Array);
+      expect(withKernels('float64', () => table(1))).toBeInstanceOf(Float64Array);
+      expect(table(1)).toBeInstanceOf(Float32Array);
       expect(capabilities()).toEqual(before);
       const failing = () => {
         setKernels('reference');

@@ -13,6 +13,7 @@ import type {
 import {
   activationKernels,
   attentionKernels,
+  attentionSteps,
   dropouts,
   elementwise,
   layouts,
@@ -22,7 +23,7 @@ import {
   rotations,
   softmaxKernels,
 } from '../../src/kernels/families.js';
-import { allocate, capabilities, type KernelChoice, withKernels } from '../../src/kernels/state.js';
+import { capabilities, type KernelChoice, table, withKernels } from '../../src/kernels/state.js';
 import * as attention from '../../src/kernels/wasm/calls/attention.js';
 import { attentionBackward } from '../../src/kernels/wasm/calls/attention-backward.js';
 import { KernelMemory } from '../../src/kernels/wasm/memory/memory.js';
@@ -44,6 +45,7 @@ export function kernels() {
     ...norms(),
     ...rotations(),
     ...attentionKernels(),
+    ...attentionSteps(),
     ...dropouts(),
     ...backwardKernels(),
     unary,
@@ -54,7 +56,7 @@ export function kernels() {
 
 function allocateNow(): Allocate {
   const name = capabilities().kernels;
-  return (length) => withKernels(name, () => allocate(length));
+  return (length) => withKernels(name, () => table(length));
 }
 
 export type AllKernels = ReturnType<typeof kernels>;

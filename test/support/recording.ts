@@ -25,6 +25,13 @@ export const BACKWARD = Object.keys({
   layerNormBackward: true,
   rmsNormBackward: true,
   crossEntropyBackward: true,
+  broadcast: true,
+  sliceColumnsBackward: true,
+  scatterRows: true,
+  hasNaN: true,
+  quietRows: true,
+  withoutRows: true,
+  quieted: true,
 } satisfies Record<keyof BackwardKernels, true>) as (keyof BackwardKernels)[];
 
 let runs: Run[] | undefined;

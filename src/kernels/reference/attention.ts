@@ -56,6 +56,13 @@ export function attentionStatistics(allocate: Allocate, problem: AttentionProble
   return statistics;
 }
 
+/** m + log s, −∞ where s is 0. */
+export function logSumExp(allocate: Allocate, { max, sum }: AttentionStatistics): Floats {
+  const out = allocate(max.length);
+  for (let i = 0; i < out.length; i++) out[i] = sum[i] === 0 ? Number.NEGATIVE_INFINITY : max[i] + Math.log(sum[i]);
+  return out;
+}
+
 /** One stage of one head of one sequence, (Lq × Lk). */
 export function attentionStage(
   allocate: Allocate,

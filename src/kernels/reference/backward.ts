@@ -1,9 +1,10 @@
 import type { Allocate, BackwardKernels } from '../contract.js';
 import { attentionBackward } from './attention-backward.js';
 import { crossEntropyBackward } from './cross-entropy.js';
-import { sumRows, unaryBackward } from './elementwise.js';
-import { gatherRowsBackward } from './layout.js';
+import { broadcast, sumRows, unaryBackward } from './elementwise.js';
+import { gatherRowsBackward, scatterRows, sliceColumnsBackward } from './layout.js';
 import { layerNormBackward, rmsNormBackward } from './normalization.js';
+import { hasNaN, quieted, quietRows, withoutRows } from './quiet-rows.js';
 import { logSoftmaxBackward, softmaxBackward } from './softmax.js';
 
 /** The specification of every backward, computing in whatever arrays `allocate` makes. */
@@ -18,5 +19,12 @@ export function referenceBackward(allocate: Allocate): BackwardKernels {
     layerNormBackward: (problem) => layerNormBackward(allocate, problem),
     rmsNormBackward: (problem) => rmsNormBackward(allocate, problem),
     crossEntropyBackward: (problem, forward, dLoss) => crossEntropyBackward(allocate, problem, forward, dLoss),
+    broadcast: (dY, length, factor) => broadcast(allocate, dY, length, factor),
+    sliceColumnsBackward: (dY, rows, cols, start, end) => sliceColumnsBackward(allocate, dY, rows, cols, start, end),
+    scatterRows: (sparse, rows, cols) => scatterRows(allocate, sparse, rows, cols),
+    withoutRows: (x, rows, cols) => withoutRows(allocate, x, rows, cols),
+    hasNaN,
+    quietRows,
+    quieted,
   };
 }

@@ -30,11 +30,11 @@ export function crossEntropyBackward(
   allocate: Allocate,
   problem: CrossEntropy,
   { max, sum }: Omit<CrossEntropyResult, 'loss'>,
-  dLoss: number,
+  dLoss: Floats,
 ): Floats {
   const { logits, rows, cols, targets, ignoreIndex, labelSmoothing } = problem;
   const dLogits = allocate(logits.length);
-  const dRow = dLoss / countedRows(problem);
+  const dRow = dLoss[0] / countedRows(problem);
   for (let r = 0; r < rows; r++) {
     if (targets[r] === ignoreIndex) continue;
     for (let c = 0; c < cols; c++) {

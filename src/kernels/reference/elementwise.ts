@@ -1,3 +1,4 @@
+import type { OwnIntegers } from '../../core/array-types.js';
 import type { Allocate, BinaryOperation, ElementaryOperation, Floats, UnaryOperation } from '../contract.js';
 import { unarySlopes } from './activations.js';
 import { rounded } from './sums.js';
@@ -55,6 +56,22 @@ export function sum(allocate: Allocate, x: Floats): Floats {
   const out = allocate(1);
   out[0] = total;
   return out;
+}
+
+/** The column of the largest entry of every row of x (rows × cols), the first of equals; a NaN counts as largest. */
+export function argmax(x: Floats, rows: number, cols: number): OwnIntegers {
+  return Int32Array.from({ length: rows }, (_, r) => {
+    let best = 0;
+    for (let c = 1; c < cols && !Number.isNaN(x[r * cols + best]); c++) {
+      if (!(x[r * cols + c] <= x[r * cols + best])) best = c;
+    }
+    return best;
+  });
+}
+
+/** factor·dY, `length` times: dX of factor·Σ x. */
+export function broadcast(allocate: Allocate, dY: Floats, length: number, factor: number): Floats {
+  return allocate(length).fill(factor * dY[0]);
 }
 
 /** The sum of every column of x (rows × cols), rows ascending. */

@@ -20,8 +20,23 @@ export function sliceColumns(
 ): Floats {
   const width = end - start;
   const out = allocate(rows * width);
-  for (let r = 0; r < rows; r++) out.set(x.subarray(r * cols + start, r * cols + end), r * width);
+  for (let r = 0; r < rows; r++) out.set(view(x, r * cols + start, r * cols + end), r * width);
   return out;
+}
+
+/** dX (rows × cols) of its columns [start, end): dY there, 0 elsewhere. */
+export function sliceColumnsBackward(
+  allocate: Allocate,
+  dY: Floats,
+  rows: number,
+  cols: number,
+  start: number,
+  end: number,
+): Floats {
+  const width = end - start;
+  const dX = allocate(rows * cols);
+  for (let r = 0; r < rows; r++) dX.set(view(dY, r * width, (r + 1) * width), r * cols + start);
+  return dX;
 }
 
 /** The parts one after another: matrices of equal columns below one another. */
@@ -53,6 +68,18 @@ export function concatColumns(allocate: Allocate, parts: readonly Floats[], rows
 export function gatherRows(allocate: Allocate, table: Floats, cols: number, ids: Int32Array): Floats {
   const out = allocate(ids.length * cols);
   for (let r = 0; r < ids.length; r++) out.set(view(table, ids[r] * cols, (ids[r] + 1) * cols), r * cols);
+  return out;
+}
+
+/** target[at + i] = source[start + i] up to `end`. */
+export function write(target: Floats, at: number, source: Floats, start: number, end: number): void {
+  target.set(view(source, start, end), at);
+}
+
+/** All rows of a matrix (rows × cols), those that are not named 0. */
+export function scatterRows(allocate: Allocate, sparse: SparseRows, rows: number, cols: number): Floats {
+  const out = allocate(rows * cols);
+  sparse.rows.forEach((row, i) => out.set(view(sparse.values, i * cols, (i + 1) * cols), row * cols));
   return out;
 }
 

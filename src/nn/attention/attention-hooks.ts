@@ -1,6 +1,6 @@
 import { describe, kindError, requireChoice, requireOptions, shapeError, shapeText } from '../../core/errors.js';
 import { dropPromise, requireFunction } from '../../core/functions.js';
-import type { AttentionProblem } from '../../kernels/contract.js';
+import type { AttentionProblem, AttentionUnit } from '../../kernels/contract.js';
 import { isMatrix, Matrix, requireMatrix } from '../../matrix/matrix.js';
 import {
   type AttentionWeightsOptions,
@@ -9,7 +9,7 @@ import {
   checkHeadList,
 } from '../../ops/attention/attention.js';
 import { dropoutOf, optionsOf } from '../../ops/attention/options.js';
-import { maskedScores, type Unit, weightsOfScores, weightsTimesValues } from '../../ops/attention/unfused.js';
+import { maskedScores, weightsOfScores, weightsTimesValues } from '../../ops/attention/unfused.js';
 import type { Drop } from '../dropout.js';
 import { extraKeysFirst, extraKeysLast } from './extra-keys.js';
 import type { HeadShape } from './heads.js';
@@ -208,7 +208,7 @@ export function stagesWithHooks(
   const hookedOf = withOwnFlags(given);
   const { problem } = hookedOf;
   const list = heads ?? Array.from({ length: problem.numHeads }, (_, h) => h);
-  const hooked = (unit: Unit) =>
+  const hooked = (unit: AttentionUnit) =>
     stage === 'weights' ? hookedPattern(where, hooks, hookedOf, unit) : hookedScores(where, hooks, hookedOf, unit).put;
   return own.map((matrix, i) => {
     const sequence = Math.floor(i / list.length);
@@ -230,13 +230,18 @@ function withOwnFlags(given: HookedAttention): HookedAttention {
   return { ...given, problem };
 }
 
-function unitsOf({ cuSeqlens, numHeads }: AttentionProblem): Unit[] {
+function unitsOf({ cuSeqlens, numHeads }: AttentionProblem): AttentionUnit[] {
   const count = (cuSeqlens.length - 1) * numHeads;
   return Array.from({ length: count }, (_, i) => ({ sequence: Math.floor(i / numHeads), head: i % numHeads }));
 }
 
 /** The weights of a head whose hooks replaced them or its scores; undefined where they replaced nothing. */
-function hookedPattern(where: string, hooks: AttentionHooks, given: HookedAttention, unit: Unit): Matrix | undefined {
+function hookedPattern(
+  where: string,
+  hooks: AttentionHooks,
+  given: HookedAttention,
+  unit: AttentionUnit,
+): Matrix | undefined {
   const wantsPattern = hooks.wants('hook_pattern', unit.head);
   if (!wantsPattern && !hooks.wants('hook_attn_scores', unit.head)) return undefined;
   const { own, put } = hookedScores(where, hooks, given, unit);
@@ -252,7 +257,7 @@ function hookedScores(
   where: string,
   hooks: AttentionHooks,
   given: HookedAttention,
-  unit: Unit,
+  unit: AttentionUnit,
 ): { own: Matrix; put: Matrix | undefined } {
   const { q, k, bias } = given.matrices;
   // Again: a hook before this one may have taken their data away.
@@ -268,7 +273,7 @@ function shownTo(
   name: AttentionHookName,
   { extraKeys, firstSequence = 0 }: HookedAttention,
   value: Matrix,
-  { head, sequence }: Unit,
+  { head, sequence }: AttentionUnit,
 ): Matrix | undefined {
   if (!hooks.wants(name, head)) return undefined;
   const shown = extraKeys === 0 ? value : extraKeysLast(value, extraKeys);

@@ -12,7 +12,7 @@ import {
 } from '../../core/errors.js';
 import type { AttentionProblem, AttentionStage } from '../../kernels/contract.js';
 import { attentionKernels, layouts } from '../../kernels/families.js';
-import { allocate } from '../../kernels/state.js';
+import { table } from '../../kernels/state.js';
 import { type Matrix, requireMatrix, result, wrap } from '../../matrix/matrix.js';
 import { attentionGradients } from './gradients.js';
 import {
@@ -164,20 +164,17 @@ export function attendChecked(
 export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptions = {}): Matrix {
   requireAttentionOptions('attentionLogSumExp', options);
   const problem = attentionProblem('attentionLogSumExp', q, k, options);
-  const { attentionStatistics } = attentionKernels();
+  const { attentionStatistics, logSumExp } = attentionKernels();
   const statistics = attentionStatistics(problem);
-  const { max, sum } = statistics;
-  const data = allocate(max.length);
-  for (let i = 0; i < data.length; i++) data[i] = sum[i] === 0 ? Number.NEGATIVE_INFINITY : max[i] + Math.log(sum[i]);
   const { bias, sinks } = options;
   const inputs = present([q, k, bias, sinks]);
   return result(inputs, {
     rows: q.rows,
     cols: problem.numHeads,
-    data,
+    data: logSumExp(statistics),
     // ∂ℓ/∂Z = P: the backward of an attention whose values have no columns.
     backward: (dLogSumExp) => {
-      const none = allocate(0);
+      const none = table(0);
       const noValues = { v: none, dV: 0, out: none, dOut: none, ...NO_DROPOUT };
       const gradients = attentionGradients({ ...problem, ...statistics, ...noValues, dLogSumExp });
       const { dQ, dK, dBias, dSinks } = gradients;

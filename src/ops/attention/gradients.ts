@@ -1,23 +1,21 @@
 import type { AttentionBackwardProblem, AttentionGradients } from '../../kernels/contract.js';
 import { backwards } from '../../kernels/state.js';
-import { hasNaN, quietRows, withoutRows } from '../../matrix/quiet-rows.js';
 
 /**
  * The gradients of an attention. A query whose result has the gradient 0 adds nothing to them, whatever it and the keys
  * that only such queries see hold.
  */
 export function attentionGradients(problem: AttentionBackwardProblem): AttentionGradients {
-  const { attentionBackward } = backwards();
+  const { attentionBackward, hasNaN, quietRows, withoutRows } = backwards();
   const found = attentionBackward(problem);
   // A NaN among the logits of a query is in its whole dQ. A softcap makes them finite, and an infinity in q or k shows only
   // in its column: as 0 · ∞ in dK or dQ.
   const stride = problem.softcap === 0 ? problem.dK : 1;
-  if (!hasNaN(found.dQ, stride) && !hasNaN(found.dK, stride)) return found;
+  if ([found.dQ, found.dK].every((x) => !hasNaN(x, stride, x.length / stride))) return found;
   const { q, dK, dV, cuSeqlens, columns, numHeads, mask, sum, dOut, dLogSumExp } = problem;
   const rows = cuSeqlens[cuSeqlens.length - 1];
-  const quiet = quietRows(dOut, rows, numHeads * dV).filter((row) => {
-    return dLogSumExp === undefined || quietRows(dLogSumExp.subarray(row * numHeads), 1, numHeads).length === 1;
-  });
+  const quietLogSumExp = dLogSumExp && quietRows(dLogSumExp, rows, numHeads);
+  const quiet = quietRows(dOut, rows, numHeads * dV).filter((row) => quietLogSumExp?.includes(row) ?? true);
   if (quiet.length === 0) return found;
   // They are made to attend to nothing. The mask is of the size of the weights: the price of a NaN, which finite data do
   // not pay.

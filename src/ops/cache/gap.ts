@@ -1,4 +1,4 @@
-import { allocate } from '../../kernels/state.js';
+import { table } from '../../kernels/state.js';
 import { type Matrix, wrap } from '../../matrix/matrix.js';
 import { type AttentionOptions, checkAlibi, type OptionsOf } from '../attention/options.js';
 import { checkReach } from '../attention/reach.js';
@@ -53,7 +53,7 @@ function visible(gapped: GappedKeys, causal: boolean, { left, right }: { left: n
 
 /** (numHeads·queries × keys): what ALiBi takes from the sinks' logits, beyond the distance without the gap. */
 function sinkDistances({ sinks, first, keys, queries }: GappedKeys, slopes: Float32Array): Matrix {
-  const bias = wrap(slopes.length * queries, keys, allocate(slopes.length * queries * keys));
+  const bias = wrap(slopes.length * queries, keys, table(slopes.length * queries * keys));
   for (let r = 0; r < bias.rows; r++) {
     bias.row(r).fill(-slopes[Math.floor(r / queries)] * (first - sinks), 0, sinks);
   }

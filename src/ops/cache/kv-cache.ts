@@ -3,6 +3,7 @@
 import { putBrand } from '../../core/brands.js';
 import { kindError, requireInteger, requireOptions, shapeError, shapeText } from '../../core/errors.js';
 import type { Floats } from '../../kernels/contract.js';
+import { copied } from '../../matrix/algebra.js';
 import { Matrix, requireMatrix, wrap } from '../../matrix/matrix.js';
 import { isRecording } from '../../matrix/tape.js';
 import { attend } from '../attention/attention.js';
@@ -244,7 +245,7 @@ export class KVCache {
       return;
     }
     if (!isUndone) return;
-    for (const { of, slot, rows } of kept.splice(spans).reverse()) of.array.set(rows, slot * of.cols);
+    for (const { of, slot, rows } of kept.splice(spans).reverse()) of.restore(slot, rows);
     this.#position = position;
     this.#appended = appended;
     this.#keys.restoreOverwritten(overwritten[0]);
@@ -292,7 +293,7 @@ export class KVCache {
     const join = (rows: CacheRows) => {
       const matrices = parts(rows).map((part) => wrap(part.length / rows.cols, rows.cols, part));
       if (matrices.length > 1) return Matrix.concatRows(matrices);
-      return isRecording() ? wrap(matrices[0].rows, rows.cols, matrices[0].data.slice()) : matrices[0];
+      return isRecording() ? wrap(matrices[0].rows, rows.cols, copied(matrices[0].data)) : matrices[0];
     };
     return { k: join(this.#keys), v: join(this.#values) };
   }

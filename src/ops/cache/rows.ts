@@ -1,4 +1,5 @@
 import type { Floats } from '../../kernels/contract.js';
+import { layouts } from '../../kernels/families.js';
 import { isFloat64, parameterArray, releaseArray } from '../../kernels/state.js';
 
 const NONE = /* @__PURE__ */ new Float32Array(0);
@@ -38,21 +39,24 @@ export class CacheRows {
   /** The rows of positions position, position + 1 …, of which those before `position` are here. */
   append(rows: Floats, position: number, replaced?: Replaced): void {
     const { array, capacity, cols, sinks } = this;
+    const { write } = layouts();
     const end = position + rows.length / cols;
-    const row = (p: number) => rows.subarray((p - position) * cols, (p - position + 1) * cols);
     this.forgetOverwritten();
     if (end > capacity) {
       // The first of them sees ring − 1 rows before itself; the ring will begin at end − ring.
       const ring = capacity - sinks;
       const first = Math.max(sinks, position - ring + 1);
       const kept = this.#room(Math.max(0, end - ring - first));
-      for (let p = first; p < end - ring; p++) kept.set(p < position ? this.#row(p) : row(p), (p - first) * cols);
+      for (let p = first; p < end - ring; p++) {
+        const [source, from] = p < position ? [array, this.#slot(p) * cols] : [rows, (p - position) * cols];
+        write(kept, (p - first) * cols, source, from, from + cols);
+      }
       this.#overwritten = kept;
     }
     for (const { first, count } of this.#spans(position, end)) {
       const slot = this.#slot(first);
       if (replaced !== undefined) this.#keep(slot, count, replaced);
-      array.set(rows.subarray((first - position) * cols, (first - position + count) * cols), slot * cols);
+      write(array, slot * cols, rows, (first - position) * cols, (first - position + count) * cols);
     }
   }
 
@@ -87,8 +91,13 @@ export class CacheRows {
     const isSpareFree = kept === 1 && !spans.some(({ rows }) => rows === this.#spare);
     if (isSpareFree && this.#spare === NONE) this.#spare = this.#room(1);
     const rows = isSpareFree ? this.#spare : this.#room(kept);
-    rows.set(this.array.subarray(start, end));
+    layouts().write(rows, 0, this.array, start, end);
     spans.push({ of: this, slot, rows });
+  }
+
+  /** Puts rows back from a slot on. */
+  restore(slot: number, rows: Floats): void {
+    layouts().write(this.array, slot * this.cols, rows, 0, rows.length);
   }
 
   /** What `overwritten` gave before. */
@@ -122,7 +131,7 @@ export class CacheRows {
   }
 
   copyFrom(other: CacheRows, position: number): void {
-    this.array.set(other.held(position));
+    layouts().write(this.array, 0, other.array, 0, other.held(position).length);
     this.#overwritten = other.#overwritten; // never written to
   }
 
@@ -135,10 +144,5 @@ export class CacheRows {
   #slot(position: number): number {
     const { capacity, sinks } = this;
     return position < capacity ? position : sinks + ((position - sinks) % (capacity - sinks));
-  }
-
-  #row(position: number): Floats {
-    const slot = this.#slot(position);
-    return this.array.subarray(slot * this.cols, (slot + 1) * this.cols);
   }
 }

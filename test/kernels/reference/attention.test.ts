@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { philox } from '../../../src/core/random.js';
 import { cuSeqlensFromLengths } from '../../../src/core/sequences.js';
 import type { AttentionStage } from '../../../src/kernels/contract.js';
+import { isFloat64 } from '../../../src/kernels/state.js';
 import { Matrix } from '../../../src/matrix/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../src/ops/attention/options.js';
 import { expectClose, expectSame } from '../../support/compare.js';
@@ -227,6 +228,25 @@ forEachTwin(({ name: twin }) => {
       expect([...out].map(Number.isNaN)).toEqual([true, true, false, false]);
     },
   );
+});
+
+forEachTwin(({ tolerance }) => {
+  it('the log-sum-exp is m + log s, −∞ where there is nothing to sum', () => {
+    const { logSumExp } = kernels();
+    const low = Number.NEGATIVE_INFINITY;
+    const found = logSumExp({
+      max: Float32Array.of(1e30, -3, low, Number.NaN, 2),
+      sum: Float32Array.of(2, 1, 0, 1, 4),
+    });
+    expectClose(found.subarray(4), [2 + Math.log(4)], tolerance);
+    expect([...found.subarray(0, 4)]).toEqual([
+      Math.fround(1e30) + Number(isFloat64() && Math.LN2),
+      -3,
+      low,
+      Number.NaN,
+    ]);
+    expect(logSumExp({ max: new Float32Array(0), sum: new Float32Array(0) }).length).toBe(0);
+  });
 });
 
 describe('attention, the specification', () => {

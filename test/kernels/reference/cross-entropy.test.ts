@@ -30,16 +30,19 @@ describe('crossEntropy', () => {
   it('is 0 where no row counts, and exact at logits of 1e30', () => {
     const none = { ...problem, targets: new Int32Array(4).fill(-1) };
     expectSame(crossEntropy(float64, none).loss, [0]);
-    expectSame(crossEntropyBackward(float64, none, crossEntropy(float64, none), 1), new Float64Array(20));
+    expectSame(
+      crossEntropyBackward(float64, none, crossEntropy(float64, none), Float64Array.of(1)),
+      new Float64Array(20),
+    );
     const tied = { ...problem, rows: 1, cols: 2, logits: Float64Array.of(1e30, 1e30), targets: Int32Array.of(1) };
     expectSame(crossEntropy(float64, tied).loss, [Math.LN2]);
-    expectSame(crossEntropyBackward(float64, tied, crossEntropy(float64, tied), 1), [0.5, -0.5]);
+    expectSame(crossEntropyBackward(float64, tied, crossEntropy(float64, tied), Float64Array.of(1)), [0.5, -0.5]);
   });
 
   it.each(smoothings)('has its derivative, smoothing %d', (labelSmoothing) => {
     const loss = (logits: Float64Array) => crossEntropy(float64, { ...problem, logits, labelSmoothing });
     const given = { ...problem, labelSmoothing };
-    const dLogits = crossEntropyBackward(float64, given, loss(problem.logits), -1.5);
+    const dLogits = crossEntropyBackward(float64, given, loss(problem.logits), Float64Array.of(-1.5));
     expectDerivative((z) => loss(z).loss, problem.logits, [-1.5], dLogits);
     expect([...dLogits.subarray(10, 15)]).toEqual([0, 0, 0, 0, 0]);
   });

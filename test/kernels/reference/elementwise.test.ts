@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { activations } from '../../../src/kernels/reference/activations.js';
 import {
+  argmax,
   binary,
+  broadcast,
   elementary,
   mapped,
   scale,
@@ -67,6 +69,34 @@ describe('unaryBackward', () => {
     expect([...unaryBackward(float64, name, zero, mapped(float64, functions[name], zero), Float64Array.of(1))]).toEqual(
       [slope],
     );
+  });
+});
+
+describe('argmax', () => {
+  const { NaN: nan, NEGATIVE_INFINITY: low } = Number;
+  it.each([
+    [[1, 3, 2], 1],
+    [[2, 5, 5], 1],
+    [[low, low, low], 0],
+    [[-0, 0, 0], 0],
+    [[1, nan, 9], 1],
+    [[nan, nan, 9], 0],
+    [[7], 0],
+  ])('of %j is %i', (row, expected) => {
+    expect([...argmax(Float32Array.from([...row, ...row]), 2, row.length)]).toEqual([expected, expected]);
+  });
+
+  it('of no rows is empty', () => {
+    expect(argmax(new Float32Array(0), 0, 3)).toEqual(new Int32Array(0));
+  });
+});
+
+describe('broadcast', () => {
+  it('repeats the product in full, rounded once', () => {
+    expect([...broadcast((length) => new Float32Array(length), Float32Array.of(3), 3, 1 / 3)]).toEqual([1, 1, 1]);
+    const third = broadcast(float64, Float64Array.of(-0), 2, 1 / 3);
+    expect([...third]).toEqual([-0, -0]);
+    expect(broadcast(float64, Float64Array.of(Number.NaN), 0, 1).length).toBe(0);
   });
 });
 

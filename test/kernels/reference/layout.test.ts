@@ -4,8 +4,11 @@ import {
   concatColumns,
   gatherRows,
   gatherRowsBackward,
+  scatterRows,
   sliceColumns,
+  sliceColumnsBackward,
   transpose,
+  write,
 } from '../../../src/kernels/reference/layout.js';
 
 const allocate = (length: number) => new Float64Array(length);
@@ -24,6 +27,32 @@ describe('layout kernels', () => {
     expect([...concatColumns(allocate, [left, right], 2)]).toEqual([...x]);
     expect(sliceColumns(allocate, x, 2, 3, 2, 2).length).toBe(0);
     expect(concatColumns(allocate, [new Float64Array(0)], 0).length).toBe(0);
+  });
+
+  it('give the gradient of columns back to where they were, and 0 to the others', () => {
+    const back = (start: number, end: number, dY: number[]) => [
+      ...sliceColumnsBackward(allocate, Float64Array.from(dY), 2, 3, start, end),
+    ];
+    expect(back(1, 3, [1, 2, 3, Number.NaN])).toEqual([0, 1, 2, 0, 3, Number.NaN]);
+    expect(back(0, 1, [-0, 2])).toEqual([-0, 0, 0, 2, 0, 0]);
+    expect(back(2, 2, [])).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(sliceColumnsBackward(allocate, new Float64Array(0), 0, 3, 1, 2).length).toBe(0);
+  });
+
+  it('put sparse rows among zeros', () => {
+    const sparse = { rows: Int32Array.of(0, 2), values: Float64Array.of(1, 2, Number.NaN, -0) };
+    expect([...scatterRows(allocate, sparse, 4, 2)]).toEqual([1, 2, 0, 0, Number.NaN, -0, 0, 0]);
+    expect([...scatterRows(allocate, { rows: new Int32Array(0), values: new Float64Array(0) }, 1, 2)]).toEqual([0, 0]);
+  });
+
+  it('write a part of one array into another, which may be a part of itself', () => {
+    const target = Float64Array.of(1, 2, 3, 4, 5);
+    write(target, 1, Float64Array.of(7, 8, 9), 1, 3);
+    expect([...target]).toEqual([1, 8, 9, 4, 5]);
+    write(target, 0, target, 2, 5);
+    expect([...target]).toEqual([9, 4, 5, 4, 5]);
+    write(target, 5, target, 3, 3);
+    expect([...target]).toEqual([9, 4, 5, 4, 5]);
   });
 
   it('concatenate and gather', () => {

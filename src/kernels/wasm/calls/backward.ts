@@ -52,7 +52,7 @@ export function crossEntropyBackward(
   runtime: Runtime,
   { logits, rows, cols, targets, ignoreIndex, labelSmoothing }: CrossEntropy,
   forward: Omit<CrossEntropyResult, 'loss'>,
-  dLoss: number,
+  dLoss: Floats,
 ): Float32Array {
   const { memory } = runtime;
   memory.enter();
@@ -63,7 +63,7 @@ export function crossEntropyBackward(
     sum: memory.copyIn(forward.sum),
     targets: memory.copyIn(targets),
   };
-  const dRow = dLoss / targets.reduce((counted, target) => counted + (target === ignoreIndex ? 0 : 1), 0);
+  const dRow = dLoss[0] / targets.reduce((counted, target) => counted + (target === ignoreIndex ? 0 : 1), 0);
   const [own, spread] = [(1 - labelSmoothing) * dRow, (labelSmoothing / cols) * dRow];
   entries.crossEntropyBackward(runtime, { ...operands, dX, cols, ignored: ignoreIndex, dRow, own, spread }, rows);
   return memory.copyOut(dX, logits.length);

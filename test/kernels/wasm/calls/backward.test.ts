@@ -53,10 +53,12 @@ describe('the WASM backward', () => {
       const targets = Int32Array.of(3, -7, 12, 0, 5);
       const problem = { logits: x, rows, cols, targets, ignoreIndex: -7, labelSmoothing };
       const forward = reference.crossEntropy(problem);
-      const [got, expected] = [wasm, exact].map((twin) => twin.crossEntropyBackward(problem, forward, -2.5));
+      const [got, expected] = [wasm, exact].map((twin) =>
+        twin.crossEntropyBackward(problem, forward, Float32Array.of(-2.5)),
+      );
       expectClose(got, expected, TOLERANCE);
       const none = { ...problem, targets: new Int32Array(rows).fill(-7) };
-      expectSame(wasm.crossEntropyBackward(none, forward, 1), new Float32Array(rows * cols));
+      expectSame(wasm.crossEntropyBackward(none, forward, Float32Array.of(1)), new Float32Array(rows * cols));
     }
   });
 

@@ -150,7 +150,7 @@ describe('cross_entropy_backward', () => {
       statistics.sum[r] = row.reduce((sum, z) => sum + Math.exp(z - statistics.max[r]), 0);
     }
     const problem = { logits, rows, cols, ignoreIndex: IGNORED, ...more, targets: Int32Array.from(more.targets) };
-    const exact = crossEntropyBackward(float64, problem, statistics, more.dLoss);
+    const exact = crossEntropyBackward(float64, problem, statistics, Float64Array.of(more.dLoss));
     const dRow = Math.abs(more.dLoss) / Math.max(1, more.targets.filter((target) => target !== IGNORED).length);
     const arena = new Arena();
     const operands = [x, statistics.max, statistics.sum].map((array) => arena.input(array));

@@ -1,0 +1,107 @@
+import type { Module } from 'qkv';
+import type { Floats } from '../../src/kernels/contract.js';
+import type { FamilySource } from '../../src/kernels/state.js';
+
+// Arrays whose numbers only kernels reach, as those on another device: whoever else reads or writes one is noted. A test
+// takes families over such arrays in place of the chosen kernels:
+//
+//   vi.mock('../../src/kernels/state.js', async (original) => (await import('../support/sealed.js')).sealing(original));
+//
+// So nothing here may import what imports that.
+
+type MakeFamily = <K extends object>(source: FamilySource<K>) => () => K;
+type State = { family: MakeFamily; parameterArray: (...args: never[]) => Floats };
+
+/** What reads and writes of numbers are noted in while `readersOf` runs. */
+let readers: string[] | undefined;
+
+const targets = new WeakMap<object, Floats>();
+const seals = new WeakMap<object, Floats>();
+
+/** What a host may ask of an array on a device. */
+const ABOUT = ['length', 'byteLength', 'byteOffset', 'buffer', 'BYTES_PER_ELEMENT', 'constructor'];
+
+/** The module that chooses the kernels; while `readersOf` runs, what they give and the arrays of caches are sealed. */
+export async function sealing<S extends State>(original: () => Promise<S>): Promise<S> {
+  const state = await original();
+  const family: MakeFamily = (source) => {
+    const chosen = state.family(source);
+    return () => new Proxy(chosen(), { get: (kernels, name) => sealedKernel(kernels, name) });
+  };
+  const parameterArray = (...args: never[]) => {
+    const array = state.parameterArray(...args);
+    return readers === undefined ? array : sealed(array);
+  };
+  return { ...state, family, parameterArray };
+}
+
+function sealedKernel<K extends object>(kernels: K, name: string | symbol): unknown {
+  const kernel: unknown = kernels[name as keyof K];
+  if (typeof kernel !== 'function') return kernel;
+  return (...args: unknown[]) => {
+    const given = Reflect.apply(
+      kernel,
+      kernels,
+      args.map((value) => mapped(value, unsealed)),
+    );
+    return readers === undefined ? given : mapped(given, sealed);
+  };
+}
+
+/** The value with `change` done to every array of floats in it. */
+function mapped(value: unknown, change: (array: Floats) => Floats): unknown {
+  if (value instanceof Float32Array || value instanceof Float64Array) return change(value);
+  if (Array.isArray(value)) return value.map((part) => mapped(part, change));
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, mapped(part, change)]));
+}
+
+export function unsealed<Array extends Floats>(array: Array): Array {
+  return (targets.get(array) as Array | undefined) ?? array;
+}
+
+/** The array as kernels give it. */
+export function sealed<Array extends Floats>(array: Array): Array {
+  const made = targets.has(array) ? array : seals.get(array);
+  if (made !== undefined) return made as Array;
+  const seal = new Proxy(array, {
+    get(target, key) {
+      if (key === 'subarray') return (start?: number, end?: number) => sealed(target.subarray(start, end));
+      const value: unknown = Reflect.get(target, key, target);
+      if (key === Symbol.toStringTag || ABOUT.includes(String(key))) return value;
+      note();
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+    set(target, key, value) {
+      note();
+      return Reflect.set(target, key, value, target);
+    },
+  });
+  targets.set(seal, array);
+  seals.set(array, seal);
+  return seal;
+}
+
+/** The file that asks now, of src. */
+function note(): void {
+  const [, ...lines] = (new Error().stack ?? '').split('\n');
+  const asking = lines.find((line) => !line.includes('support/sealed')) ?? '';
+  readers?.push(/\/src\/([\w/-]+\.ts)/.exec(asking)?.[1] ?? 'a test');
+}
+
+/** Runs f with the parameters of the modules sealed; gives the files that read or wrote numbers outside kernels. */
+export function readersOf(modules: readonly Module[], f: () => unknown): string[] {
+  const parameters = modules.flatMap((module) => [...module.parameters()]);
+  const exchange = (change: (array: Float32Array) => Float32Array) => {
+    for (const parameter of parameters) Object.defineProperty(parameter, 'data', { value: change(parameter.data) });
+  };
+  exchange(sealed);
+  readers = [];
+  try {
+    f();
+    return readers;
+  } finally {
+    readers = undefined;
+    exchange(unsealed);
+  }
+}
