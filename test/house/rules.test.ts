@@ -70,6 +70,24 @@ describe('each rule finds a planted violation, and only that rule', () => {
     ['noDefaultsNoBarrels', 'index.ts', "export const version = '1';"],
     ['noConsole', 'nn/linear.ts', "console.warn('slow');"],
     ['noConsole', 'nn/linear.ts', 'const { log } = console;'],
+    ['entriesAreForKernels', 'nn/linear.ts', 'const f = (x: Matrix) => x.data[0];'],
+    ['entriesAreForKernels', 'autograd/gradients.ts', 'const f = ({ data }: Matrix) => { data[1] = 0; };'],
+    [
+      'entriesAreForKernels',
+      'train/clip.ts',
+      'const f = ({ data: values }: Matrix) => values.reduce((a, b) => a + b);',
+    ],
+    [
+      'entriesAreForKernels',
+      'io/checkpoint.ts',
+      'const f = (x: Matrix) => { const numbers = x.data; return [...numbers]; };',
+    ],
+    ['entriesAreForKernels', 'ops/losses.ts', 'const f = (x: Matrix, y: Floats) => y.set(x.data as Floats);'],
+    [
+      'entriesAreForKernels',
+      'inspect/labels.ts',
+      'const f = (x: Matrix) => { for (const entry of (x.data)) g(entry); };',
+    ],
   ];
 
   it.each(planted)('%s: %s: %s', (rule, file, text) => {
@@ -118,6 +136,9 @@ describe('what the rules allow', () => {
     ['ops/attention.ts', "export type { Mask } from './options.js';\nexport const attend = 1;"],
     ['nn/linear.ts', 'export interface Sink { console: string }\nconst f = (s: Sink) => s.console;'],
     ['io/checkpoint.ts', "import { Module } from '../nn/module.js';"],
+    ['nn/linear.ts', 'const f = (x: Matrix) => g({ v: x.data, length: x.data.length }, x.data.subarray(1));'],
+    ['nn/module.ts', 'const f = (x: Matrix) => x.data[0];'],
+    ['matrix/matrix.ts', 'const f = (x: Matrix) => x.data[0];'],
   ])('%s: %s', (file, text) => {
     const modules = house({ [file]: text });
     expect(Object.values(IMPORT_RULES).flatMap((rule) => rule(modules))).toEqual([]);

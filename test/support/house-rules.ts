@@ -123,6 +123,27 @@ export const noDefaultsNoBarrels: Rule = (modules) =>
 export const noConsole: Rule = (modules) =>
   modules.filter(({ usesConsole }) => usesConsole).map(({ file }) => `${file}: uses console`);
 
+/** Above the algebra of matrices only these look at entries, each for a reason; for everybody else kernels do. */
+const LOOKS_AT_ENTRIES: Readonly<Record<string, string>> = {
+  'autograd/value-and-grad.ts': 'the value of the loss, where the scope ends',
+  'inspect/bert-viz.ts': 'weights that become text',
+  'inspect/heatmap-input.ts': 'numbers that become text',
+  'inspect/heatmap-scale.ts': 'numbers that become colors',
+  'inspect/heatmap-svg.ts': 'numbers that become text',
+  'nn/initialization.ts': 'the first values of a parameter',
+  'nn/models/causal-lm.ts': 'the first values of a table, narrower than its layer draws them',
+  'nn/module.ts': 'what is stored and loaded',
+  'nn/weights/permute-rotary.ts': 'what is stored and loaded',
+  'ops/optimizer-updates.ts': 'updates in place',
+  'train/gradient-check.ts': 'one entry is moved at a time',
+  'train/optimizer.ts': 'what is stored and loaded',
+};
+
+export const entriesAreForKernels: Rule = (modules) =>
+  modules
+    .filter(({ file }) => (layerOf(file) ?? INDEX_LAYER) >= 3 && !(file in LOOKS_AT_ENTRIES))
+    .flatMap(({ file, entriesOfData }) => entriesOfData.map((line) => `${file}: looks at entries: ${line}`));
+
 /** One subject a file; a generator may be longer if it stays one subject. */
 export const filesAreShort: Rule = (modules) =>
   modules
@@ -170,5 +191,6 @@ export const IMPORT_RULES: Readonly<Record<string, Rule>> = {
   twinsStandAlone,
   noDefaultsNoBarrels,
   noConsole,
+  entriesAreForKernels,
   filesAreShort,
 };

@@ -28,6 +28,8 @@ export interface SourceModule {
   /** `export * from`. */
   readonly exportsStar: boolean;
   readonly usesConsole: boolean;
+  /** Lines that read or write entries of somebody's `data`, as written. */
+  readonly entriesOfData: readonly string[];
   readonly firstLine: string;
   readonly lines: number;
 }
@@ -50,12 +52,36 @@ export function parseModule(file: string, text: string): SourceModule {
   let declaresExports = false;
   let exportsStar = false;
   let usesConsole = false;
+  const entriesOfData: string[] = [];
+  const namesOfData = new Set<string>();
 
   const add = (specifier: ts.Node, reExport: boolean, typeOnly: boolean) => {
     const name = ts.isStringLiteralLike(specifier) ? specifier.text : `(computed) ${specifier.getText()}`;
     const target = name.startsWith('.') ? posix.join(posix.dirname(file), name).replace(/\.js$/, '.ts') : undefined;
     imports.push({ specifier: name, target, reExport, typeOnly });
   };
+
+  /** `x.data`, or what it was called: `const { data } = x`, `({ data: y }) => …`. */
+  const isData = (node: ts.Node): boolean => {
+    if (ts.isParenthesizedExpression(node) || ts.isAsExpression(node)) return isData(node.expression);
+    return ts.isPropertyAccessExpression(node)
+      ? node.name.text === 'data'
+      : ts.isIdentifier(node) && namesOfData.has(node.text);
+  };
+  const noteEntries = (node: ts.Node) => {
+    const { line } = source.getLineAndCharacterOfPosition(node.getStart(source));
+    const [start, end] = [source.getPositionOfLineAndCharacter(line, 0), text.indexOf('\n', node.getStart(source))];
+    entriesOfData.push(text.slice(start, end === -1 ? undefined : end).trim());
+  };
+  const findNames = (node: ts.Node): void => {
+    if (ts.isBindingElement(node) && ts.isIdentifier(node.name)) {
+      if ((node.propertyName ?? node.name).getText(source) === 'data') namesOfData.add(node.name.text);
+    } else if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer) {
+      if (isData(node.initializer)) namesOfData.add(node.name.text);
+    }
+    ts.forEachChild(node, findNames);
+  };
+  findNames(source);
 
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, false, isTypeImport(node.importClause));
@@ -73,6 +99,9 @@ export function parseModule(file: string, text: string): SourceModule {
     else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       add(node.arguments[0], false, false);
     } else if (isConsole(node)) usesConsole = true;
+    else if (ts.isPropertyAccessExpression(node) && readsEntries(node) && isData(node.expression)) noteEntries(node);
+    else if (ts.isElementAccessExpression(node) && isData(node.expression)) noteEntries(node);
+    else if (isIterated(node) && isData(node)) noteEntries(node);
     else if (ts.canHaveModifiers(node) && isTopLevel(node)) {
       const kinds = ts.getModifiers(node)?.map((modifier) => modifier.kind) ?? [];
       if (kinds.includes(ts.SyntaxKind.ExportKeyword)) {
@@ -95,6 +124,7 @@ export function parseModule(file: string, text: string): SourceModule {
     declaresExports,
     exportsStar,
     usesConsole,
+    entriesOfData: [...new Set(entriesOfData)],
     firstLine,
     lines,
   };
@@ -128,6 +158,38 @@ function exportsTheNameDefault(clause: ts.NamedExportBindings | undefined): bool
     ts.isNamedExports(clause) &&
     clause.elements.some((element) => element.name.text === 'default')
   );
+}
+
+/** Methods of arrays that look at entries; `subarray`, `length` and `buffer` do not. */
+const READING = [
+  'at',
+  'fill',
+  'filter',
+  'find',
+  'findIndex',
+  'forEach',
+  'every',
+  'entries',
+  'includes',
+  'indexOf',
+  'join',
+];
+const WRITING = ['keys', 'map', 'reduce', 'reduceRight', 'reverse', 'set', 'slice', 'some', 'sort', 'values'];
+
+/** `….forEach(…)` of whatever stands before it. */
+function readsEntries(node: ts.PropertyAccessExpression): boolean {
+  const isCalled = ts.isCallExpression(node.parent) && node.parent.expression === node;
+  return isCalled && [...READING, ...WRITING].includes(node.name.text);
+}
+
+/** What `…x`, `for (… of x)`, `Array.from(x)` and `set(x)` go through. */
+function isIterated(node: ts.Node): boolean {
+  const { parent } = node;
+  if (parent === undefined) return false;
+  if (ts.isSpreadElement(parent)) return true;
+  if (ts.isForOfStatement(parent)) return parent.expression === node;
+  if (!ts.isCallExpression(parent) || parent.expression === node) return false;
+  return ts.isPropertyAccessExpression(parent.expression) && ['from', 'set'].includes(parent.expression.name.text);
 }
 
 function literalOf(argument: ts.TypeNode): ts.Node {
