@@ -49,6 +49,7 @@ const NOT_DIFFERENTIABLE: Record<string, string> = {
   'CacheRows.inOrder': ROWS_OF_A_CACHE,
   'CacheRows.copyFrom': ROWS_OF_A_CACHE,
   'CacheRows.release': ROWS_OF_A_CACHE,
+  'CacheRows.restore': ROWS_OF_A_CACHE,
   'CacheRows.restoreOverwritten': ROWS_OF_A_CACHE,
   withoutPositions: 'options: the attention that takes them has its own cases',
   spansOf: UPDATES,
@@ -86,6 +87,9 @@ const NOT_DIFFERENTIABLE: Record<string, string> = {
   ropeOption: CHECKS,
   checkPositions: CHECKS,
   layerSeed: CHECKS,
+  undrawn: CHECKS,
+  innerSeed: CHECKS,
+  drawsParameters: CHECKS,
   layerRandom: CHECKS,
 };
 
