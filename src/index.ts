@@ -34,10 +34,10 @@ export { type Activation, FeedForward, type FeedForwardOptions } from './nn/laye
 export { LearnedPositions, type LearnedPositionsOptions } from './nn/layers/learned-positions.js';
 export { Linear, type LinearOptions } from './nn/layers/linear.js';
 export { LayerNorm, type LayerNormOptions, type NormModuleOptions, RMSNorm } from './nn/layers/norms.js';
-export { CausalLM, type CausalLMForwardOptions } from './nn/models/causal-lm.js';
-export type { CausalLMOptions } from './nn/models/causal-lm-options.js';
+export { CausalLM } from './nn/models/causal-lm.js';
+export type { CausalLMForwardOptions, CausalLMOptions, CausalLMStepOptions } from './nn/models/causal-lm-options.js';
 export type { GenerateOptions } from './nn/models/generation.js';
-export type { SamplingOptions } from './nn/models/sampling.js';
+export { type Sampler, type SamplingOptions, sampler } from './nn/models/sampling.js';
 export {
   TransformerBlock,
   type TransformerBlockForwardOptions,

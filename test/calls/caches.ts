@@ -2,6 +2,7 @@ import {
   type AttentionHookOptions,
   type CacheOptions,
   CausalLM,
+  type CausalLMStepOptions,
   capabilities,
   type GenerateOptions,
   KVCache,
@@ -11,7 +12,9 @@ import {
   MultiHeadAttention,
   type PermuteRotaryOptions,
   permuteRotary,
+  type SamplingOptions,
   type StepOptions,
+  sampler,
   TransformerBlock,
 } from '../../src/index.js';
 import { attentionUses, plainPacked } from './attention-uses.js';
@@ -85,11 +88,21 @@ const direct = (options: KVCacheOptions) => {
 const rows = (...ids: number[]) => Matrix.concatRows(ids.map((r) => x.sliceRows(r, r + 1)));
 const seen = (held: Matrix) => () => plainPacked(x.sliceRows(4, 5), held, held, { numHeads: 1, numKvHeads: 1 }).output;
 
+const stepOfTwo = (o: CausalLMStepOptions) => {
+  const lm = model();
+  return lm.step([1, 2, 3, 4, 5], [lm.createCaches(), lm.createCaches()], o);
+};
+/** The last rows of four and of one. */
+const rows34 = (logits: Matrix) => logits.sliceRows(3, 5);
+
 const generated = async (options: GenerateOptions) => {
   const ids: number[] = [];
   for await (const id of model().generate([1, 2], options)) ids.push(id);
   return ids;
 };
+
+/** The tokens, or why there are none. */
+const untilAborted = (options: GenerateOptions) => generated(options).catch((reason: unknown) => reason);
 
 /** The rows that go through a layer: what is generated is the same, cached or not. */
 const rowsOfLayers = async (options: GenerateOptions) => {
@@ -120,6 +133,12 @@ function onCache(...args: unknown[]): GoodCall {
   const hidden = () => [self.length, self.attend(Matrix.randomUniform(1, 4, { seed: 6 }))];
   return { self, args, hidden };
 }
+
+/** Ten draws for one row of logits. */
+const drawn = (options: SamplingOptions) => {
+  const draw = sampler({ seed: 3, ...options });
+  return Array.from({ length: 10 }, () => draw([1, 1.25, 1.5, -1], [2, 2, 0]));
+};
 
 export const caches: Callables = {
   'MultiHeadAttention.createCache': {
@@ -239,14 +258,17 @@ export const caches: Callables = {
   },
   'CausalLM.step': {
     works: () => onSteps(dropping.model(), [0, 5, 2], dropping.model().createCaches({ capacity: 9 })),
-    options: uses<StepOptions>(
-      {},
-      (o) => {
-        const lm = model();
-        return lm.step([1, 2, 3, 4, 5], [lm.createCaches(), lm.createCaches()], o);
-      },
-      steps,
-    ),
+    options: uses<CausalLMStepOptions>({}, stepOfTwo, {
+      ...steps,
+      logits: [
+        {
+          value: 'last',
+          base: { cuSeqlens: [0, 4, 5] },
+          expected: ({ cuSeqlens }) => rows34(stepOfTwo({ cuSeqlens })),
+        },
+        { value: 'all', base: { logits: 'last', cuSeqlens: [0, 4, 5] } },
+      ],
+    }),
   },
   'CausalLM.generate': {
     works: () => ({ self: dropping.model(), args: [[0, 5, 2], { maxTokens: 2 }] }),
@@ -261,6 +283,14 @@ export const caches: Callables = {
         topP: [{ value: 0.1 }],
         seed: [{ value: 4 }],
         stop: [{ value: [0, 1, 2, 3, 4, 5, 6], expected: () => [] }],
+        minP: [{ value: 1 }],
+        repetitionPenalty: [{ value: 9 }],
+        logits: [
+          { value: (row) => void row.fill(9, 4, 5), base: { temperature: 0 }, expected: () => Array(10).fill(4) },
+        ],
+      }),
+      uses<GenerateOptions>({ maxTokens: 10, seed: 3 }, untilAborted, {
+        signal: [{ value: AbortSignal.abort('enough'), expected: () => 'enough' }],
       }),
       uses<GenerateOptions>({ maxTokens: 3, temperature: 0 }, rowsOfLayers, {
         // The prompt of 2, then one row a token; or 2, 3, 4 rows.
@@ -270,5 +300,16 @@ export const caches: Callables = {
         ],
       }),
     ],
+  },
+  sampler: {
+    works: () => ({ args: [{ temperature: 0.5 }] }),
+    options: uses<SamplingOptions>({}, drawn, {
+      temperature: [{ value: 0, expected: () => Array(10).fill(2) }, { value: 20 }],
+      topK: [{ value: 1, expected: () => Array(10).fill(2) }],
+      topP: [{ value: 0.1, expected: () => Array(10).fill(2) }],
+      minP: [{ value: 0.9, expected: () => Array(10).fill(2) }],
+      repetitionPenalty: [{ value: 2, base: { temperature: 0 }, expected: () => Array(10).fill(1) }],
+      seed: [{ value: 4 }],
+    }),
   },
 };

@@ -50,12 +50,15 @@ describe('the list of a surface', () => {
       export function inherited(x: Matrix, options?: Inherited): void {}
       export function omitted(options: Omit<Inherited, 'c' | 'd'> & { e?: number }): void {}
       export function nested(options: Nested = {}): void {}
+      interface Signal { readonly aborted: boolean; throwIfAborted(): void }
+      export function withMethods(options: { signal?: Signal }): void {}
       export function positional(a: ArrayLike<number>, b?: Map<string, number>, c = 1, ...rest: number[]): void {}
     `);
     expect(listedOptions(callables)).toEqual([
       ...['c', 'd', 'a', 'b'].map((name) => `inherited.${name}`),
       ...['a', 'b', 'e'].map((name) => `omitted.${name}`),
       ...['rope', 'rope.base', 'pair', 'pair.key', 'pair.value'].map((name) => `nested.${name}`),
+      'withMethods.signal',
       ...['b', 'c', 'rest'].map((name) => `positional.${name}`),
     ]);
   });

@@ -183,11 +183,12 @@ function kindsOf(checker: ts.TypeChecker, type: ts.Type): string[] {
   return [...new Set(kinds)].filter((kind) => kind !== 'undefined');
 }
 
-/** A plain object type: no class, no array or typed array, no function, none of the language's own types. */
+/** A plain object type: no class, nothing with methods, no array or typed array, no function, none of the language's own types. */
 function isBag(checker: ts.TypeChecker, type: ts.Type): boolean {
   if (type.isIntersection()) return type.types.every((part) => isBag(checker, part));
   if (!(type.flags & ts.TypeFlags.Object) || type.isClass() || type.getCallSignatures().length > 0) return false;
   if (checker.isArrayLikeType(type) || checker.getIndexInfosOfType(type).length > 0) return false;
+  if (type.getProperties().some((property) => property.flags & ts.SymbolFlags.Method)) return false;
   const symbol = type.getSymbol();
   if (symbol === undefined || symbol.flags & ts.SymbolFlags.Class) return false;
   // Omit<…> and its like are the language's, but nameless.

@@ -17,7 +17,7 @@ import {
 import { attentionUses } from './attention-uses.js';
 import { biasUses, type Callables, missing, optioned, type Use, type Uses, uses } from './callable.js';
 import { batch, dropping, MODEL_SIZES } from './fixtures.js';
-import { plainAffine, plainNorm, sample, table } from './plain.js';
+import { plainAffine, plainNorm, rowsOf, sample, table } from './plain.js';
 import {
   type PlainBlockOptions,
   plainBlock,
@@ -240,6 +240,10 @@ export const models: Callables = {
     works: () => ({ self: new CausalLM({ ...MODEL_SIZES, dropout: 0.5, capacity: 8 }), args: [[0, 5, 2], {}] }),
     options: uses<CausalLMForwardOptions>({}, (o) => model().forward(ids, o), {
       cuSeqlens: [{ value: [0, 2, 5], expected: () => logitsOf(MODEL, { starts: [0, 2, 5] }) }],
+      logits: [
+        { value: 'last', expected: () => rowsOf(logitsOf(MODEL), 4, 5) },
+        { value: 'all', base: { logits: 'last' }, expected: () => logitsOf(MODEL) },
+      ],
     }),
   },
 };

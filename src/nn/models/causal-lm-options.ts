@@ -10,6 +10,7 @@ import {
 } from '../../core/errors.js';
 import { requireResident } from '../../matrix/parameter.js';
 import type { RopeOptions } from '../../ops/rotary.js';
+import type { StepOptions } from '../attention/cached-steps.js';
 import { BLOCK_OPTIONS, checkTransformerBlock, type TransformerBlockOptions } from './transformer-block.js';
 
 /** Whatever is not described here is as in TransformerBlockOptions, of every layer. */
@@ -31,6 +32,22 @@ export interface CausalLMOptions
   /** Share dropped in training mode: of the embeddings, and in every layer. Default 0. */
   dropout?: number;
 }
+
+interface WantedLogits {
+  /** Of every token, or of the last one of each sequence: as many rows as there are sequences. Default 'all'. */
+  logits?: 'all' | 'last';
+}
+
+export interface CausalLMForwardOptions extends WantedLogits {
+  /** Offsets of a packed batch: sequence s is ids [cuSeqlens[s], cuSeqlens[s + 1]). */
+  cuSeqlens?: ArrayLike<number>;
+}
+
+export interface CausalLMStepOptions extends StepOptions, WantedLogits {}
+
+/** Of both. */
+export const FORWARD_OPTIONS = ['cuSeqlens', 'logits'] as const satisfies readonly (keyof CausalLMForwardOptions &
+  keyof CausalLMStepOptions)[];
 
 const OWN_OPTIONS = [
   'vocabularySize',
@@ -78,4 +95,18 @@ export function checkCausalLM(where: string, options: CausalLMOptions): Transfor
   const rows = (tieEmbeddings ? 1 : 2) * vocabularySize + (positions === 'learned' ? (capacity ?? 0) : 0);
   requireResident(where, 'the weights', rows * dModel + numLayers * ofLayer);
   return layer;
+}
+
+/** The rows whose logits are wanted; undefined for all. */
+export function rowsOfLogits(
+  where: string,
+  cuSeqlens: Int32Array,
+  { logits = 'all' }: WantedLogits,
+): Int32Array | undefined {
+  requireChoice(where, 'logits', logits, ['all', 'last']);
+  if (logits === 'all') return undefined;
+  return cuSeqlens.slice(1).map((end, s) => {
+    if (end > cuSeqlens[s]) return end - 1;
+    throw shapeError(where, "every sequence must have a token with logits: 'last'", `sequence ${s} has none`);
+  });
 }

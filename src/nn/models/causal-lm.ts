@@ -15,7 +15,6 @@ import {
   cacheLists,
   requireCaches,
   restoring,
-  type StepOptions,
   stepOffsets,
   stepPositions,
 } from '../attention/cached-steps.js';
@@ -32,14 +31,17 @@ import {
   modelToTorch,
 } from '../weights/causal-lm.js';
 import { type BuiltOf, loaded } from '../weights/loaded.js';
-import { type CausalLMOptions, checkCausalLM } from './causal-lm-options.js';
+import {
+  type CausalLMForwardOptions,
+  type CausalLMOptions,
+  type CausalLMStepOptions,
+  checkCausalLM,
+  FORWARD_OPTIONS,
+  rowsOfLogits,
+} from './causal-lm-options.js';
 import { checkGenerate, type GenerateOptions, generateTokens } from './generation.js';
+import { streamedOrAwaited } from './streamed-or-awaited.js';
 import { TransformerBlock } from './transformer-block.js';
-
-export interface CausalLMForwardOptions {
-  /** Offsets of a packed batch: sequence s is ids [cuSeqlens[s], cuSeqlens[s + 1]). */
-  cuSeqlens?: ArrayLike<number>;
-}
 
 /** Tokens that the caches of a model without a capacity hold unless told otherwise. */
 const DEFAULT_CAPACITY = 1024;
@@ -121,26 +123,28 @@ export class CausalLM extends Module {
 
   /**
    * @param ids  one a token
-   * @returns  logits of the token after each: (tokens × vocabularySize)
+   * @returns  logits of the token after each: (tokens × vocabularySize); with logits 'last' (sequences × vocabularySize)
    * @throws ShapeError  if an id is no token, cuSeqlens does not fit or a sequence has more than `capacity` tokens;
    *   TypeError for wrong kinds and unknown options
    * @example const next = model.forward(ids).argmax().at(-1);
    */
   forward(ids: ArrayLike<number>, options: CausalLMForwardOptions = {}): Matrix {
-    requireOptions('CausalLM', options, ['cuSeqlens']);
-    return allOrNone(() => this.#logits(this.#hidden('CausalLM', ids, options)));
+    requireOptions('CausalLM', options, FORWARD_OPTIONS);
+    return this.#whole('CausalLM', ids, options);
   }
 
-  /** What the last layer gives for whole sequences. */
-  #hidden(where: string, ids: ArrayLike<number>, options: CausalLMForwardOptions): Matrix {
+  /** The logits of whole sequences. */
+  #whole(where: string, ids: ArrayLike<number>, options: CausalLMForwardOptions): Matrix {
     const embedded = gatherRows(where, this.embedding.table, ids);
     const cuSeqlens =
       options.cuSeqlens === undefined
         ? singleSequence(embedded.rows)
         : checkCuSeqlens(where, 'cuSeqlens', options.cuSeqlens, embedded.rows);
     this.#requireCapacity(where, longestSequence(cuSeqlens));
+    const rows = rowsOfLogits(where, cuSeqlens, options);
     const positions = packedPositions(cuSeqlens);
-    return this.#throughLayers(embedded, positions, (layer, x) => layer.forward(x, { cuSeqlens }));
+    const forward = (layer: TransformerBlock, x: Matrix) => layer.forward(x, { cuSeqlens });
+    return allOrNone(() => this.#logits(this.#throughLayers(embedded, positions, forward), rows));
   }
 
   /**
@@ -174,68 +178,65 @@ export class CausalLM extends Module {
    *
    * @param ids  the next tokens: one, or many at once
    * @param caches  of createCaches, or a list of them, one a packed sequence; the tokens are appended
-   * @returns  (tokens × vocabularySize)
+   * @returns  (tokens × vocabularySize); with logits 'last' (sequences × vocabularySize)
    * @throws ShapeError  if an id is no token, the caches are not of this model or at different positions, or the tokens do
    *   not fit: no cache is changed; TypeError for wrong kinds and unknown options
    * @example
    * const caches = model.createCaches();
-   * let logits = model.step(prompt, caches); // (prompt.length × vocabularySize)
-   * logits = model.step([logits.argmax()[prompt.length - 1]], caches); // (1 × vocabularySize)
+   * let logits = model.step(prompt, caches, { logits: 'last' }); // (1 × vocabularySize)
+   * logits = model.step(logits.argmax(), caches);
    */
-  step(ids: ArrayLike<number>, caches: readonly KVCache[] | readonly KVCache[][], options: StepOptions = {}): Matrix {
-    return this.#next('CausalLM.step', ids, caches, options, (x) => this.#logits(x));
+  step(
+    ids: ArrayLike<number>,
+    caches: readonly KVCache[] | readonly KVCache[][],
+    options: CausalLMStepOptions = {},
+  ): Matrix {
+    return this.#next('CausalLM.step', ids, caches, options);
   }
 
   /**
-   * Tokens that go on after `ids`, as they are made; leaving the loop ends them. Other work of the program gets its turn
-   * now and then. In training mode dropout drops: call eval() first.
+   * Tokens that go on after `ids`: `for await` has them as they are made, and leaving the loop ends them; `await` gives all
+   * of them. Other work of the program gets its turn now and then. In training mode dropout drops: call eval() first.
    *
    * @param ids  at least one token
    * @throws ShapeError  if an id is no token, a number is out of range or the tokens pass the model's capacity; TypeError
-   *   for wrong kinds and unknown options
-   * @see Holtzman et al. 2020 (topP), https://arxiv.org/abs/1904.09751
-   * @example for await (const id of model.generate(prompt, { maxTokens: 100, temperature: 0.8, seed: 1 })) print(id);
+   *   for wrong kinds and unknown options, and if tokens are both awaited and streamed
+   * @see sampler, for what temperature, topK, topP, minP and repetitionPenalty do
+   * @example
+   * for await (const id of model.generate(prompt, { maxTokens: 100, temperature: 0.8, seed: 1 })) print(id);
+   * const ids = await model.generate(prompt, { signal: AbortSignal.timeout(1000) });
    */
-  generate(ids: ArrayLike<number>, options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+  generate(
+    ids: ArrayLike<number>,
+    options: GenerateOptions = {},
+  ): AsyncGenerator<number, void, undefined> & PromiseLike<number[]> {
     const where = 'CausalLM.generate';
     const { rows: vocabularySize } = this.embedding.table;
     const generation = checkGenerate(where, ids, options, { vocabularySize, capacity: this.capacity });
-    const last = (x: Matrix) => this.#logits(x.sliceRows(x.rows - 1)).data;
     const { prompt, maxTokens, cached } = generation;
-    if (!cached) {
-      const all: number[] = [];
-      return generateTokens(generation, (next) => {
-        for (const id of next) all.push(id); // spread, a long prompt would not fit on the stack
-        return allOrNone(() => last(this.#hidden(where, all, {})));
-      });
-    }
     let caches: KVCache[] | undefined; // of memory that only somebody who asks for a token needs
-    const step = (next: readonly number[]) => {
+    const next = (ids: readonly number[], all: readonly number[]) => {
+      if (!cached) return this.#whole(where, all, { logits: 'last' }).data;
       caches ??= this.createCaches({ capacity: prompt.length + maxTokens - 1 });
-      return this.#next(where, next, caches, {}, last);
+      return this.#next(where, ids, caches, { logits: 'last' }).data;
     };
-    return generateTokens(generation, step, () => caches?.forEach((cache) => cache.release()));
+    const end = () => caches?.forEach((cache) => cache.release());
+    return streamedOrAwaited(where, generateTokens(generation, next, end));
   }
 
-  /** What `finish` makes of what the last layer gives for the next tokens. */
-  #next<Result>(
-    where: string,
-    ids: ArrayLike<number>,
-    caches: unknown,
-    options: StepOptions,
-    finish: (x: Matrix) => Result,
-  ): Result {
+  /** The logits of the next tokens. */
+  #next(where: string, ids: ArrayLike<number>, caches: unknown, options: CausalLMStepOptions): Matrix {
+    requireOptions(where, options, FORWARD_OPTIONS);
     const embedded = gatherRows(where, this.embedding.table, ids);
     const lists = cacheLists(where, caches, this.layers.length);
-    const offsets = stepOffsets(where, lists.length, embedded.rows, options);
+    const cuSeqlens = stepOffsets(where, lists.length, embedded.rows, { cuSeqlens: options.cuSeqlens });
     const byLayer = this.layers.map((_, i) => lists.map((list) => list[i]));
-    this.layers.forEach((layer, i) => requireCaches(where, byLayer[i], offsets, layer.attention.heads));
-    lists.forEach(([{ position }], s) => this.#requireCapacity(where, position + offsets[s + 1] - offsets[s]));
-    const positions = stepPositions(byLayer[0], offsets);
-    const cuSeqlens = offsets;
-    return restoring(lists.flat(), () =>
-      finish(this.#throughLayers(embedded, positions, (layer, x, i) => layer.step(x, byLayer[i], { cuSeqlens }))),
-    );
+    this.layers.forEach((layer, i) => requireCaches(where, byLayer[i], cuSeqlens, layer.attention.heads));
+    lists.forEach(([{ position }], s) => this.#requireCapacity(where, position + cuSeqlens[s + 1] - cuSeqlens[s]));
+    const rows = rowsOfLogits(where, cuSeqlens, options);
+    const positions = stepPositions(byLayer[0], cuSeqlens);
+    const step = (layer: TransformerBlock, x: Matrix, i: number) => layer.step(x, byLayer[i], { cuSeqlens });
+    return restoring(lists.flat(), () => this.#logits(this.#throughLayers(embedded, positions, step), rows));
   }
 
   #throughLayers(
@@ -247,8 +248,9 @@ export class CausalLM extends Module {
     return this.layers.reduce((x, layer, i) => apply(layer, x, i), start);
   }
 
-  #logits(x: Matrix): Matrix {
-    const normed = this.norm.forward(x);
+  /** @param rows  of x; undefined for all */
+  #logits(x: Matrix, rows: Int32Array | undefined): Matrix {
+    const normed = this.norm.forward(rows === undefined ? x : gatherRows('CausalLM', x, rows));
     if (this.head !== undefined) return this.head.forward(normed);
     return normed.matmul(this.embedding.table, { transposeB: true });
   }

@@ -1,12 +1,11 @@
-import {
-  requireArrayLike,
-  requireBoolean,
-  requireCount,
-  requireInteger,
-  requireOptions,
-  shapeError,
-} from '../../core/errors.js';
-import { type Sampler, type SamplingOptions, sampler } from './sampling.js';
+import { describe, kindError, requireBoolean, requireInteger, requireOptions, shapeError } from '../../core/errors.js';
+import { requireFunction, requireSync } from '../../core/functions.js';
+import { checkSampling, checkTokens, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.js';
+
+/** What counts of an AbortSignal; there are programs without its type. */
+export interface AbortSignalLike {
+  throwIfAborted(): void;
+}
 
 export interface GenerateOptions extends SamplingOptions {
   /** Tokens to make at most. Default 256, or as many as the model's capacity leaves. */
@@ -15,16 +14,25 @@ export interface GenerateOptions extends SamplingOptions {
   stop?: number | readonly number[];
   /** Keep keys and values; false computes the whole sequence again for every token. Default true. */
   cached?: boolean;
+  /**
+   * An AbortSignal. Once it is aborted, whoever asks for a token gets the signal's reason thrown, as with fetch: also the
+   * first who asks, if it was aborted before.
+   */
+  signal?: AbortSignalLike;
+  /**
+   * Sees the logits of every next token before repetitionPenalty and whatever else the sampler does, and may write into
+   * them: a copy, its own. `ids` are all tokens so far, those of the prompt first. Returns nothing.
+   */
+  logits?: (row: Float32Array, ids: readonly number[]) => void;
 }
 
 const GENERATE_OPTIONS = [
   'maxTokens',
-  'temperature',
-  'topK',
-  'topP',
-  'seed',
   'stop',
   'cached',
+  'signal',
+  'logits',
+  ...SAMPLING_OPTIONS,
 ] as const satisfies readonly (keyof GenerateOptions)[];
 
 const DEFAULT_TOKENS = 256;
@@ -37,7 +45,9 @@ export interface Generation {
   maxTokens: number;
   stop: readonly number[];
   cached: boolean;
-  sample: Sampler;
+  signal?: AbortSignalLike;
+  /** The token after all tokens so far, by its logits. */
+  choose: (logits: Float32Array, ids: readonly number[]) => number;
 }
 
 /** Everything checked and every default filled in; the seed is drawn last. */
@@ -48,7 +58,7 @@ export function checkGenerate(
   { vocabularySize, capacity }: { vocabularySize: number; capacity: number },
 ): Generation {
   requireOptions(where, options, GENERATE_OPTIONS);
-  const prompt = tokens(where, 'ids', ids, vocabularySize);
+  const prompt = checkTokens(where, 'ids', ids, vocabularySize);
   if (prompt.length === 0) throw shapeError(where, 'ids must hold at least one token', 'got none');
   const room = capacity - prompt.length + 1; // the last token is never read
   const { maxTokens = Math.max(0, Math.min(DEFAULT_TOKENS, room)), stop = [], cached = true } = options;
@@ -57,16 +67,33 @@ export function checkGenerate(
     const given = `got ${prompt.length} and ${maxTokens} more`;
     throw shapeError(where, `ids and what follows must have at most capacity = ${capacity} tokens`, given);
   }
-  const stops = tokens(where, 'stop', typeof stop === 'number' ? [stop] : stop, vocabularySize);
+  const stops = checkTokens(where, 'stop', typeof stop === 'number' ? [stop] : stop, vocabularySize);
   requireBoolean(where, 'cached', cached);
-  return { prompt, maxTokens, stop: stops, cached, sample: sampler(where, options) };
+  const { signal, logits: hook } = options;
+  if (signal !== undefined) requireSignal(where, signal);
+  if (hook !== undefined) requireFunction(where, 'logits', hook);
+  const sample = checkSampling(where, options);
+  const choose: Generation['choose'] = (logits, all) =>
+    sample(hook === undefined ? logits : changed(where, logits, all, hook), all);
+  return { prompt, maxTokens, stop: stops, cached, signal, choose };
 }
 
-function tokens(where: string, name: string, ids: ArrayLike<number>, vocabularySize: number): number[] {
-  requireArrayLike(where, name, ids);
-  requireCount(where, `the number of ${name}`, ids.length);
-  for (let i = 0; i < ids.length; i++) requireInteger(where, `${name}[${i}]`, ids[i], 0, vocabularySize - 1);
-  return Array.from(ids);
+function requireSignal(where: string, signal: unknown): void {
+  if (typeof (signal as AbortSignalLike | null)?.throwIfAborted === 'function') return;
+  throw kindError(where, 'signal must be an AbortSignal', `got ${describe(signal)}`);
+}
+
+/** The logits as the user's function leaves them. */
+function changed(
+  where: string,
+  logits: Float32Array,
+  ids: readonly number[],
+  hook: NonNullable<GenerateOptions['logits']>,
+): Float32Array {
+  const row = logits.slice();
+  const given: unknown = requireSync(where, 'logits', hook(row, ids.slice()));
+  if (given === undefined) return row;
+  throw kindError(where, 'logits must return nothing', `it gave ${describe(given)}`, 'write into the row');
 }
 
 /** When work began that the event loop has not interrupted since; of all generations together. */
@@ -87,18 +114,22 @@ function rest(): void {
 
 /** Token after token; `next` gives the logits after tokens that follow those it was given before, `end` comes last. */
 export async function* generateTokens(
-  { prompt, maxTokens, stop, sample }: Generation,
-  next: (ids: readonly number[]) => ArrayLike<number>,
+  { prompt, maxTokens, stop, signal, choose }: Generation,
+  next: (ids: readonly number[], all: readonly number[]) => Float32Array,
   end: () => void = () => {},
 ): AsyncGenerator<number, void, undefined> {
+  const all = prompt.slice();
   try {
-    let ids = prompt;
-    for (let made = 0; made < maxTokens; made++) {
+    let ids: readonly number[] = prompt;
+    for (let made = 0; ; made++) {
       if (isLongAtWork()) await new Promise((resolve) => setTimeout(resolve, 0)); // `rest` has been due for longer
-      const id = sample(next(ids));
+      signal?.throwIfAborted();
+      if (made === maxTokens) return;
+      const id = choose(next(ids, all), all);
       if (stop.includes(id)) return;
       yield id;
       ids = [id];
+      all.push(id);
     }
   } finally {
     end();

@@ -1,7 +1,19 @@
-import { requireFinite, requireInteger, shapeError } from '../../core/errors.js';
+import {
+  kindError,
+  requireArrayLike,
+  requireCount,
+  requireFinite,
+  requireInteger,
+  requireNumber,
+  requireOptions,
+  shapeError,
+  shapeText,
+} from '../../core/errors.js';
 import { type Random, requireSeed } from '../../core/random.js';
+import { isMatrix } from '../../matrix/matrix.js';
 import { layerRandom } from '../../ops/seeds.js';
 
+/** They apply in the order of Hugging Face's transformers: repetitionPenalty, temperature, topK, topP, minP. */
 export interface SamplingOptions {
   /** Logits are divided by it; 0 takes the most likely token. Default 1. */
   temperature?: number;
@@ -9,25 +21,107 @@ export interface SamplingOptions {
   topK?: number;
   /** Then only the fewest most likely ones whose probabilities sum to at least this share. Default 1. */
   topP?: number;
+  /** Then only those at least this share as likely as the most likely one. Default 0. */
+  minP?: number;
+  /**
+   * Logits of tokens that are there already, in the prompt too, are divided by it where they are above 0, else multiplied
+   * by it: above 1, repetitions are less likely. Default 1.
+   */
+  repetitionPenalty?: number;
   /** The same seed gives the same tokens. Default: the next of setSeed's stream. */
   seed?: number;
 }
 
-/** A token id for logits, one for each token. */
-export type Sampler = (logits: ArrayLike<number>) => number;
+export const SAMPLING_OPTIONS = [
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'repetitionPenalty',
+  'seed',
+] as const satisfies readonly (keyof SamplingOptions)[];
 
-/** Draws a seed only where one is needed. */
-export function sampler(where: string, options: SamplingOptions): Sampler {
-  const { temperature = 1, topK, topP = 1, seed } = options;
+/** Gives the id of the next token for its logits, one per token of the vocabulary; `ids` are the tokens so far. */
+export type Sampler = (logits: ArrayLike<number>, ids?: ArrayLike<number>) => number;
+
+/**
+ * What `generate` draws its tokens with: a function that takes one row of logits, and the tokens so far, and gives the id
+ * of the next token. With repetitionPenalty the tokens must be given; without it they change nothing.
+ *
+ * @throws ShapeError  if a number is out of range, or logits are NaN or hold no finite largest; TypeError for wrong kinds
+ *   and unknown options
+ * @see Fan et al. 2018 (topK), https://arxiv.org/abs/1805.04833; Holtzman et al. 2020 (topP), https://arxiv.org/abs/1904.09751;
+ *   Nguyen et al. 2025 (minP), https://arxiv.org/abs/2407.01082; Keskar et al. 2019 (repetitionPenalty), §4.1,
+ *   https://arxiv.org/abs/1909.05858; the order, https://huggingface.co/docs/transformers/internal/generation_utils
+ * @example
+ * const sample = sampler({ temperature: 0.8, minP: 0.05, seed: 1 });
+ * const id = sample(model.step(prompt, caches, { logits: 'last' }).row(0));
+ */
+export function sampler(options: SamplingOptions = {}): Sampler {
+  const where = 'sampler';
+  requireOptions(where, options, SAMPLING_OPTIONS);
+  const sample = checkSampling(where, options);
+  const { repetitionPenalty = 1 } = options;
+  return (logits, ids) => {
+    requireRow(where, logits);
+    if (ids !== undefined) return sample(logits, checkTokens(where, 'ids', ids, logits.length));
+    if (repetitionPenalty === 1) return sample(logits, []);
+    throw kindError(where, 'ids must be given with repetitionPenalty', 'got undefined');
+  };
+}
+
+function requireRow(where: string, logits: unknown): asserts logits is ArrayLike<number> {
+  if (isMatrix(logits)) {
+    throw kindError(where, 'logits must be one row', `got a ${shapeText(logits)} Matrix`, 'pass its .row(r)');
+  }
+  requireArrayLike(where, 'logits', logits);
+  if (logits.length === 0) throw shapeError(where, 'logits must have at least one entry', 'got none');
+  for (let id = 0; id < logits.length; id++) {
+    if (typeof logits[id] !== 'number') requireNumber(where, `logits[${id}]`, logits[id]); // its name only where it is needed
+  }
+}
+
+/** A copy of token ids, checked. */
+export function checkTokens(where: string, name: string, ids: unknown, vocabularySize: number): number[] {
+  requireArrayLike(where, name, ids);
+  requireCount(where, `the number of ${name}`, ids.length);
+  const tokens: number[] = [];
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i];
+    requireInteger(where, `${name}[${i}]`, id, 0, vocabularySize - 1);
+    tokens.push(id);
+  }
+  return tokens;
+}
+
+/** What it is given is not checked. Draws a seed only where one is needed. */
+export function checkSampling(
+  where: string,
+  options: SamplingOptions,
+): (logits: ArrayLike<number>, ids: readonly number[]) => number {
+  const { temperature = 1, topK, topP = 1, minP = 0, repetitionPenalty = 1, seed } = options;
   requireFinite(where, 'temperature', temperature, 0);
   if (topK !== undefined) requireInteger(where, 'topK', topK, 1);
   requireFinite(where, 'topP', topP, 0, 1);
+  requireFinite(where, 'minP', minP, 0, 1);
+  requireFinite(where, 'repetitionPenalty', repetitionPenalty);
+  if (repetitionPenalty <= 0) {
+    throw shapeError(where, 'repetitionPenalty must be a finite number above 0', `got ${repetitionPenalty}`);
+  }
   if (seed !== undefined) requireSeed(where, seed); // also where nothing is drawn
   const random = temperature === 0 ? undefined : layerRandom(where, seed);
-  return (logits) => {
+  return (given, ids) => {
+    const logits = repetitionPenalty === 1 ? given : penalized(given, ids, repetitionPenalty);
     const best = mostLikely(where, logits);
-    return random === undefined ? best : draw(logits, logits[best], { temperature, topK, topP }, random);
+    return random === undefined ? best : draw(logits, logits[best], { temperature, topK, topP, minP }, random);
   };
+}
+
+/** Keskar et al. 2019, arXiv 1909.05858, §4.1, for logits of either sign as transformers has it: each token once. */
+function penalized(logits: ArrayLike<number>, ids: readonly number[], penalty: number): Float64Array {
+  const row = new Float64Array(logits);
+  for (const id of ids) row[id] = logits[id] > 0 ? logits[id] / penalty : logits[id] * penalty;
+  return row;
 }
 
 /** The first of the largest. */
@@ -49,7 +143,7 @@ function notLogits(where: string, given: string) {
 function draw(
   logits: ArrayLike<number>,
   max: number,
-  { temperature, topK, topP }: { temperature: number; topK?: number; topP: number },
+  { temperature, topK, topP, minP }: { temperature: number; topK?: number; topP: number; minP: number },
   random: Random,
 ): number {
   const lowest = topK === undefined || topK >= logits.length ? Number.NEGATIVE_INFINITY : largest(logits, topK);
@@ -57,6 +151,7 @@ function draw(
   const weights = Float64Array.from(logits).map((z) => (z < lowest ? 0 : Math.exp((z - max) / temperature)));
   if (topK !== undefined) dropTies(weights, logits, lowest, topK);
   if (topP < 1) keepNucleus(weights, topP);
+  if (minP > 0) keepLikely(weights, minP);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   let left = random.uniform() * total;
   let last = 0;
@@ -95,4 +190,9 @@ function keepNucleus(weights: Float64Array, topP: number): void {
     sum += weights[id];
   }
   for (let id = 0; id < weights.length; id++) if (!kept.has(id)) weights[id] = 0;
+}
+
+/** The largest weight is 1, whatever was dropped before. Nguyen et al. 2025, arXiv 2407.01082, §3. */
+function keepLikely(weights: Float64Array, minP: number): void {
+  for (let id = 0; id < weights.length; id++) if (weights[id] < minP) weights[id] = 0;
 }

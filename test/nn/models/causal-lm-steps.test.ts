@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { valueAndGrad } from '../../../src/autograd/value-and-grad.js';
 import { Matrix } from '../../../src/matrix/matrix.js';
 import { CausalLM } from '../../../src/nn/models/causal-lm.js';
 import type { CausalLMOptions } from '../../../src/nn/models/causal-lm-options.js';
+import { crossEntropy } from '../../../src/ops/losses.js';
 import { expectClose, expectSame } from '../../support/compare.js';
+import { denseGradient } from '../../support/torch-training.js';
 import { forEachTwin } from '../../support/twins.js';
 
 const IDS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7];
@@ -44,6 +47,44 @@ forEachTwin(({ tolerance }) => {
       });
     }
 
+    describe("logits: 'last'", () => {
+      const offsets = [0, 5, 6, 14];
+      const ends = (logits: Matrix) => Matrix.concatRows([4, 5, 13].map((r) => logits.sliceRows(r, r + 1)));
+
+      it.each(Object.keys(MODELS))('are the last row of each sequence, to the bit: %s', (name) => {
+        const model = built(MODELS[name]);
+        expectSame(model.forward(IDS, { logits: 'last' }).data, model.forward(IDS).row(13), name);
+        const packed = { cuSeqlens: offsets };
+        const last = model.forward(IDS, { ...packed, logits: 'last' });
+        expect([last.rows, last.cols]).toEqual([3, 11]);
+        expectSame(last.data, ends(model.forward(IDS, packed)).data, name);
+        const lists = () => [model.createCaches(), model.createCaches(), model.createCaches()];
+        const stepped = lists();
+        expectSame(model.step(IDS, stepped, { ...packed, logits: 'last' }).data, last.data, name);
+        expect(stepped.flat().map(({ length }) => length)).toEqual([5, 5, 5, 1, 1, 1, 8, 8, 8]);
+        const caches = model.createCaches();
+        expectSame(model.step(IDS.slice(0, 9), caches, { logits: 'last' }).data, model.forward(IDS).row(8), name);
+        expectSame(model.step(IDS.slice(9, 10), caches, { logits: 'last' }).data, model.forward(IDS).row(9), name);
+      });
+
+      it('are as differentiable as all', () => {
+        const model = built({ tieEmbeddings: true });
+        const packed = { cuSeqlens: offsets };
+        const targets = [3, 1, 4];
+        const got = valueAndGrad(() => crossEntropy(model.forward(IDS, { ...packed, logits: 'last' }), targets));
+        const all = valueAndGrad(() => crossEntropy(ends(model.forward(IDS, packed)), targets));
+        expect(got.value).toBe(all.value);
+        for (const [name, parameter] of model.namedParameters()) {
+          expectClose(
+            denseGradient(got.gradients, parameter).data,
+            denseGradient(all.gradients, parameter).data,
+            tolerance,
+            name,
+          );
+        }
+      });
+    });
+
     it('in rings sees the last tokens of a layer, and goes on past every capacity but that of the model', () => {
       const model = built({ capacity: undefined, window: 4 }); // each query sees itself and four more
       const ring = model.createCaches({ capacity: 5, mode: 'ring' });
@@ -83,6 +124,11 @@ describe('CausalLM.step', () => {
       [() => model.step([11], caches), 'CausalLM.step: ids must be integers from 0 to 10: ids[0] is 11'],
       [() => model.step([1], caches.slice(1)), 'CausalLM.step: caches must hold one for each of the 3 layers: got 2'],
       [() => model.step([1, 2], [caches, caches]), 'each once: caches[3] is caches[0]'],
+      [
+        () => model.step([1], [caches, model.createCaches()], { logits: 'last', cuSeqlens: [0, 1, 1] }),
+        "CausalLM.step: every sequence must have a token with logits: 'last': sequence 1 has none",
+      ],
+      [() => model.step([], caches, { logits: 'last' }), 'sequence 0 has none'],
       [() => model.step([1], [caches[0], caches[1], caches[1]]), 'each once: caches[2] is caches[1]'],
     ];
     for (const [call, message] of refused) expect(call).toThrow(message);

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { setSeed } from '../../../src/kernels/state.js';
 import { CausalLM } from '../../../src/nn/models/causal-lm.js';
 import { checkGenerate, type GenerateOptions, generateTokens } from '../../../src/nn/models/generation.js';
+import { sampler } from '../../../src/nn/models/sampling.js';
 import type { KVCache } from '../../../src/ops/cache/kv-cache.js';
+import { expectSame } from '../../support/compare.js';
 import { forEachTwin } from '../../support/twins.js';
 
 const model = (options = {}) =>
@@ -42,6 +44,34 @@ forEachTwin(() => {
       expect(await all(lm.generate(PROMPT, { ...options, cached: false }))).toEqual(tokens);
       expect(await all(lm.generate(PROMPT, { ...options, seed: 9 }))).not.toEqual(tokens);
       expect(new Set(tokens).size).toBeGreaterThan(3);
+    });
+
+    it('shows the logits of forward and all tokens so far, and draws from what is left of them', async () => {
+      const lm = model();
+      for (const cached of [true, false]) {
+        const seen: { row: Float32Array; ids: readonly number[] }[] = [];
+        const logits = (row: Float32Array, ids: readonly number[]) => {
+          seen.push({ row: row.slice(), ids });
+          row.fill(Number.NEGATIVE_INFINITY, 0, 13).fill(0, 5 + (ids.length % 2), 6 + (ids.length % 2));
+        };
+        const tokens = await lm.generate(PROMPT, { maxTokens: 4, cached, seed: 1, logits });
+        expect(tokens).toEqual([6, 5, 6, 5]);
+        expect(seen.map(({ ids }) => ids)).toEqual([0, 1, 2, 3].map((made) => [...PROMPT, ...tokens.slice(0, made)]));
+        for (const { row, ids } of seen) expectSame(row, lm.forward(ids).row(ids.length - 1), 'the row');
+      }
+    });
+
+    it('makes what step and sampler make: penalty, minP and all', async () => {
+      const lm = model();
+      const options = { temperature: 1.5, topK: 9, topP: 0.95, minP: 0.05, repetitionPenalty: 1.3, seed: 6 };
+      const [sample, caches] = [sampler(options), lm.createCaches()];
+      const ids = [...PROMPT];
+      let logits = lm.step(PROMPT, caches, { logits: 'last' });
+      for (let made = 0; made < 20; made++) {
+        ids.push(sample(logits.row(0), ids));
+        logits = lm.step(ids.slice(-1), caches);
+      }
+      expect(await lm.generate(PROMPT, { ...options, maxTokens: 20 })).toEqual(ids.slice(3));
     });
   });
 });
@@ -98,6 +128,100 @@ describe('CausalLM.generate', () => {
   });
 });
 
+describe('the signal of CausalLM.generate', () => {
+  it('ends with its reason: before the first token, between two, and where all are awaited', async () => {
+    const lm = model();
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const tokens = lm.generate(PROMPT, { signal: controller.signal });
+    expect((await tokens.next()).done).toBe(false);
+    controller.abort(reason);
+    await expect(tokens.next()).rejects.toBe(reason);
+    expect(await tokens.next()).toEqual({ value: undefined, done: true });
+    const { signal } = controller;
+    await expect(lm.generate(PROMPT, { signal }).next()).rejects.toBe(reason);
+    await expect(lm.generate(PROMPT, { signal, maxTokens: 0 }).next()).rejects.toBe(reason);
+    await expect(Promise.resolve(lm.generate(PROMPT, { signal }))).rejects.toBe(reason);
+    await expect(lm.generate(PROMPT, { signal: AbortSignal.abort() }).next()).rejects.toThrow(DOMException);
+  });
+
+  it('changes nothing as long as it is not aborted', async () => {
+    const lm = model();
+    const { signal } = new AbortController();
+    expect(await lm.generate(PROMPT, { maxTokens: 5, temperature: 0, signal })).toEqual(greedy(lm, 5));
+  });
+
+  it('ends what runs for long, and before anything is computed for the next token', async () => {
+    const lm = model();
+    let rows = 0;
+    const { forward } = lm.layers[0].feedForward;
+    lm.layers[0].feedForward.forward = (x) => {
+      rows += x.rows;
+      const end = Date.now() + 30;
+      while (Date.now() < end);
+      return forward.call(lm.layers[0].feedForward, x);
+    };
+    const reading = Promise.resolve(lm.generate(PROMPT, { signal: AbortSignal.timeout(100) }));
+    await expect(reading).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(rows).toBeGreaterThan(3);
+    expect(rows).toBeLessThan(20);
+    rows = 0;
+    await expect(lm.generate(PROMPT, { signal: AbortSignal.abort() }).next()).rejects.toThrow();
+    expect(rows).toBe(0);
+  });
+});
+
+describe('the logits of CausalLM.generate', () => {
+  it('are a copy: the hook may keep it, and the tokens it is shown', async () => {
+    const lm = model();
+    const rows: Float32Array[] = [];
+    const logits = (row: Float32Array, ids: readonly number[]) => {
+      rows.push(row);
+      (ids as number[]).length = 0;
+    };
+    const tokens = await lm.generate(PROMPT, { maxTokens: 5, temperature: 0, logits, cached: false });
+    expect(tokens).toEqual(greedy(lm, 5));
+    rows.forEach((row, made) => {
+      expect(row).toEqual(lm.forward([...PROMPT, ...tokens.slice(0, made)], { logits: 'last' }).row(0));
+    });
+  });
+
+  it('come before the penalty, and count with temperature 0', async () => {
+    const lm = model();
+    const logits = (row: Float32Array) => {
+      row.fill(0).set([4, 3, 2.5]);
+    };
+    const options = { maxTokens: 4, temperature: 0, logits };
+    expect(await lm.generate([5], options)).toEqual([0, 0, 0, 0]);
+    expect(await lm.generate([5], { ...options, repetitionPenalty: 1.5 })).toEqual([0, 1, 0, 0]); // 2.67, then 2; 2.5
+  });
+
+  it('are one row of the model, however long the prompt', async () => {
+    const lm = model();
+    const rows: number[] = [];
+    const { forward } = lm.norm;
+    lm.norm.forward = (x) => {
+      rows.push(x.rows);
+      return forward.call(lm.norm, x);
+    };
+    await lm.generate(PROMPT, { maxTokens: 3 });
+    await lm.generate(PROMPT, { maxTokens: 3, cached: false });
+    expect(rows).toEqual([1, 1, 1, 1, 1, 1]);
+  });
+
+  it('must be written in place', async () => {
+    const lm = model();
+    const first = (logits: unknown) => lm.generate(PROMPT, { logits: logits as () => void }).next();
+    await expect(first((row: Float32Array) => row)).rejects.toThrow(
+      'CausalLM.generate: logits must return nothing: it gave a Float32Array of length 13 (write into the row)',
+    );
+    await expect(first(() => null)).rejects.toThrow('logits must return nothing: it gave null');
+    await expect(first(async () => {})).rejects.toThrow('logits must not be asynchronous: it gave a Promise');
+    await expect(first(() => Promise.reject(new Error('late')))).rejects.toThrow('logits must not be asynchronous');
+    await expect(first((row: Float32Array) => void row.fill(Number.NaN))).rejects.toThrow('token 0 has NaN');
+  });
+});
+
 describe('the caches of CausalLM.generate', () => {
   /** A model, and every cache it has made. */
   function watched() {
@@ -129,6 +253,20 @@ describe('the caches of CausalLM.generate', () => {
         const tokens = lm.generate(PROMPT);
         await tokens.next();
         await tokens.throw(new Error('mine')).catch(() => {});
+      },
+      await: (lm) => lm.generate(PROMPT, { maxTokens: 3 }),
+      signal: async (lm) => {
+        const controller = new AbortController();
+        const tokens = lm.generate(PROMPT, { signal: controller.signal });
+        await tokens.next();
+        controller.abort('enough');
+        await expect(tokens.next()).rejects.toBe('enough');
+      },
+      'logits that throw': async (lm) => {
+        const logits = () => {
+          throw new Error('mine');
+        };
+        await expect(lm.generate(PROMPT, { logits }).next()).rejects.toThrow('mine');
       },
       'a hook that throws': async (lm) => {
         const tokens = lm.generate(PROMPT);
@@ -197,7 +335,7 @@ describe('generateTokens', () => {
     const slow = () => {
       const end = Date.now() + 10;
       while (Date.now() < end);
-      return [1, 0];
+      return Float32Array.of(1, 0);
     };
     let turns = 0;
     const count = () => {
@@ -220,7 +358,7 @@ describe('generateTokens', () => {
     const slow = () => {
       const end = Date.now() + 30;
       while (Date.now() < end);
-      return [1, 0];
+      return Float32Array.of(1, 0);
     };
     const sizes = { vocabularySize: 2, capacity: Number.POSITIVE_INFINITY };
     const generation = checkGenerate('w', [0], { maxTokens: 9, temperature: 0 }, sizes);
