@@ -26,14 +26,15 @@ export interface GenerateOptions extends SamplingOptions {
   logits?: (row: Float32Array, ids: readonly number[]) => void;
 }
 
-const GENERATE_OPTIONS = [
-  'maxTokens',
-  'stop',
-  'cached',
-  'signal',
-  'logits',
-  ...SAMPLING_OPTIONS,
-] as const satisfies readonly (keyof GenerateOptions)[];
+const GENERATE_OPTIONS = /* @__PURE__ */ (() =>
+  [
+    'maxTokens',
+    'stop',
+    'cached',
+    'signal',
+    'logits',
+    ...SAMPLING_OPTIONS,
+  ] as const satisfies readonly (keyof GenerateOptions)[])();
 
 const DEFAULT_TOKENS = 256;
 
