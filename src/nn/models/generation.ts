@@ -21,7 +21,7 @@ export interface GenerateOptions extends SamplingOptions {
   signal?: AbortSignalLike;
   /**
    * Sees the logits of every next token before repetitionPenalty and whatever else the sampler does, and may write into
-   * them: a copy, its own. `ids` are all tokens so far, those of the prompt first. Returns nothing.
+   * them: they are its own. `ids` are all tokens so far, those of the prompt first. Returns nothing.
    */
   logits?: (row: Float32Array, ids: readonly number[]) => void;
 }
@@ -84,14 +84,13 @@ function requireSignal(where: string, signal: unknown): void {
   throw kindError(where, 'signal must be an AbortSignal', `got ${describe(signal)}`);
 }
 
-/** The logits as the user's function leaves them. */
+/** The logits as the user's function leaves them; made for this token, they are its own. */
 function changed(
   where: string,
-  logits: Float32Array,
+  row: Float32Array,
   ids: readonly number[],
   hook: NonNullable<GenerateOptions['logits']>,
 ): Float32Array {
-  const row = logits.slice();
   const given: unknown = requireSync(where, 'logits', hook(row, ids.slice()));
   if (given === undefined) return row;
   throw kindError(where, 'logits must return nothing', `it gave ${describe(given)}`, 'write into the row');
