@@ -172,7 +172,7 @@ describe('the signal of CausalLM.generate', () => {
 });
 
 describe('the logits of CausalLM.generate', () => {
-  it('are the hook's own: it may keep them, and the tokens it is shown', async () => {
+  it('belong to the hook: it may keep them, and the tokens it is shown', async () => {
     const lm = model();
     const rows: Float32Array[] = [];
     const logits = (row: Float32Array, ids: readonly number[]) => {
