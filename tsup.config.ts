@@ -16,7 +16,7 @@ const library: Options = {
   clean: true,
   // The declaration bundler still sets a compiler option that TypeScript 6 calls deprecated.
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
-  // Ahead of all code: text and code compress better apart (bundles of users are 2 to 4 % smaller).
+  // Ahead of all code: text and code compress better apart (bundles of users are up to 4 % smaller).
   inject: ['src/kernels/wasm/module/texts.generated.ts'],
   // For pages without a bundler: the same module, minified (package.json names it to unpkg and jsDelivr).
   onSuccess: async () => {

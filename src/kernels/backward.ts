@@ -4,7 +4,11 @@ import { family } from './state.js';
 import { attentionBackward } from './wasm/calls/attention-backward.js';
 import * as wasm from './wasm/calls/backward.js';
 
-/** Apart from the others, because a program that never differentiates needs none of it: valueAndGrad provides it. */
+/**
+ * Apart from the others, because a program that never differentiates needs none of it: valueAndGrad provides it. That of
+ * attention too: imports are static, so none can mean "attention and gradients"; one side has to hold it, and attention
+ * without gradients should not pay.
+ */
 export const backwardKernels = /* @__PURE__ */ family<BackwardKernels>({
   reference: referenceBackward,
   wasm: (runtime) => ({
