@@ -25,7 +25,9 @@ import { concat, concatColumns, gatherRows, sliceColumns, transpose, write } fro
 import { layerNorm, rmsNorm } from './reference/normalization.js';
 import { rotary } from './reference/rotary.js';
 import { logSoftmax, softmax } from './reference/softmax.js';
+import { euclideanNorm, updateAdam, updateSGD } from './reference/updates.js';
 import { family } from './state.js';
+import type { UpdateKernels } from './updates.js';
 import * as wasmAttention from './wasm/calls/attention.js';
 import * as wasmDropout from './wasm/calls/dropout.js';
 import * as wasmElementwise from './wasm/calls/elementwise.js';
@@ -34,6 +36,8 @@ import * as wasmNormalization from './wasm/calls/normalization.js';
 import * as wasmProducts from './wasm/calls/products.js';
 import * as wasmRotary from './wasm/calls/rotary.js';
 import * as wasmSoftmax from './wasm/calls/softmax.js';
+import * as wasmSums from './wasm/calls/sums.js';
+import * as wasmUpdates from './wasm/calls/updates.js';
 import { activationsEntries } from './wasm/module/activations.generated.js';
 
 // Every family of kernels in all its twins. An operation asks for those it needs, so that a bundle holds no others: their
@@ -70,6 +74,7 @@ export const elementwise = /* @__PURE__ */ family<ElementwiseKernels>({
       operation === 'log' || operation === 'sqrt'
         ? reference.unary(operation, x)
         : wasmElementwise.mapped(runtime, wasmElementwise.ELEMENTARY[operation], x),
+    sum: (x) => wasmSums.sum(runtime, x, reference),
     binary: (operation, a, b) => wasmElementwise.binary(runtime, operation, a, b),
     scale: (x, factor) =>
       fitsFloat32(factor) ? wasmElementwise.scale(runtime, x, factor) : reference.scale(x, factor),
@@ -146,4 +151,13 @@ export const attentionSteps = /* @__PURE__ */ family<AttentionStepKernels>({
 export const dropouts = /* @__PURE__ */ family<DropoutKernels>({
   reference: (allocate) => ({ dropout: (problem) => dropout(allocate, problem) }),
   wasm: (runtime) => ({ dropout: (problem) => wasmDropout.dropout(runtime, problem) }),
+});
+
+export const updates = /* @__PURE__ */ family<UpdateKernels>({
+  reference: () => ({ updateSGD, updateAdam, euclideanNorm }),
+  wasm: (runtime, reference) => ({
+    updateSGD: (update) => wasmUpdates.updateSGD(runtime, update, reference),
+    updateAdam: (update) => wasmUpdates.updateAdam(runtime, update, reference),
+    euclideanNorm: (parts) => wasmUpdates.euclideanNorm(runtime, parts, reference),
+  }),
 });

@@ -105,16 +105,24 @@ function tryMemory(): KernelMemory | undefined {
   return memory;
 }
 
+/** Where the chosen kernels read arrays without a copy; undefined where they have no such memory. */
+function residentMemory(): KernelMemory | undefined {
+  return choice === 'auto' || choice === 'wasm-simd' ? tryMemory() : undefined;
+}
+
 /** Floats that parameters and caches can have in all: kernel memory ends below 2 GiB, ordinary arrays where all do. */
 export function residentFloats(): number {
-  const usesWasm = choice === 'auto' || choice === 'wasm-simd';
-  return usesWasm && tryMemory() !== undefined ? 2 ** 29 : 0x7fffffff;
+  return residentMemory() !== undefined ? 2 ** 29 : 0x7fffffff;
 }
 
 /** An array of zeros for a parameter or cache: in kernel memory where the chosen kernels read it there, else an ordinary one. */
 export function parameterArray(length: number, owner: Owner = 'Parameter'): Float32Array {
-  const usesWasm = choice === 'auto' || choice === 'wasm-simd';
-  return (usesWasm ? tryMemory() : undefined)?.residentArray(length, owner) ?? new Float32Array(length);
+  return residentMemory()?.residentArray(length, owner) ?? new Float32Array(length);
+}
+
+/** The same for what an optimizer keeps of a parameter; an ordinary one also where kernel memory is half full. */
+export function momentArray(length: number): Float32Array {
+  return residentMemory()?.momentArray(length) ?? new Float32Array(length);
 }
 
 /** Such an array is of no more use to its owner. */

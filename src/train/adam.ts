@@ -71,8 +71,8 @@ function adam(where: string, options: AdamOptions, defaultDecay: number, isDecou
   const [beta1, beta2] = Array.from(betas, (beta, i) => requireShare(where, `betas[${i}]`, beta));
   requireFinite(where, 'epsilon', epsilon, 0);
   requireFinite(where, 'weightDecay', weightDecay, 0);
-  return ({ p, moments: [m, v], spans, t, learningRate }) => {
-    updateAdam(p, m, v, spans, t, { learningRate, beta1, beta2, epsilon, weightDecay, isDecoupled });
+  return ({ moved, moments: [m, v], t, learningRate }) => {
+    updateAdam(moved, m, v, t, { learningRate, beta1, beta2, epsilon, weightDecay, isDecoupled });
   };
 }
 

@@ -2,6 +2,7 @@ import { type Gradients, requireGradient, requireGradients } from '../autograd/g
 import { requireNumber, requireOptions, shapeError } from '../core/errors.js';
 import { type Matrix, requireMatrices } from '../matrix/matrix.js';
 import { isParameter } from '../matrix/parameter.js';
+import { euclideanNorm } from '../ops/optimizer-updates.js';
 
 export interface ClipGradNormOptions {
   /**
@@ -49,27 +50,13 @@ function counted(gradients: Gradients): Matrix[] {
   return parameters.length > 0 ? parameters : all;
 }
 
-/** In float64, where no square of a float32 is out of range; the squares of float64 may be, and count in units of the largest. */
+/** A matrix that has no gradient counts nothing. */
 function normOf(where: string, gradients: Gradients, matrices: ReadonlySet<Matrix>): number {
-  const each = [...matrices].flatMap((x) => {
+  const found = [...matrices].flatMap((x) => {
     const gradient = gradients.get(x);
     if (gradient === undefined) return [];
     requireGradient(where, x, gradient);
-    return 'values' in gradient ? gradient.values.data : gradient.data;
+    return 'values' in gradient ? gradient.values : gradient;
   });
-  const inUnitsOf = (unit: number) => {
-    let total = 0;
-    for (const data of each) {
-      for (let i = 0; i < data.length; i++) {
-        const x = data[i] / unit;
-        total += x * x;
-      }
-    }
-    return unit * Math.sqrt(total);
-  };
-  const norm = inUnitsOf(1);
-  if (norm > 1e-140 && norm < 1e150) return norm;
-  let largest = 0;
-  for (const data of each) for (let i = 0; i < data.length; i++) largest = Math.max(largest, Math.abs(data[i]));
-  return largest > 0 && largest < Number.POSITIVE_INFINITY ? inUnitsOf(largest) : largest; // Math.max keeps NaN
+  return euclideanNorm(found);
 }

@@ -4,8 +4,9 @@ import { type Gradients, requireGradient, requireGradients } from '../autograd/g
 import { requireChoice, requireFinite, requireInteger, shapeError } from '../core/errors.js';
 import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
 import type { Floats } from '../kernels/contract.js';
+import type { Moved } from '../kernels/updates.js';
 import { type Matrix, requireMatrices, requireMatrix } from '../matrix/matrix.js';
-import { momentLike, type RowUpdates, type Span, spansOf } from '../ops/optimizer-updates.js';
+import { momentLike, movedBy, type RowUpdates } from '../ops/optimizer-updates.js';
 
 export interface OptimizerOptions {
   /** At least 0. */
@@ -27,9 +28,8 @@ interface Kept {
 
 /** What one step moves of one parameter. */
 export interface Move {
-  p: Floats;
+  moved: Moved;
   moments: readonly Floats[];
-  spans: readonly Span[];
   /** Which update of this parameter it is, from 1. */
   t: number;
   learningRate: number;
@@ -98,8 +98,8 @@ export class Optimizer {
       const gradient = moves[i];
       if (gradient === undefined) return;
       steps[0]++;
-      const spans = spansOf(parameter, gradient, this.#rowUpdates);
-      this.#move({ p: parameter.data, moments, spans, t: steps[0], learningRate: this.learningRate });
+      const moved = movedBy(gradient, parameter, this.#rowUpdates);
+      this.#move({ moved, moments, t: steps[0], learningRate: this.learningRate });
     });
   }
 

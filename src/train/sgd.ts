@@ -46,8 +46,8 @@ export class SGD extends Optimizer {
     if (nesterov && momentum === 0) {
       throw shapeError(where, 'momentum must be above 0 with nesterov', `got momentum ${momentum}`);
     }
-    super(where, parameters, options, momentum === 0 ? [] : ['momentum'], ({ p, moments, spans, learningRate }) => {
-      updateSGD(p, moments[0], spans, { learningRate, momentum, nesterov, weightDecay });
+    super(where, parameters, options, momentum === 0 ? [] : ['momentum'], ({ moved, moments, learningRate }) => {
+      updateSGD(moved, moments[0], { learningRate, momentum, nesterov, weightDecay });
     });
   }
 }

@@ -22,6 +22,7 @@ import {
   products,
   rotations,
   softmaxKernels,
+  updates,
 } from '../../src/kernels/families.js';
 import { capabilities, type KernelChoice, table, withKernels } from '../../src/kernels/state.js';
 import * as attention from '../../src/kernels/wasm/calls/attention.js';
@@ -47,6 +48,7 @@ export function kernels() {
     ...attentionKernels(),
     ...attentionSteps(),
     ...dropouts(),
+    ...updates(),
     ...backwardKernels(),
     unary,
     name: capabilities().kernels,

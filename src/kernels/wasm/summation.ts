@@ -17,3 +17,6 @@
 
 /** 2^20 terms: at most 256 + 4096 roundings, where one running sum has 2^20. As a panel, see gemm.ts. */
 export const KC = 256;
+
+/** Entries of a sum over a whole array that are added up as one, in float64. */
+export const SUM_BLOCK = 4096;

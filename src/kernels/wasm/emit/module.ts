@@ -11,7 +11,7 @@ import { emitColumnSums } from './column-sums.js';
 import { emitElementwise } from './elementwise.js';
 import { emitGemm } from './gemm.js';
 import { emitGemv } from './gemv.js';
-import { definedIn, type Parameters, UNITS } from './language/builder.js';
+import { definedIn, type Parameters, typesOf, UNITS } from './language/builder.js';
 import { emitLogSoftmax } from './log-softmax.js';
 import { emitNormalization } from './normalization.js';
 import { emitNormalizationBackward } from './normalization-backward.js';
@@ -19,6 +19,8 @@ import { emitPacking } from './packing.js';
 import { emitRotary } from './rotary.js';
 import { emitSoftmax } from './softmax.js';
 import { emitSoftmaxBackward } from './softmax-backward.js';
+import { emitSum, emitSumOfSquares } from './sums.js';
+import { emitUpdates } from './updates.js';
 
 /** Passes that make the bytes fewer (13.8 to 12.3 KB gzipped); the engine's own compiler gains nothing from more. */
 const SHRINKING = ['simplify-locals-nostructure', 'coalesce-locals', 'reorder-locals', 'vacuum'];
@@ -35,7 +37,7 @@ interface Family {
 /** In an order in which every one stands behind those it calls. */
 export const FAMILIES = {
   products: { emit: [emitGemm, emitPacking, emitGemv] },
-  elementwise: { emit: [emitElementwise, emitElementary] },
+  elementwise: { emit: [emitElementwise, emitElementary, emitSum] },
   softmax: { emit: [emitSoftmax] },
   losses: { emit: [emitLogSoftmax] },
   normalization: { emit: [emitNormalization] },
@@ -47,6 +49,7 @@ export const FAMILIES = {
     calls: ['attention_dropout', 'gemm_rows_packed', 'pack_columns', 'pack_rows'],
     lends: ['attention_careful_product', 'attention_logits', 'attention_softcap'],
   },
+  updates: { emit: [emitUpdates, emitSumOfSquares] },
   backward: { emit: [emitActivationsBackward, emitColumnSums, emitNormalizationBackward, emitSoftmaxBackward] },
   'attention-backward': {
     emit: [emitAttentionBackward],
@@ -92,9 +95,9 @@ export function buildFamilies(wantsText = false): BuiltFamily[] {
       const lender = lenders.get(call);
       if (lender === undefined) throw new Error(`${name} calls ${call}, which no family before it lends`);
       needs.add(lender.family);
-      const kinds = Object.values(lender.parameters).map((kind) => (kind === 'int' ? binaryen.i32 : binaryen.f32));
+      const types = binaryen.createType(typesOf(lender.parameters));
       const module = String([...needs].indexOf(lender.family)); // its place in the list that launch.ts links
-      m.addFunctionImport(call, module, lender.exported, binaryen.createType(kinds), binaryen.none);
+      m.addFunctionImport(call, module, lender.exported, types, binaryen.none);
     }
     for (const one of emit) one(m);
     const functions = [...definedIn(m)];

@@ -28,12 +28,13 @@ const ARENA_KEEP_BYTES = 64 << 20;
 /** 0 stays unused: to a kernel it means "absent". */
 const FIRST_ADDRESS = 1024;
 
-/** What a resident array belongs to. A cache has two. */
-export type Owner = 'Parameter' | 'KVCache';
+/** What a resident array belongs to. A cache has two, an optimizer up to two for each of its parameters. */
+export type Owner = 'Parameter' | 'KVCache' | 'Optimizer';
 
 export class KernelMemory {
   readonly memory: WebAssembly.Memory;
   readonly shared: boolean;
+  readonly #maximumBytes: number;
   readonly #heap: Heap;
   readonly #buffers = new WeakSet<ArrayBufferLike>();
   readonly #resident = new Map<number, { bytes: number; owner: Owner; token: object }>();
@@ -54,7 +55,8 @@ export class KernelMemory {
   constructor(maximumPages: number = MAXIMUM_PAGES[0]) {
     const shared = sharedMemory(maximumPages);
     this.shared = shared !== undefined;
-    this.memory = shared ?? fixedMemory(maximumPages);
+    this.memory = shared?.memory ?? fixedMemory(maximumPages);
+    this.#maximumBytes = shared?.maximumBytes ?? this.memory.buffer.byteLength;
     this.#look();
     this.#heap = new Heap(FIRST_ADDRESS, this.memory.buffer.byteLength, (bytes) => this.#grow(bytes));
     this.#dropped = new FinalizationRegistry((address) => this.#free(address));
@@ -70,10 +72,25 @@ export class KernelMemory {
     const bytes = length * 4;
     const address = this.#heap.allocate(bytes) ?? this.#allocateElsewhere(bytes);
     if (address === undefined) throw this.#full(owner, bytes);
+    return this.#arrayAt(address, length, owner);
+  }
+
+  /**
+   * The same for what an optimizer keeps of a parameter; undefined where others would be left less than half of all the
+   * memory there can be. Then, and where an update finds no room for its gradient, an ordinary array does as well.
+   */
+  momentArray(length: number): ResidentArray | undefined {
+    const bytes = length * 4;
+    if (this.liveBytes + bytes > this.#maximumBytes / 2) return undefined;
+    const address = this.#heap.allocate(bytes);
+    return address === undefined ? undefined : this.#arrayAt(address, length, 'Optimizer');
+  }
+
+  #arrayAt(address: number, length: number, owner: Owner): ResidentArray {
     // On the buffer that #look knows: an engine may exchange memory.buffer for an equal object at any time.
     const array = new ResidentArray(this.#floats.buffer, address, length).fill(0);
     const token = {};
-    this.#resident.set(address, { bytes, owner, token });
+    this.#resident.set(address, { bytes: length * 4, owner, token });
     this.#dropped.register(array, address, token);
     return array;
   }
@@ -198,6 +215,16 @@ export class KernelMemory {
     return this.#floats.slice(address / 4, address / 4 + length);
   }
 
+  /** Writes the floats at an address into an array. */
+  copyTo(array: Floats, address: number): void {
+    array.set(this.#floats.subarray(address / 4, address / 4 + array.length));
+  }
+
+  /** The eight-byte numbers at an address, a multiple of 8: a view for this call. */
+  doublesAt(address: number, length: number): Float64Array {
+    return new Float64Array(this.memory.buffer, address, length);
+  }
+
   /** Adds room for `bytes` more; 0 where that cannot be. */
   #grow(bytes: number): number {
     if (!this.shared) return 0;
@@ -224,26 +251,29 @@ export class KernelMemory {
   }
 
   #full(where: string, bytes: number): RangeError {
-    const held = { Parameter: [0, 0], KVCache: [0, 0] };
+    const held = { Parameter: [0, 0], KVCache: [0, 0], Optimizer: [0, 0] };
     for (const { owner, bytes } of this.#resident.values()) {
       held[owner][0]++;
       held[owner][1] += bytes;
     }
-    const [parameters, caches] = [held.Parameter, held.KVCache];
+    const [parameters, caches, moments] = [held.Parameter, held.KVCache, held.Optimizer];
     return memoryError(
       where,
       `kernel memory must have room for ${bytes} bytes`,
-      `${parameters[0]} live parameters hold ${parameters[1]} bytes, ${Math.ceil(caches[0] / 2)} live caches ${caches[1]}`,
+      `${parameters[0]} live parameters hold ${parameters[1]} bytes, ${Math.ceil(caches[0] / 2)} live caches ${caches[1]}` +
+        (moments[0] === 0 ? '' : `, the moments of optimizers ${moments[1]}`),
       'release() those of no more use; dropped ones count until the event loop has turned, which await null does not ' +
         'make it do, but await new Promise((resolve) => setTimeout(resolve)) does',
     );
   }
 }
 
-function sharedMemory(limit: number): WebAssembly.Memory | undefined {
-  for (const maximum of MAXIMUM_PAGES) {
+function sharedMemory(limit: number): { memory: WebAssembly.Memory; maximumBytes: number } | undefined {
+  for (const pages of MAXIMUM_PAGES) {
+    const maximum = Math.min(pages, limit);
     try {
-      return new WebAssembly.Memory({ initial: GROWTH_PAGES, maximum: Math.min(maximum, limit), shared: true });
+      const memory = new WebAssembly.Memory({ initial: GROWTH_PAGES, maximum, shared: true });
+      return { memory, maximumBytes: maximum * PAGE };
     } catch {
       // Refused: reserve less, or go without.
     }

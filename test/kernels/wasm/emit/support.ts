@@ -84,6 +84,12 @@ export class Arena {
     this.#outputs.push({ address, length });
     return address;
   }
+  /** What a call changes in place: an output that holds these at first. */
+  inPlace(values: ArrayLike<number>): number {
+    const address = this.output(values.length);
+    floats.set(values, address / 4);
+    return address;
+  }
   /** Room in which a call may leave anything. */
   scratch(length: number): number {
     const address = this.#take(length);
@@ -125,6 +131,17 @@ export class Arena {
     this.#poisonOutputs();
     call(0, units);
     expect(this.hash(), 'in two parts').toBe(parts);
+    this.#expectOutside(before);
+  }
+
+  /** Runs `call`: nothing outside the outputs is written. */
+  guard(call: () => void): void {
+    const before = words.slice(this.#next);
+    call();
+    this.#expectOutside(before);
+  }
+
+  #expectOutside(before: Uint32Array): void {
     const after = words.slice(this.#next);
     for (const { address, length } of [...this.#outputs, ...this.#scratches]) {
       const start = address / 4 - this.#next;

@@ -2,8 +2,9 @@
 // entries. Knows WebAssembly, and no kernel.
 
 import binaryen from 'binaryen';
+import { Doubles } from './doubles.js';
 import { Float, type FloatLike, Int, type IntLike, type Node, Vector } from './values.js';
-import { FloatVariable, IntVariable, VectorVariable } from './variables.js';
+import { DoublesVariable, DoubleVariable, FloatVariable, IntVariable, VectorVariable } from './variables.js';
 
 // A small language over binaryen.js: values (values.ts), variables (variables.ts), and statements that append to the open
 // block.
@@ -13,8 +14,22 @@ const localNames = (
   binaryen as unknown as { Function: { setLocalName(f: binaryen.FunctionRef, index: number, name: string): void } }
 ).Function;
 
+/** The kinds of arguments. */
+const KINDS = {
+  int: { type: binaryen.i32, Variable: IntVariable },
+  float: { type: binaryen.f32, Variable: FloatVariable },
+  double: { type: binaryen.f64, Variable: DoubleVariable },
+} as const;
+
+type Kind = keyof typeof KINDS;
+
 /** The arguments of a function by name, in order. */
-export type Parameters = Record<string, 'int' | 'float'>;
+export type Parameters = Record<string, Kind>;
+
+/** Their types, in order. */
+export function typesOf(parameters: Parameters): binaryen.Type[] {
+  return Object.values(parameters).map((kind) => KINDS[kind].type);
+}
 
 /** What follows the arguments of every entry: it does units [from, to), and may write to the scratch of its thread. */
 export const UNITS = { from: 'int', to: 'int', scratch: 'int' } as const;
@@ -38,7 +53,7 @@ export function definedIn(m: binaryen.Module): Map<string, Defined> {
   return defined.get(m) ?? new Map();
 }
 
-type ParameterVariables<P extends Parameters> = { [K in keyof P]: P[K] extends 'int' ? IntVariable : FloatVariable };
+type ParameterVariables<P extends Parameters> = { [K in keyof P]: InstanceType<(typeof KINDS)[P[K]]['Variable']> };
 
 /** One function under construction. */
 export class FunctionBuilder {
@@ -55,15 +70,12 @@ export class FunctionBuilder {
     parameters: Parameters,
   ) {
     this.#names = Object.keys(parameters);
-    this.#types = Object.values(parameters).map((kind) => (kind === 'int' ? binaryen.i32 : binaryen.f32));
+    this.#types = typesOf(parameters);
     this.#parameterCount = this.#names.length;
   }
 
   parameters<P extends Parameters>(kinds: P): ParameterVariables<P> {
-    const entries = Object.entries(kinds).map(([name, kind], index) => [
-      name,
-      kind === 'int' ? new IntVariable(this, index) : new FloatVariable(this, index),
-    ]);
+    const entries = Object.entries(kinds).map(([name, kind], index) => [name, new KINDS[kind].Variable(this, index)]);
     return Object.fromEntries(entries) as ParameterVariables<P>;
   }
 
@@ -94,6 +106,9 @@ export class FunctionBuilder {
       this.#prologue.push(this.m.local.set(held.index, this.floats(value).build()));
     }
     return held;
+  }
+  doubles(value: number): Doubles {
+    return new Doubles(this, () => this.m.f64x2.splat(this.m.f64.const(value)));
   }
   ints(value: number): Vector {
     return new Vector(this, () => this.m.i32x4.splat(this.m.i32.const(value)));
@@ -131,6 +146,12 @@ export class FunctionBuilder {
   }
   vectorVariable(name: string, value?: Vector): VectorVariable {
     const variable = new VectorVariable(this, this.#local(binaryen.v128, name));
+    if (value !== undefined) variable.set(value);
+    return variable;
+  }
+
+  doublesVariable(name: string, value?: Doubles): DoublesVariable {
+    const variable = new DoublesVariable(this, this.#local(binaryen.v128, name));
     if (value !== undefined) variable.set(value);
     return variable;
   }

@@ -1,4 +1,5 @@
 import binaryen from 'binaryen';
+import { Double, Doubles } from './doubles.js';
 import { Float, type FloatLike, Int, type IntLike, type Owner, Vector } from './values.js';
 
 // Values that can be set: the locals of a function.
@@ -42,6 +43,30 @@ export class VectorVariable extends Vector {
     super(f, () => f.m.local.get(index, binaryen.v128));
   }
   set(value: Vector): void {
+    this.f.push(this.f.m.local.set(this.index, value.build()));
+  }
+}
+
+export class DoubleVariable extends Double {
+  constructor(
+    f: Owner,
+    readonly index: number,
+  ) {
+    super(f, () => f.m.local.get(index, binaryen.f64));
+  }
+  set(value: Double): void {
+    this.f.push(this.f.m.local.set(this.index, value.build()));
+  }
+}
+
+export class DoublesVariable extends Doubles {
+  constructor(
+    f: Owner,
+    readonly index: number,
+  ) {
+    super(f, () => f.m.local.get(index, binaryen.v128));
+  }
+  set(value: Doubles): void {
     this.f.push(this.f.m.local.set(this.index, value.build()));
   }
 }
