@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   capabilities,
   drawSeed,
+  momentArray,
   parameterArray,
   setKernels,
   setSeed,
@@ -57,6 +58,14 @@ describe('arrays of parameters', () => {
     expect([...parameterArray(3)]).toEqual([0, 0, 0]);
     setKernels('float64');
     expect(parameterArray(3).buffer).toBeInstanceOf(ArrayBuffer);
+  });
+
+  it('and of moments, too; ordinary ones where they would take more than half of the memory', () => {
+    expect(momentArray(3).buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect([...momentArray(3)]).toEqual([0, 0, 0]);
+    expect(momentArray(2 ** 28).buffer).toBeInstanceOf(ArrayBuffer); // 1 GiB of nearly 2
+    setKernels('javascript');
+    expect(momentArray(3).buffer).toBeInstanceOf(ArrayBuffer);
   });
 });
 

@@ -134,7 +134,6 @@ const LOOKS_AT_ENTRIES: Readonly<Record<string, string>> = {
   'nn/models/causal-lm.ts': 'the first values of a table, narrower than its layer draws them',
   'nn/module.ts': 'what is stored and loaded',
   'nn/weights/permute-rotary.ts': 'what is stored and loaded',
-  'ops/optimizer-updates.ts': 'updates in place',
   'train/gradient-check.ts': 'one entry is moved at a time',
   'train/optimizer.ts': 'what is stored and loaded',
 };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Adam, AdamW, Matrix, Parameter, SGD, ShapeError } from '../../src/index.js';
+import { type KernelChoice, withKernels } from '../../src/kernels/state.js';
 import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 import { denseLike, gradientsLike, sparseLike } from './support.js';
@@ -167,6 +168,51 @@ forEachTwin(({ tolerance }) => {
       const [mean, square] = [(0.5 * 4) / (1 - 0.5 ** t), (0.25 * 16) / (1 - 0.75 ** t)];
       expectClose([p.get(row, 0)], [start - (0.1 * mean) / Math.sqrt(square)], Math.max(tolerance, 1e-6));
     }
+  });
+});
+
+describe.each(MAKERS)('%s on all kernels', (_, make) => {
+  // Above the sizes that WASM leaves to the specification; a table, a weight, a bias, a matrix that is no parameter.
+  const shapes = [
+    [20, 67],
+    [33, 31],
+    [1, 300],
+    [18, 18],
+  ];
+  const steps = (before: KernelChoice, later: KernelChoice, rowUpdates: RowUpdates, count: number) =>
+    withKernels(before, () => {
+      const matrices = shapes.map(([rows, cols], i) => {
+        const { data } = Matrix.randomNormal(rows, cols, { seed: i + 1 });
+        return i === 3 ? new Matrix(rows, cols, data) : new Parameter(rows, cols, data);
+      });
+      const optimizer = make(matrices, rowUpdates);
+      return withKernels(later, () => {
+        for (let n = 0; n < count; n++) {
+          const dense = matrices.map((x, i) => {
+            return [x, Matrix.randomNormal(x.rows, x.cols, { seed: 10 * n + i })] as const;
+          });
+          const ids = [n % 20, 3, 7, 3, (n * 7) % 20, 11];
+          const rows = Matrix.randomNormal(ids.length, 67, { seed: n });
+          const gradients = withKernels('reference', () =>
+            n % 5 === 4
+              ? gradientsLike(...dense)
+              : gradientsLike(...dense.slice(1)).add(sparseLike(matrices[0], ids, rows)),
+          );
+          optimizer.step(gradients);
+        }
+        return everything(optimizer, ...matrices);
+      });
+    });
+
+  test.each([
+    ['lazy', 1],
+    ['lazy', 50],
+    ['dense', 50],
+  ] as const)('%s: after %i steps they are in the same state, to the bit', (rowUpdates, count) => {
+    const expected = steps('reference', 'reference', rowUpdates, count);
+    expectSame(steps('wasm-simd', 'wasm-simd', rowUpdates, count), expected, 'resident');
+    expectSame(steps('javascript', 'wasm-simd', rowUpdates, count), expected, 'ordinary arrays, updated by WASM');
+    expectSame(steps('wasm-simd', 'javascript', rowUpdates, count), expected, 'resident, updated by JavaScript');
   });
 });
 

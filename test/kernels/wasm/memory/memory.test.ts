@@ -15,7 +15,7 @@ afterEach(() => setKernels('auto'));
 
 /** Runs a module against the built package, with the collector at hand. */
 function withCollector(body: string): string {
-  const source = `import { Linear, Matrix, Parameter, setKernels } from ${JSON.stringify(join(projectRoot, 'dist/index.js'))};
+  const source = `import { Adam, Linear, Matrix, Parameter, setKernels, valueAndGrad } from ${JSON.stringify(join(projectRoot, 'dist/index.js'))};
     const turn = () => new Promise((resolve) => setTimeout(resolve));
     ${body}`;
   const { code, stdout, stderr } = node(['--expose-gc', '--input-type=module', '-e', source], projectRoot);
@@ -85,6 +85,38 @@ describe('KernelMemory', () => {
     memory.enter();
     expect([...memory.copyOut(memory.copyIn(Float32Array.of(7)), 1)]).toEqual([7]);
     expect(memory.residentArray(4).length).toBe(4);
+  });
+
+  it('holds moments while they leave others half of it, and says what they take', () => {
+    const memory = new KernelMemory(200); // pages: 12.5 MiB
+    const moment = memory.momentArray(1 << 20);
+    expect(moment?.length).toBe(1 << 20);
+    expect(moment?.every((x) => x === 0)).toBe(true);
+    expect(memory.momentArray(1 << 20)).toBeUndefined(); // 8 of 12.5
+    expect(memory.momentArray(1 << 18)?.length).toBe(1 << 18);
+    memory.enter();
+    const at = memory.reserve(1 << 20);
+    expect(memory.momentArray(1 << 18)).toBeUndefined(); // what a call takes counts, too
+    expect(memory.reserve(64)).toBeGreaterThan(at);
+    expect(() => memory.residentArray(1 << 22)).toThrow(
+      '0 live parameters hold 0 bytes, 0 live caches 0, the moments of optimizers 5242880 (release()',
+    );
+  });
+
+  it('copies back, and shows doubles, where they lie', () => {
+    const memory = new KernelMemory();
+    memory.enter();
+    const at = memory.copyIn(Float32Array.of(1, 2, 3));
+    const [ordinary, exact] = [new Float32Array(2), new Float64Array(3)];
+    memory.copyTo(ordinary, at);
+    memory.copyTo(exact, at);
+    expect([[...ordinary], [...exact]]).toEqual([
+      [1, 2],
+      [1, 2, 3],
+    ]);
+    const doubles = memory.doublesAt(memory.reserve(16), 2);
+    doubles.set([1 / 3, 2 / 3]);
+    expect([...memory.doublesAt(doubles.byteOffset, 2)]).toEqual([1 / 3, 2 / 3]);
   });
 
   it('refuses what passes 32 bits, and leaves the parameters alone', () => {
@@ -322,6 +354,22 @@ describe('a Parameter in kernel memory', () => {
       // 100 MB of them fit into less than half as much, so most were freed.
       for (let i = 0; i < 200; i++) { globalThis.gc(); await turn(); new Parameter(2, 1 << 16); }
       console.log(whole, new Parameter(1, 1).data.buffer.byteLength - bytes < 50e6);`);
+    expect(out).toBe('true true');
+  });
+
+  it('has the moments of dropped optimizers back, and keeps those that step', { timeout: 60_000 }, () => {
+    requireBuilt();
+    const out = withCollector(`
+      const p = new Parameter(1, 1 << 18);
+      const { gradients } = valueAndGrad(() => p.sum());
+      const kept = new Adam([p], { learningRate: 1 });
+      for (let i = 0; i < 300; i++) {
+        new Adam([p], { learningRate: 1 }).step(gradients);
+        if (i % 20 === 0) { globalThis.gc(); await turn(); }
+      }
+      kept.step(gradients);
+      const moment = kept.stateDict().get('0.firstMoment').data;
+      console.log(moment.every((x) => x === Math.fround(0.1)), new Parameter(1, 1).data.buffer.byteLength < 200e6);`);
     expect(out).toBe('true true');
   });
 
