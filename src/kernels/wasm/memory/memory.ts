@@ -110,7 +110,7 @@ export class KernelMemory {
   release(array: ResidentArray): void {
     const address = array.byteOffset;
     const owned = this.#resident.get(address);
-    if (owned === undefined || !this.#buffers.has(array.buffer)) return;
+    if (owned === undefined || !this.isResident(array)) return;
     if (owned.owner === 'KVCache') this.#free(address);
     else if (!array.isViewed) {
       array.fill(Number.NaN);
@@ -135,6 +135,11 @@ export class KernelMemory {
       if (this.#quarantineBytes <= bytes) return;
       this.#free(address);
     }
+  }
+
+  /** Whether kernels find the array where it is. */
+  isResident(array: ArrayBufferView): boolean {
+    return this.#buffers.has(array.buffer);
   }
 
   /** Starts a call: all that was reserved before is free again. */
@@ -186,7 +191,7 @@ export class KernelMemory {
 
   /** The address of an array's entries as 4-byte floats, 4-byte integers or bytes: its own if resident, else of a copy. */
   copyIn(array: Floats | Int32Array | Uint8Array): number {
-    if (this.#buffers.has(array.buffer)) return array.byteOffset;
+    if (this.isResident(array)) return array.byteOffset;
     const size = array.BYTES_PER_ELEMENT === 1 ? 1 : 4;
     const address = this.reserve(array.length * size);
     if (size === 1) this.#bytes.set(array as Uint8Array, address);
