@@ -138,8 +138,8 @@ export interface SparseRows {
 export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide';
 
 // The families of kernels. Kernels trust their arguments, never write to them and return new arrays, but for `write` and
-// `quieted`, which say so, and the updates of updates.ts. Between kernels nobody reads or writes an entry: the arrays may lie where only kernels reach.
-// What the host decides by a gradient it asks of `hasNaN`; where that said yes, of `quietRows`.
+// `quieted`, which say so, and the updates of updates.ts. Between kernels nobody reads or writes an entry: the arrays may lie
+// where only kernels reach. What the host decides by a gradient it asks of `hasNaN`; where that said yes, of `quietRows`.
 
 export interface ProductKernels {
   gemm(problem: Gemm): Floats;
