@@ -1,6 +1,6 @@
 import { describe, kindError, requireBoolean, requireOptions } from '../core/errors.js';
 
-/** Which products have a bias: all or none of them, or those whose parameter is named true. */
+/** Which products have a bias: true = all, false = none, an object = those whose parameter is true in it. */
 export type Biases<Name extends string> = boolean | { readonly [name in Name]?: boolean };
 
 export const PROJECTION_BIASES = ['b_Q', 'b_K', 'b_V'] as const;

@@ -5,16 +5,17 @@ import { checkDropout } from '../ops/attention/options.js';
 import { dropout } from '../ops/dropout.js';
 import { Module } from './module.js';
 
-/** How one forward call drops: in its call-th use of the seed. */
+/** The dropout of one forward call. */
 export interface Drop {
+  /** The share of entries dropped; 0 = none. */
   dropout: number;
   seed: number;
 }
 
-/** A module that drops in training mode, something else in every call, and the same again from the same state. */
+/** A module that drops in training mode: other entries in every call, but the same ones again from the same state. */
 export abstract class DroppingModule extends Module {
   readonly dropout: number;
-  /** Forward calls that dropped so far: each drops other entries. With the seed it is the whole state of the dropout. */
+  /** The number of forward calls that have dropped. With the seed it is the whole state of the dropout. */
   dropoutCalls = 0;
   dropoutSeed: number;
 
@@ -26,8 +27,10 @@ export abstract class DroppingModule extends Module {
   }
 
   /**
-   * One forward call with its dropout: none in evaluation mode. `seed` replaces the module's own and restarts its calls.
-   * A call that throws is not counted, nor is what it called, nor what called it and throws for it: see allOrNone.
+   * Runs one forward call with its dropout, of which there is none in evaluation mode. A `seed` replaces the module's own for
+   * this call, as call 0, and the call is not counted. Nor is a call that throws, with all that it called: see allOrNone.
+   *
+   * @param forward  takes the dropout and the number of the call with this seed
    */
   protected dropping(
     where: string,
@@ -50,12 +53,12 @@ export abstract class DroppingModule extends Module {
   }
 }
 
-/** Drops entries of x; where nothing is dropped, x itself. */
+/** x with entries dropped; x itself if nothing is dropped. */
 export function dropEntries(x: Matrix, drop: Drop, call: number): Matrix {
   return drop.dropout === 0 ? x : dropout(x, drop.dropout, { seed: seedOfCall(drop.seed, call) });
 }
 
-/** torch.nn.Dropout, counted: a part of the layers here. */
+/** torch.nn.Dropout with a count of its calls: a part of other layers, not public. */
 export class Dropout extends DroppingModule {
   static override get name(): string {
     return 'Dropout';

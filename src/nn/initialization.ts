@@ -3,19 +3,19 @@ import { type Random, xavierBound } from '../core/random.js';
 import { Parameter } from '../matrix/parameter.js';
 import { drawsParameters } from '../ops/seeds.js';
 
-/** 'xavier': U(−b, b), b = √(6 / (rows + cols)) of each matrix, biases 0. 'torch': what PyTorch's layer of that name draws. */
+/** 'xavier': U(−b, b) with b = √(6 / (rows + cols)) per matrix, biases 0. 'torch': as PyTorch's layer of the same name. */
 export type Init = 'xavier' | 'torch';
 
 export function requireInit(where: string, init: unknown): asserts init is Init {
   requireChoice(where, 'init', init, ['xavier', 'torch']);
 }
 
-/** The bound of torch.nn.Linear, of weight and bias. */
+/** The bound b of U(−b, b) from which torch.nn.Linear draws its weight and bias. */
 export function torchBound(inputs: number): number {
   return 1 / Math.sqrt(inputs);
 }
 
-/** (rows × cols), uniform in [−bound, bound); the bound defaults to Xavier's. */
+/** (rows × cols), uniform in [−bound, bound). Default: the Xavier bound. */
 export function uniformParameter(
   name: string,
   random: Random,
@@ -31,7 +31,7 @@ export function normalParameter(name: string, random: Random, rows: number, cols
   return drawn(name, random, rows, cols, () => random.normal(0, std));
 }
 
-/** (rows × cols) of one value. */
+/** (rows × cols), all of one value. */
 export function constantParameter(name: string, rows: number, cols: number, value: number): Parameter {
   const parameter = new Parameter(rows, cols);
   parameter.name = name;
@@ -39,7 +39,7 @@ export function constantParameter(name: string, rows: number, cols: number, valu
   return parameter;
 }
 
-/** Zeros, where the layer of that generator will be loaded. */
+/** (rows × cols) of draws; zeros if the generator belongs to a layer whose parameters will be loaded. */
 function drawn(name: string, random: Random, rows: number, cols: number, draw: () => number): Parameter {
   const parameter = constantParameter(name, rows, cols, 0);
   const { data } = parameter;

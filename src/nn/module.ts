@@ -1,4 +1,4 @@
-// nn: layers and models. Computes by matrices and ops only, never by kernels; does not know who trains it.
+// nn: layers and models. Computes with matrices and ops only, never with kernels; does not know who trains it.
 
 import { brandOf, putBrand } from '../core/brands.js';
 import { describe, kindError, requireBoolean, requireInteger, shapeError } from '../core/errors.js';
@@ -9,11 +9,11 @@ import { objectsIn, objectsOf } from './containers.js';
 
 /**
  * The base of every layer: finds the parameters and modules in the fields of a module, in arrays, plain objects, Maps and
- * Sets there, in any depth, and in the modules it finds.
+ * Sets in those fields, at any depth, and in the modules found there.
  *
- * In a Map a part is named by its key, or by its place where that is an object or a symbol; in a Set by its place. Not
- * seen, hence neither trained nor saved: `#private` fields, fields under a symbol, getters, which are not run, the keys of a
- * Map, and what instances of other classes hold.
+ * In a Map a part is named by its key, or by its place if the key is an object, a function or a symbol; in a Set by its
+ * place. Not found, and so neither trained nor saved, are `#private` fields, fields under a symbol, getters (they are not
+ * run), the keys of a Map, and what instances of other classes hold.
  *
  * @example
  * class Block extends Module {
@@ -25,14 +25,14 @@ import { objectsIn, objectsOf } from './containers.js';
  */
 export class Module {
   /**
-   * Of every class of the library: what messages and console.log call it, whatever a bundler makes of `class`. Messages of
-   * a class without such a getter say the name of its base.
+   * The name of the class in messages and console.log, even after a bundler has renamed the class. Every class of the library
+   * has this getter; messages of a class without one use the name of its base.
    */
   static get name(): string {
     return 'Module';
   }
 
-  /** True (as built, and after train()): dropout drops. */
+  /** Training mode, in which dropout drops: true at first and after train(), false after eval(). */
   training = true;
 
   constructor() {
@@ -40,22 +40,22 @@ export class Module {
   }
 
   /**
-   * Every parameter under its dotted path, in the order of the fields; one that is used twice appears once.
+   * Every parameter under its dotted path, in the order of the fields; a parameter that is found twice appears once.
    *
-   * @throws ShapeError  if two parameters have one path, as of the keys 'a.b' and 'a' with 'b' in it; so do parameters,
-   *   stateDict and loadStateDict
+   * @throws ShapeError  if two parameters have the same path, as under the keys 'a.b' and 'a' with 'b' in it; so do
+   *   parameters, stateDict and loadStateDict
    */
   namedParameters(): Map<string, Parameter> {
     const parameters = partsOf(this).filter((part): part is [string, Parameter] => isParameter(part[1]));
     return named(`${className(this)}.namedParameters`, 'parameter', parameters);
   }
 
-  /** The same, without names. */
+  /** The parameters of namedParameters, without their names. */
   parameters(): Parameter[] {
     return [...this.namedParameters().values()];
   }
 
-  /** A copy of every parameter, as tensors of shape [rows, cols]. */
+  /** A copy of every parameter, as a tensor of shape [rows, cols] under its path. */
   stateDict(): Map<string, StoredTensor> {
     const state = new Map<string, StoredTensor>();
     for (const [path, parameter] of this.namedParameters()) {
@@ -78,18 +78,18 @@ export class Module {
     const parameters = this.namedParameters();
     for (const [path, parameter] of parameters) requireWhole(where, path, parameter);
     requireState(where, state, new Map([...parameters].map(([path, parameter]) => [path, stored(parameter)])));
-    // What lies in a parameter, as where two layers change places, is copied before any is written.
-    const own = new Set([...parameters.values()].map(({ data }) => data.buffer));
-    const given = [...parameters].map(([path, parameter]) => {
+    // Data that lies in the memory of the parameters (two layers may swap theirs) is copied before anything is written.
+    const buffers = new Set([...parameters.values()].map(({ data }) => data.buffer));
+    const writes = [...parameters].map(([path, parameter]) => {
       const data = state.get(path)?.data as Float32Array;
-      return { parameter, data: own.has(data.buffer) ? data.slice() : data };
+      return { parameter, data: buffers.has(data.buffer) ? data.slice() : data };
     });
-    for (const { parameter, data } of given) parameter.data.set(data);
+    for (const { parameter, data } of writes) parameter.data.set(data);
   }
 
   /**
-   * Where the dropout of every module below stands: [its seed, the calls that dropped], F64 of shape [2]. With it and
-   * stateDict(), training goes on to the bit as if it had not stopped.
+   * The state of every dropout in this module and below: [its seed, the calls that have dropped], F64 of shape [2]. With it
+   * and stateDict(), training continues to the bit as if it had not stopped.
    */
   dropoutState(): Map<string, StoredTensor> {
     const state = new Map<string, StoredTensor>();
@@ -100,9 +100,9 @@ export class Module {
   }
 
   /**
-   * Puts every dropout where dropoutState() found it. A state that does not fit changes nothing.
+   * Sets every dropout to a state from dropoutState(). A state that does not fit changes nothing.
    *
-   * @throws ShapeError  if a name is missing or unknown, a shape or length differs, or a number is no integer of at
+   * @throws ShapeError  if a name is missing or unknown, a shape or length differs, or a number is not an integer of at
    *   least 0; TypeError for wrong kinds
    * @example copy.loadDropoutState(model.dropoutState());
    */
@@ -120,7 +120,7 @@ export class Module {
     for (const { module, ...numbers } of loaded) Object.assign(module, numbers);
   }
 
-  /** Training mode for this module and all below it; train(false) is eval(). Returns this. */
+  /** Puts this module and all below it into training mode; train(false) is eval(). Returns this. */
   train(on = true): this {
     const where = `${className(this)}.train`;
     requireBoolean(where, 'on', on);
@@ -132,46 +132,46 @@ export class Module {
     return this;
   }
 
-  /** Evaluation mode: no dropout. Returns this. */
+  /** Puts this module and all below it into evaluation mode, without dropout. Returns this. */
   eval(): this {
     return this.train(false);
   }
 }
 
 /**
- * What messages call a module: its nearest class that gives itself a name, as those of the library do. The names that an
- * engine gives do not survive a bundler.
+ * The name of a module in messages: of its nearest class with a getter `name`, as those of the library have. The names that
+ * engines give to classes do not survive a bundler.
  */
 function className(module: Module): string {
   for (let holder: object = module; ; holder = Object.getPrototypeOf(holder)) {
-    const made: unknown = Object.hasOwn(holder, 'constructor') ? holder.constructor : undefined;
-    if (typeof made === 'function' && Object.getOwnPropertyDescriptor(made, 'name')?.get) return made.name;
+    const type: unknown = Object.hasOwn(holder, 'constructor') ? holder.constructor : undefined;
+    if (typeof type === 'function' && Object.getOwnPropertyDescriptor(type, 'name')?.get) return type.name;
   }
 }
 
-/** Of this copy of the library or another: its parameters are found, saved, loaded and moved. */
+/** Also true for a module of another copy of the library: its parameters are found, saved, loaded and trained. */
 function isModule(value: unknown): value is Module {
   return value instanceof Module || brandOf(value, 'Module') === true;
 }
 
-/** The module and all parameters and modules below it, depth first, each once. Loops, so that no depth is too deep. */
+/** The module and all parameters and modules below it, depth first, each once. Not recursive, so that any depth works. */
 function partsOf(root: Module): [path: string, part: Parameter | Module][] {
-  const found: [string, Parameter | Module][] = [];
+  const parts: [string, Parameter | Module][] = [];
   const seen = new Set<object>();
   const waiting: [string, object][] = [['', root]];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const [path, value] = next;
     if (seen.has(value)) continue;
     seen.add(value);
-    if (isModule(value) || isParameter(value)) found.push([path, value]);
+    if (isModule(value) || isParameter(value)) parts.push([path, value]);
     if (isParameter(value)) continue;
     const inner = isModule(value) ? objectsOf(value) : objectsIn(value);
     for (const [name, part] of inner.reverse()) waiting.push([path === '' ? name : `${path}.${name}`, part]);
   }
-  return found;
+  return parts;
 }
 
-/** Modules that a call will write to, under their paths. */
+/** Modules that a call will write to must not be frozen. */
 function requireOpen(where: string, modules: Iterable<readonly [path: string, module: object]>): void {
   for (const [path, module] of modules) {
     if (!Object.isFrozen(module)) continue;
@@ -179,28 +179,28 @@ function requireOpen(where: string, modules: Iterable<readonly [path: string, mo
   }
 }
 
-/** The parts by their names; what two of them share would lose one. */
+/** The parts by name, which must differ: under a shared one a part would be lost. */
 function named<Part>(where: string, what: string, parts: readonly (readonly [string, Part])[]): Map<string, Part> {
-  const found = new Map<string, Part>();
+  const byName = new Map<string, Part>();
   for (const [name, part] of parts) {
-    if (found.has(name)) {
+    if (byName.has(name)) {
       const hint = 'dots in keys look like paths, and a Map or Set counts its parts';
       throw shapeError(where, `every name must belong to one ${what}`, `two are ${describe(name)}`, hint);
     }
-    found.set(name, part);
+    byName.set(name, part);
   }
-  return found;
+  return byName;
 }
 
 const DROPOUT_ENTRY = { dtype: 'F64', shape: [2] } as const;
 
-/** What a module that drops has: see DroppingModule. */
+/** The state of a module with dropout: see DroppingModule. */
 interface Dropping {
   dropoutSeed: number;
   dropoutCalls: number;
 }
 
-/** Every module that drops, the root too, under its dotted path and the word 'dropout'. */
+/** Every module with dropout, including the root, under its dotted path and the word 'dropout'. */
 function droppingModules(where: string, root: Module): Map<string, Dropping> {
   const dropping = partsOf(root).filter(([, part]) => 'dropoutSeed' in part && 'dropoutCalls' in part);
   const name = (path: string) => (path === '' ? 'dropout' : `${path}.dropout`);

@@ -1,7 +1,7 @@
 import { shapeError, shapeText } from '../core/errors.js';
 import { type Matrix, requireMatrix } from '../matrix/matrix.js';
 
-/** x must be a Matrix with as many columns as the layer was built for. */
+/** x must be a Matrix with `cols` columns, an option or size that the layer calls `width`. */
 export function requireColumns(
   where: string,
   name: string,

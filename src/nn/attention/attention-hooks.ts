@@ -15,8 +15,9 @@ import { extraKeysFirst, extraKeysLast } from './extra-keys.js';
 import type { HeadShape } from './heads.js';
 
 /**
- * Where a hook stands, as in TransformerLens: Q, K and V of a head after their biases; Q and K after the rotation; the
- * masked scores; the weights before dropout; what a head gives, before W_O.
+ * The value that a hook sees, named as in TransformerLens: hook_q, hook_k and hook_v are Q, K and V of a head after their
+ * biases; hook_rot_q and hook_rot_k are Q and K after the rotation; hook_attn_scores are the masked scores, hook_pattern the
+ * weights before dropout; hook_z is the output of a head, before W_O.
  */
 export type AttentionHookName = (typeof ATTENTION_HOOK_NAMES)[number];
 
@@ -31,18 +32,18 @@ export const ATTENTION_HOOK_NAMES = [
   'hook_z',
 ] as const;
 
-/** Of which value a hook is asked. */
+/** Which value a hook was called with. */
 export interface AttentionHookPoint {
   name: AttentionHookName;
   /** A head of K and V for hook_k, hook_v and hook_rot_k, else a query head. */
   head: number;
-  /** Scores and weights belong to one sequence of a packed batch, or one cache of a step. */
+  /** Of scores and weights: the number of the sequence in a packed batch, or of the cache in a step. */
   sequence?: number;
 }
 
 /**
- * Gives the Matrix to go on with, of the same shape, or nothing to leave the value as it is. The value itself counts as
- * given: gradients then pass through it, and `of` of valueAndGrad has them.
+ * Returns the Matrix that replaces the value, of the same shape, or nothing to leave it as it is. Returning the value itself
+ * counts as a replacement: gradients then pass through it, and `of` of valueAndGrad can keep them.
  */
 export type AttentionHook = (value: Matrix, point: AttentionHookPoint) => Matrix | undefined;
 
@@ -51,6 +52,7 @@ export interface AttentionHookOptions {
   heads?: readonly number[];
 }
 
+/** A hook that was added. */
 interface Entry {
   name: AttentionHookName;
   hook: AttentionHook;
@@ -63,7 +65,7 @@ export class AttentionHooks {
 
   add(
     where: string,
-    { heads: shape, isTurned }: { heads: HeadShape; isTurned: boolean },
+    { heads: shape, isRotary }: { heads: HeadShape; isRotary: boolean },
     name: unknown,
     hook: unknown,
     options: AttentionHookOptions,
@@ -71,52 +73,52 @@ export class AttentionHooks {
     requireChoice(where, 'name', name, ATTENTION_HOOK_NAMES);
     requireFunction(where, 'hook', hook);
     requireOptions(where, options, ['heads']);
-    if (name.startsWith('hook_rot') && !isTurned) {
+    if (name.startsWith('hook_rot') && !isRotary) {
       throw shapeError(where, `${name} must come with rope`, 'the layer has no rope', 'build it with rope: true');
     }
     const count = /[kv]$/.test(name) ? shape.numKvHeads : shape.numHeads;
     const heads = new Set(checkHeadList(where, options?.heads, count));
-    const added: Entry = { name, hook: hook as AttentionHook, heads };
-    this.#entries = [...this.#entries, added]; // a new list: the old one may be under way
+    const entry: Entry = { name, hook: hook as AttentionHook, heads };
+    this.#entries = [...this.#entries, entry]; // a new list, because `run` may be going through the old one
     return () => {
-      this.#entries = this.#entries.filter((other) => other !== added);
+      this.#entries = this.#entries.filter((other) => other !== entry);
     };
   }
 
-  /** Whether somebody asks for this, of one head or of any. */
+  /** Whether there is a hook of this name, for one head or for any. */
   wants(name: AttentionHookName, head?: number): boolean {
     return this.#entries.some((entry) => entry.name === name && (head === undefined || entry.heads.has(head)));
   }
 
-  /** What the hooks put in place of a value; undefined where none gives anything. */
+  /** What the hooks replace a value with; undefined if none replaces it. */
   run(where: string, value: Matrix, point: AttentionHookPoint): Matrix | undefined {
-    let given: Matrix | undefined;
+    let replaced: Matrix | undefined;
     for (const { name, hook, heads } of this.#entries) {
       if (name !== point.name || !heads.has(point.head)) continue;
-      given = replacement(where, point, value, hook(given ?? value, { ...point })) ?? given;
+      replaced = checkReplacement(where, point, value, hook(replaced ?? value, { ...point })) ?? replaced;
     }
-    return given;
+    return replaced;
   }
 
-  /** The same for every head of a matrix whose heads are column blocks. */
+  /** Runs the hooks on every head of x, whose heads are column blocks; returns x with their replacements. */
   runColumns(where: string, name: AttentionHookName, x: Matrix, numHeads: number): Matrix {
     if (!this.wants(name)) return x;
-    const before = columnBlocks(x, numHeads);
-    const given = before.map((value, head) => this.run(where, value, { name, head }));
-    if (given.every((value) => value === undefined)) return x;
-    return Matrix.concatColumns(given.map((value, h) => value ?? before[h]));
+    const blocks = columnBlocks(x, numHeads);
+    const replaced = blocks.map((value, head) => this.run(where, value, { name, head }));
+    if (replaced.every((value) => value === undefined)) return x;
+    return Matrix.concatColumns(replaced.map((value, h) => value ?? blocks[h]));
   }
 }
 
-/** What a hook gave, if it may stand there. */
-function replacement(where: string, { name, head }: AttentionHookPoint, value: Matrix, given: unknown) {
-  if (given === undefined) return undefined;
+/** What a hook returned, if it is undefined or a Matrix of the value's shape. */
+function checkReplacement(where: string, { name, head }: AttentionHookPoint, value: Matrix, returned: unknown) {
+  if (returned === undefined) return undefined;
   const rule = `${name} of head ${head} must give a Matrix as it got, ${shapeText(value)}, or nothing`;
-  dropPromise(given);
-  if (!isMatrix(given)) throw kindError(where, rule, `got ${describe(given)}`);
-  requireMatrix(where, `${name} of head ${head}`, given);
-  if (given.rows === value.rows && given.cols === value.cols) return given;
-  throw shapeError(where, rule, `got ${shapeText(given)}`);
+  dropPromise(returned);
+  if (!isMatrix(returned)) throw kindError(where, rule, `got ${describe(returned)}`);
+  requireMatrix(where, `${name} of head ${head}`, returned);
+  if (returned.rows === value.rows && returned.cols === value.cols) return returned;
+  throw shapeError(where, rule, `got ${shapeText(returned)}`);
 }
 
 function columnBlocks(x: Matrix, count: number): Matrix[] {
@@ -124,110 +126,123 @@ function columnBlocks(x: Matrix, count: number): Matrix[] {
   return Array.from({ length: count }, (_, h) => x.sliceColumns(h * width, (h + 1) * width));
 }
 
-/** An attention that hooks look into. */
+/** An attention whose scores and weights hooks may see. */
 export interface HookedAttention extends CheckedAttention {
-  /** The first keys of every sequence, which hooks see last. */
+  /** How many of the first keys of every sequence are extra keys, which hooks see last. */
   extraKeys: number;
-  /** The number of the first sequence. Default 0. */
+  /** The number of the first sequence, as hooks see it. Default 0. */
   firstSequence?: number;
 }
 
-/** The attention with its scores and weights shown to hooks: a head in which they replace any is computed in steps. */
+/**
+ * The attention, with its scores and weights shown to hooks: (Lq × numHeads·dV). A head of a sequence in which hooks replace
+ * any is computed step by step, everything else by the fused kernel.
+ */
 export function attendWithHooks(
   where: string,
   hooks: AttentionHooks,
-  given: HookedAttention,
+  attention: HookedAttention,
   drop: Drop,
   call: number,
 ) {
-  if (!hooks.wants('hook_attn_scores') && !hooks.wants('hook_pattern')) return attendChecked(where, given, drop, call);
-  const own = withOwnFlags(given);
-  const { problem, matrices } = own;
+  if (!hooks.wants('hook_attn_scores') && !hooks.wants('hook_pattern')) {
+    return attendChecked(where, attention, drop, call);
+  }
+  const snapshot = withCopiedFlags(attention);
+  const { problem, matrices } = snapshot;
   const { v } = matrices;
   const { numHeads, numKvHeads, cuSeqlens } = problem;
   const forward = { ...problem, ...dropoutOf(drop, call), v: v.data, dV: v.cols / numKvHeads };
-  const stepwise = unitsOf(problem).map((unit) => {
-    const pattern = hookedPattern(where, hooks, own, unit);
+  // For every unit, a head of a sequence: its output, or undefined if hooks replaced nothing in it.
+  const outputs = unitsOf(problem).map((unit) => {
+    const pattern = hookedPattern(where, hooks, snapshot, unit);
     return pattern && weightsTimesValues(forward, pattern, v, unit);
   });
-  // Again: a hook may have taken their data away.
+  // Again, because a hook may have detached their data.
   for (const name of ['v', 'q', 'k', 'bias', 'sinks'] as const) {
     if (matrices[name]) requireMatrix(where, name, matrices[name]);
   }
-  if (stepwise.every((z) => z === undefined)) return attendChecked(where, own, drop, call);
-  const ofHead = (h: number) => stepwise.filter((_, unit) => unit % numHeads === h);
-  // A head that is left alone keeps the bits of the fused attention. Of one that is gone nothing may reach a gradient, not
-  // even by 0 · NaN.
-  const isGone = Array.from({ length: numHeads }, (_, h) => ofHead(h).every((z) => z !== undefined));
+  if (outputs.every((z) => z === undefined)) return attendChecked(where, snapshot, drop, call);
+  const ofHead = (h: number) => outputs.filter((_, unit) => unit % numHeads === h);
+  // A head without replacements keeps the bits of the fused attention. A head replaced in every sequence is zeroed there, so
+  // that it cannot reach a gradient, not even by 0 · NaN.
+  const isReplaced = Array.from({ length: numHeads }, (_, h) => ofHead(h).every((z) => z !== undefined));
   const group = numHeads / numKvHeads;
-  const isKvGone = Array.from({ length: numKvHeads }, (_, g) =>
-    isGone.slice(g * group, (g + 1) * group).every(Boolean),
+  const isKvReplaced = Array.from({ length: numKvHeads }, (_, g) =>
+    isReplaced.slice(g * group, (g + 1) * group).every(Boolean),
   );
-  const rest = isGone.every(Boolean)
+  const fused = isReplaced.every(Boolean)
     ? undefined
-    : attendChecked(where, withoutHeads(own, isGone, isKvGone), drop, call);
-  const columns = rest && columnBlocks(rest, numHeads);
+    : attendChecked(where, withoutHeads(snapshot, isReplaced, isKvReplaced), drop, call);
+  const fusedHeads = fused && columnBlocks(fused, numHeads);
   return Matrix.concatColumns(
-    isGone.map((_, h) => {
-      const column = columns?.[h] as Matrix; // absent only where every block is there
+    isReplaced.map((_, h) => {
+      const fusedHead = fusedHeads?.[h] as Matrix; // absent only if hooks replaced something in every unit
       const blocks = ofHead(h);
-      if (blocks.every((z) => z === undefined)) return column;
-      return Matrix.concatRows(blocks.map((z, s) => z ?? column.sliceRows(cuSeqlens[s], cuSeqlens[s + 1])));
+      if (blocks.every((z) => z === undefined)) return fusedHead;
+      return Matrix.concatRows(blocks.map((z, s) => z ?? fusedHead.sliceRows(cuSeqlens[s], cuSeqlens[s + 1])));
     }),
   );
 }
 
 function withoutHeads(
   { problem, matrices }: CheckedAttention,
-  isGone: readonly boolean[],
-  isKvGone: readonly boolean[],
+  isReplaced: readonly boolean[],
+  isKvReplaced: readonly boolean[],
 ): CheckedAttention {
-  const [q, k, v] = [withZeros(matrices.q, isGone), withZeros(matrices.k, isKvGone), withZeros(matrices.v, isKvGone)];
+  const q = withZeros(matrices.q, isReplaced);
+  const [k, v] = [withZeros(matrices.k, isKvReplaced), withZeros(matrices.v, isKvReplaced)];
   return { problem: { ...problem, q: q.data, k: k.data }, matrices: { ...matrices, q, k, v } };
 }
 
-function withZeros(x: Matrix, isGone: readonly boolean[]): Matrix {
-  if (!isGone.some(Boolean)) return x;
-  const blocks = columnBlocks(x, isGone.length);
-  return Matrix.concatColumns(blocks.map((block, h) => (isGone[h] ? new Matrix(block.rows, block.cols) : block)));
+function withZeros(x: Matrix, isReplaced: readonly boolean[]): Matrix {
+  if (!isReplaced.some(Boolean)) return x;
+  const blocks = columnBlocks(x, isReplaced.length);
+  return Matrix.concatColumns(blocks.map((block, h) => (isReplaced[h] ? new Matrix(block.rows, block.cols) : block)));
 }
 
-/** The matrices of attentionWeights as hooks leave them: `own` are those without hooks, of the heads in `list`. */
+/**
+ * The matrices of attentionWeights, with the replacements of hooks.
+ *
+ * @param stages  the matrices without hooks: for every sequence those of the chosen heads
+ */
 export function stagesWithHooks(
   where: string,
   hooks: AttentionHooks,
-  given: HookedAttention,
-  own: readonly Matrix[],
+  attention: HookedAttention,
+  stages: readonly Matrix[],
   { stage = 'weights', heads, rows }: Pick<AttentionWeightsOptions, 'stage' | 'heads' | 'rows'>,
 ): Matrix[] {
-  const asked =
+  const isHooked =
     stage === 'weights'
       ? hooks.wants('hook_pattern') || hooks.wants('hook_attn_scores')
       : hooks.wants('hook_attn_scores');
-  if (!asked || (stage !== 'weights' && stage !== 'masked')) return [...own];
-  const hookedOf = withOwnFlags(given);
-  const { problem } = hookedOf;
-  const list = heads ?? Array.from({ length: problem.numHeads }, (_, h) => h);
+  if (!isHooked || (stage !== 'weights' && stage !== 'masked')) return [...stages];
+  const snapshot = withCopiedFlags(attention);
+  const { problem } = snapshot;
+  const chosenHeads = heads ?? Array.from({ length: problem.numHeads }, (_, h) => h);
   const hooked = (unit: AttentionUnit) =>
-    stage === 'weights' ? hookedPattern(where, hooks, hookedOf, unit) : hookedScores(where, hooks, hookedOf, unit).put;
-  return own.map((matrix, i) => {
-    const sequence = Math.floor(i / list.length);
-    const whole = hooked({ sequence, head: list[i % list.length] });
+    stage === 'weights'
+      ? hookedPattern(where, hooks, snapshot, unit)
+      : hookedScores(where, hooks, snapshot, unit).replaced;
+  return stages.map((matrix, i) => {
+    const sequence = Math.floor(i / chosenHeads.length);
+    const whole = hooked({ sequence, head: chosenHeads[i % chosenHeads.length] });
     const [first, end] = [problem.cuSeqlens[sequence], problem.cuSeqlens[sequence + 1]];
-    if (whole === undefined || rows === undefined) return whole?.clone() ?? matrix; // not what a hook gave itself
+    if (whole === undefined || rows === undefined) return whole?.clone() ?? matrix; // a copy: the hook may keep its matrix
     const inSequence = rows.filter((row) => row >= first && row < end);
     if (inSequence.length === 0) return matrix;
     return Matrix.concatRows(inSequence.map((row) => whole.sliceRows(row - first, row - first + 1)));
   });
 }
 
-/** Hooks run between the steps, which therefore read flags of their own. */
-function withOwnFlags(given: HookedAttention): HookedAttention {
-  const problem = { ...given.problem };
+/** The attention with copies of its masks and slopes, which a hook that runs between the steps may overwrite. */
+function withCopiedFlags(attention: HookedAttention): HookedAttention {
+  const problem = { ...attention.problem };
   for (const name of [...optionsOf('perPair'), ...optionsOf('perKey'), ...optionsOf('distance')]) {
-    if (!(name in given.matrices)) Object.assign(problem, { [name]: problem[name]?.slice() });
+    if (!(name in attention.matrices)) Object.assign(problem, { [name]: problem[name]?.slice() });
   }
-  return { ...given, problem };
+  return { ...attention, problem };
 }
 
 function unitsOf({ cuSeqlens, numHeads }: AttentionProblem): AttentionUnit[] {
@@ -235,38 +250,38 @@ function unitsOf({ cuSeqlens, numHeads }: AttentionProblem): AttentionUnit[] {
   return Array.from({ length: count }, (_, i) => ({ sequence: Math.floor(i / numHeads), head: i % numHeads }));
 }
 
-/** The weights of a head whose hooks replaced them or its scores; undefined where they replaced nothing. */
+/** The weights of a unit if hooks replaced them or its scores; undefined if they replaced nothing. */
 function hookedPattern(
   where: string,
   hooks: AttentionHooks,
-  given: HookedAttention,
+  attention: HookedAttention,
   unit: AttentionUnit,
 ): Matrix | undefined {
   const wantsPattern = hooks.wants('hook_pattern', unit.head);
   if (!wantsPattern && !hooks.wants('hook_attn_scores', unit.head)) return undefined;
-  const { own, put } = hookedScores(where, hooks, given, unit);
-  if (!wantsPattern && put === undefined) return undefined;
-  const { sinks } = given.matrices;
+  const { scores, replaced } = hookedScores(where, hooks, attention, unit);
+  if (!wantsPattern && replaced === undefined) return undefined;
+  const { sinks } = attention.matrices;
   if (sinks) requireMatrix(where, 'sinks', sinks);
-  const weights = weightsOfScores(put ?? own, sinks, unit.head);
-  return shownTo(where, hooks, 'hook_pattern', given, weights, unit) ?? (put && weights);
+  const weights = weightsOfScores(replaced ?? scores, sinks, unit.head);
+  return shownTo(where, hooks, 'hook_pattern', attention, weights, unit) ?? (replaced && weights);
 }
 
-/** The masked scores of a head, and what hooks put in their place. */
+/** The masked scores of a unit, and what hooks replace them with. */
 function hookedScores(
   where: string,
   hooks: AttentionHooks,
-  given: HookedAttention,
+  attention: HookedAttention,
   unit: AttentionUnit,
-): { own: Matrix; put: Matrix | undefined } {
-  const { q, k, bias } = given.matrices;
-  // Again: a hook before this one may have taken their data away.
+): { scores: Matrix; replaced: Matrix | undefined } {
+  const { q, k, bias } = attention.matrices;
+  // Again, because an earlier hook may have detached their data.
   for (const [name, m] of Object.entries({ q, k, bias })) if (m) requireMatrix(where, name, m);
-  const own = maskedScores(given.problem, { q, k, bias }, unit);
-  return { own, put: shownTo(where, hooks, 'hook_attn_scores', given, own, unit) };
+  const scores = maskedScores(attention.problem, { q, k, bias }, unit);
+  return { scores, replaced: shownTo(where, hooks, 'hook_attn_scores', attention, scores, unit) };
 }
 
-/** What hooks put in place of scores or weights; they see the extra keys last. */
+/** What hooks replace scores or weights with, the extra keys first again; hooks see them last. */
 function shownTo(
   where: string,
   hooks: AttentionHooks,
@@ -277,6 +292,6 @@ function shownTo(
 ): Matrix | undefined {
   if (!hooks.wants(name, head)) return undefined;
   const shown = extraKeys === 0 ? value : extraKeysLast(value, extraKeys);
-  const put = hooks.run(where, shown, { name, head, sequence: firstSequence + sequence });
-  return put && extraKeys > 0 ? extraKeysFirst(put, extraKeys) : put;
+  const replaced = hooks.run(where, shown, { name, head, sequence: firstSequence + sequence });
+  return replaced && extraKeys > 0 ? extraKeysFirst(replaced, extraKeys) : replaced;
 }

@@ -6,7 +6,7 @@ import { KVCache, releasedCache, requireRoom } from '../../ops/cache/kv-cache.js
 import type { KVCacheOptions } from '../../ops/cache/options.js';
 import type { HeadShape } from './heads.js';
 
-/** As in KVCacheOptions. */
+/** As in KVCacheOptions; the layer gives the heads. */
 export type CacheOptions = Pick<KVCacheOptions, 'capacity' | 'mode' | 'sinkTokens'>;
 
 export interface StepOptions {
@@ -16,13 +16,13 @@ export interface StepOptions {
 
 const CACHE_OPTIONS: readonly (keyof CacheOptions)[] = ['capacity', 'mode', 'sinkTokens'];
 
-/** A cache for the keys and values of such heads. */
+/** A cache for the keys and values of a layer with these heads. */
 export function cacheFor(where: string, { numKvHeads, dK, dV }: HeadShape, options: CacheOptions): KVCache {
   requireOptions(where, options, CACHE_OPTIONS, 'required');
   return new KVCache({ ...options, numKvHeads, dK, dV });
 }
 
-/** The caches of a step as a list, each once. `caches` is one of them or a list. */
+/** The caches of a step as a checked list. @param caches  a KVCache, or a list in which each stands once */
 export function cacheList(where: string, caches: unknown): readonly KVCache[] {
   if (caches instanceof KVCache) return [requireLive(where, 'the cache', caches)];
   const rule = 'caches must be a KVCache or a list of them, each once';
@@ -36,7 +36,7 @@ export function cacheList(where: string, caches: unknown): readonly KVCache[] {
   return caches;
 }
 
-/** The rows of another copy's cache lie behind its own private names. */
+/** A cache of another copy of the library is refused, too: its rows lie in private fields of that copy. */
 function noCache(where: string, rule: string, place: string, value: unknown): TypeError {
   if (brandOf(value, 'KVCache') === undefined) return kindError(where, rule, `${place} ${describe(value)}`);
   return kindError(where, rule, `${place} a KVCache of another copy of qkv`, TWO_COPIES);
@@ -47,7 +47,7 @@ function requireLive(where: string, name: string, cache: KVCache): KVCache {
   return cache;
 }
 
-/** The caches of a step through so many layers: for every sequence one a layer, at one position. */
+/** The caches of a step through several layers: for every sequence a list with one per layer, all at one position. */
 export function cacheLists(where: string, caches: unknown, layers: number): readonly (readonly KVCache[])[] {
   const isOne = !Array.isArray(caches) || !Array.isArray(caches[0]);
   const lists = (isOne ? [caches] : caches).map((list) => cacheList(where, list));
@@ -64,7 +64,7 @@ export function cacheLists(where: string, caches: unknown, layers: number): read
   return lists;
 }
 
-/** Which rows go to which of so many caches. */
+/** The offsets of a step's rows: cache s of `count` gets rows [offsets[s], offsets[s + 1]). */
 export function stepOffsets(where: string, count: number, rows: number, options: StepOptions): Int32Array {
   requireOptions(where, options, ['cuSeqlens']);
   const { cuSeqlens } = options;
@@ -80,7 +80,7 @@ export function stepOffsets(where: string, count: number, rows: number, options:
   throw shapeError(where, 'cuSeqlens must have one sequence for each cache', `${offsets.length - 1} and ${count}`);
 }
 
-/** Every cache must be one of such heads, with room for its rows: checked before the first is changed. */
+/** Every cache must have these heads and room for its rows: to be checked before the first cache is changed. */
 export function requireCaches(
   where: string,
   caches: readonly KVCache[],
@@ -96,7 +96,7 @@ export function requireCaches(
   }
 }
 
-/** The position of every row: each sequence goes on where its cache stands. */
+/** The position of every row: each sequence continues at the position of its cache. */
 export function stepPositions(caches: readonly KVCache[], offsets: Int32Array): Int32Array {
   const positions = new Int32Array(offsets[offsets.length - 1]);
   for (const [s, { position }] of caches.entries()) {
@@ -105,7 +105,7 @@ export function stepPositions(caches: readonly KVCache[], offsets: Int32Array): 
   return positions;
 }
 
-/** Runs f; if it throws, the caches are as before, and so is what f counted. */
+/** Runs f; if it throws, the caches and the counts of dropouts are as before. */
 export function restoring<Result>(caches: readonly KVCache[], f: () => Result): Result {
   const marks = caches.map((cache) => cache.mark());
   let isUndone = true;

@@ -1,15 +1,19 @@
 import { requireInteger, requireSize, shapeError } from '../../core/errors.js';
 import { checkHeads } from '../../ops/attention/options.js';
 
-/** The widths of a multi-head layer: numHeads and numKvHeads heads of dK and dV columns. */
+/** The heads of a layer and their widths. */
 export interface HeadShape {
+  /** Heads of Q. */
   numHeads: number;
+  /** Heads of K and V. */
   numKvHeads: number;
+  /** Columns of one head of Q and K. */
   dK: number;
+  /** Columns of one head of V. */
   dV: number;
 }
 
-/** dK defaults to dModel / numHeads, dV to dK. */
+/** The checked heads of a layer's options; dK defaults to dModel / numHeads, dV to dK. */
 export function headShape(
   where: string,
   dModel: number,

@@ -1,4 +1,4 @@
-// nn/attention: the layers that attend, and what they share: heads, projections, hooks, cached steps. They know no model.
+// nn/attention: the layers with attention, and what they share: heads, projections, hooks, cached steps. They know no model.
 
 import { allOrNone } from '../../core/all-or-none.js';
 import { requireOptions, shapeError } from '../../core/errors.js';
@@ -53,12 +53,13 @@ import {
   type MultiHeadAttentionWeightsOptions,
   rotaryPositions,
 } from './multi-head-options.js';
-import { ProjectedAttention, type Seen } from './projected-attention.js';
+import { ProjectedAttention, type RunHooks } from './projected-attention.js';
 
 /**
- * Multi-head attention: every head attends with its own columns of Q, K and V; the heads side by side, times W_O.
+ * Multi-head attention: every head attends with its own columns of Q, K and V; the outputs of the heads, side by side, are
+ * multiplied by W_O.
  *
- * softmax(scale·Q·Kᵀ)·V·W_O, with Q = x·W_Q, K = context·W_K, V = context·W_V; the context is x unless given. Where
+ * softmax(scale·Q·Kᵀ)·V·W_O with Q = x·W_Q, K = context·W_K, V = context·W_V; the context is x unless it is given. Here
  * - Lq, Lk: rows of x; rows of the context. dModel: columns of x and of the result
  * - numHeads, numKvHeads: heads of Q; heads of K and V, each read by numHeads / numKvHeads heads of Q
  * - dK, dV: columns of one head of Q and K; columns of one head of V. kDim, vDim: columns of the context
@@ -116,13 +117,14 @@ export class MultiHeadAttention extends ProjectedAttention {
   }
 
   /**
-   * A layer with the weights of PyTorch's nn.MultiheadAttention, or of an attention of GPT-2 or LLaMA. Weights are copied,
-   * widths, biases and heads of K and V found in them; F16, BF16 and F64 become float32.
+   * A layer with the weights of PyTorch's nn.MultiheadAttention, or of an attention of GPT-2 or LLaMA. The weights are copied;
+   * they tell the widths, the biases and the heads of K and V. F16, BF16 and F64 become float32.
    *
-   * A subclass gives its own kind, built as `new Subclass(options)`: its constructor must take the options of this class
-   * (TypeScript refuses others; one that takes others needs a fromTorch of its own). Parameters that it adds stay as built.
+   * Called on a subclass, it builds one with `new Subclass(options)`, so the constructor must take the options of this class.
+   * TypeScript refuses a subclass with another constructor, which needs a fromTorch of its own. Parameters that the subclass
+   * adds stay as its constructor made them.
    *
-   * @param state  tensors under their names there, as readSafetensors gives them
+   * @param state  tensors under the names of that layout, as readSafetensors gives them
    * @throws ShapeError  if names or shapes are not those of the layout, or numHeads does not fit; TypeError for wrong
    *   kinds and unknown options
    * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
@@ -137,8 +139,9 @@ export class MultiHeadAttention extends ProjectedAttention {
   }
 
   /**
-   * A copy of the weights under the names and in the shapes of a layout, default 'torch'. Options that have no weights,
-   * as causal, are not part of it.
+   * A copy of the weights under the names and in the shapes of a layout, default 'torch'. Options without weights, such as
+   * causal, are not stored.
+   *
    * @throws ShapeError  if the layout has no place for a parameter or its shape; TypeError for wrong kinds and unknown options
    * @example await writeFile('attention.safetensors', writeSafetensors(attention.toTorch()));
    */
@@ -149,7 +152,7 @@ export class MultiHeadAttention extends ProjectedAttention {
   /**
    * @param x  (Lq × dModel)
    * @returns  (Lq × dModel)
-   * @throws ShapeError  if x or an option has another shape; TypeError for wrong kinds and unknown options
+   * @throws ShapeError  if the shape of x or an option does not fit; TypeError for wrong kinds and unknown options
    * @example const out = attention.forward(x, { context: encoded, keyMask });
    */
   forward(x: Matrix, options: MultiHeadAttentionForwardOptions = {}): Matrix {
@@ -163,26 +166,29 @@ export class MultiHeadAttention extends ProjectedAttention {
   }
 
   /**
-   * Shows a value inside the layer to `hook` in every later call of forward, step and attentionWeights, head by head, and
-   * goes on with what it gives. Replacing is differentiable. A head whose scores or weights are replaced leaves the fused
-   * attention for one in steps, which takes memory for them; all else stays as it is, to the bit. Writing into the value
-   * has no effect.
+   * Shows a value inside the layer to `hook`, head by head, in every later call of forward, step and attentionWeights, and
+   * continues with what the hook returns.
    *
-   * @returns  takes the hook away again
-   * @throws ShapeError  if there is no such name or head, or no rotation to see; TypeError for wrong kinds. Calls of the
-   *   layer throw where a hook gives another shape or kind
+   * Replacements are differentiable. A head whose scores or weights are replaced is computed step by step instead of by the
+   * fused attention, which takes memory for its scores and weights; all other results stay the same to the bit. Writing into
+   * the value has no effect.
+   *
+   * @returns  a function that removes the hook
+   * @throws ShapeError  if there is no such name or head, or the layer has no rotation; TypeError for wrong kinds. Calls of
+   *   the layer throw if a hook returns another shape or kind
    * @see TransformerLens, https://transformerlensorg.github.io/TransformerLens/ (the names)
    * @example
    * const remove = attention.addHook('hook_pattern', (pattern, { head }) => (head === 3 ? pattern.scale(0) : undefined));
    */
   addHook(name: AttentionHookName, hook: AttentionHook, options: AttentionHookOptions = {}): () => void {
-    const layer = { heads: this.heads, isTurned: this.rope !== undefined };
+    const layer = { heads: this.heads, isRotary: this.rope !== undefined };
     return this.#hooks.add('MultiHeadAttention.addHook', layer, name, hook, options);
   }
 
   /**
-   * The attention weights (or an earlier stage) of forward: one (Lq × Lk) matrix for every sequence and head. The keys
-   * of addBiasKeyValue and addZeroAttention are the last columns, in this order.
+   * The attention weights (or an earlier stage) of forward: one (Lq × Lk) matrix per sequence and head. The keys of
+   * addBiasKeyValue and addZeroAttention are the last columns, in this order.
+   *
    * @throws ShapeError, TypeError  as forward, and if a head, a row or the stage does not exist
    * @example const [head0] = attention.attentionWeights(x, { heads: [0] });
    */
@@ -194,14 +200,15 @@ export class MultiHeadAttention extends ProjectedAttention {
       const { q, ...held } = this.#prepare(where, x, options);
       requireStage(where, stage);
       const attention = this.#check(where, q, held);
-      const own = stagesOf(where, attention.problem, { stage, heads, rows });
-      const weights = stagesWithHooks(where, this.#hooks, attention, own, { stage, heads, rows });
+      const stages = stagesOf(where, attention.problem, { stage, heads, rows });
+      const weights = stagesWithHooks(where, this.#hooks, attention, stages, { stage, heads, rows });
       return attention.extraKeys === 0 ? weights : weights.map((w) => extraKeysLast(w, attention.extraKeys));
     });
   }
 
   /**
    * An empty cache for the keys and values of `step`.
+   *
    * @throws ShapeError, TypeError, RangeError  as KVCache
    * @example const cache = attention.createCache({ capacity: 1024 });
    */
@@ -210,14 +217,14 @@ export class MultiHeadAttention extends ProjectedAttention {
   }
 
   /**
-   * Self-attention of the next rows to themselves and to the rows before them, whose keys and values the cache holds:
-   * the rows that a causal forward of the whole sequence would give. Several caches: one a packed sequence.
+   * Self-attention for the next rows of a sequence, whose earlier keys and values the cache holds: gives the rows that a
+   * causal forward of the whole sequence would give. With several caches, x is packed: one cache per sequence.
    *
    * @param x  (rows × dModel): one row, or many at once
-   * @param caches  of createCache; the rows are appended
+   * @param caches  from createCache; the keys and values of the rows are appended
    * @returns  (rows × dModel)
-   * @throws ShapeError  if x or a cache has another shape, or the rows do not fit: no cache is changed; TypeError for
-   *   wrong kinds and unknown options
+   * @throws ShapeError  if the shape of x or of a cache does not fit, or a cache has no room for the rows; TypeError for
+   *   wrong kinds and unknown options. After either, the caches are as before
    * @example
    * const cache = attention.createCache({ capacity: 1024 });
    * const first = attention.step(prompt, cache); // (rows × dModel), all at once
@@ -234,15 +241,15 @@ export class MultiHeadAttention extends ProjectedAttention {
     requireCaches(where, list, offsets, this.heads);
     const positions = stepPositions(list, offsets);
     const attention = { ...this.#options, causal: true, sinks: this.sinks };
-    const isWatched = this.#hooks.wants('hook_attn_scores') || this.#hooks.wants('hook_pattern');
+    const isHooked = this.#hooks.wants('hook_attn_scores') || this.#hooks.wants('hook_pattern');
     const step = (drop: Drop, call: number) => {
-      const { q, k, v } = this.project(x, x, x, this.#seen(where));
-      const [turnedQ, turnedK] = this.#turn(where, q, k, positions, positions);
+      const { q, k, v } = this.project(x, x, x, this.#runHooks(where));
+      const [rotatedQ, rotatedK] = this.#rotate(where, q, k, positions, positions);
       const out = list.map((cache, s) => {
         const part = (m: Matrix) => (list.length === 1 ? m : m.sliceRows(offsets[s], offsets[s + 1]));
-        cache.append(part(turnedK), part(v));
-        const queries = part(turnedQ);
-        const rows = cache.held(where, queries.rows, attention, isWatched);
+        cache.append(part(rotatedK), part(v));
+        const queries = part(rotatedQ);
+        const rows = cache.held(where, queries.rows, attention, isHooked);
         return attendWithHooks(where, this.#hooks, this.#check(where, queries, rows, s), drop, call);
       });
       return this.#output(where, out.length === 1 ? out[0] : Matrix.concatRows(out));
@@ -250,7 +257,7 @@ export class MultiHeadAttention extends ProjectedAttention {
     return restoring(list, () => this.dropping(where, { dropout: this.dropout }, step));
   }
 
-  /** Q, K and V of a call, its options, and what was checked of them for the rotation. */
+  /** Q, K and V of a call, its options, and the offsets that were checked for the rotation. */
   #prepare(where: string, x: Matrix, options: MultiHeadAttentionForwardOptions) {
     const { context, positions } = options;
     this.requireInput(where, x);
@@ -258,39 +265,39 @@ export class MultiHeadAttention extends ProjectedAttention {
       throw shapeError(where, 'positions must come with rope', 'the layer has no rope', 'build it with rope: true');
     }
     const { key, value } = contextOption(where, x, context, this);
-    const { q, k, v } = this.project(x, key, value, this.#seen(where));
+    const { q, k, v } = this.project(x, key, value, this.#runHooks(where));
     const ofCall: AttentionOptions = { ...this.#options, sinks: this.sinks, ...picked(CALL_OPTIONS, options) };
     if (this.rope === undefined) return { q, k, v, options: ofCall };
     const { checked, ofQueries, ofKeys } = rotaryPositions(where, q, k, context === undefined, options);
-    const [turnedQ, turnedK] = this.#turn(where, q, k, ofQueries, ofKeys);
-    return { q: turnedQ, k: turnedK, v, options: ofCall, checked };
+    const [rotatedQ, rotatedK] = this.#rotate(where, q, k, ofQueries, ofKeys);
+    return { q: rotatedQ, k: rotatedK, v, options: ofCall, checked };
   }
 
-  /** The attention of a call, with the extra keys. */
+  /** The checked attention of a call, with the extra keys. */
   #check(
     where: string,
     q: Matrix,
     { k, v, options, checked }: Held & { checked?: Sequences },
     firstSequence = 0,
   ): HookedAttention {
-    const extra = this.#extraKeys();
+    const extraKeys = this.#extraKeys();
     const plain = checkAttention(where, q, k, v, options, checked);
-    const { problem, matrices } = extra.length === 0 ? plain : withExtraKeys(where, extra, plain);
-    return { problem, matrices, extraKeys: extra.length, firstSequence };
+    const { problem, matrices } = extraKeys.length === 0 ? plain : withExtraKeys(where, extraKeys, plain);
+    return { problem, matrices, extraKeys: extraKeys.length, firstSequence };
   }
 
-  #seen(where: string): Seen {
+  #runHooks(where: string): RunHooks {
     return (name, x, numHeads) => this.#hooks.runColumns(where, name, x, numHeads);
   }
 
-  #turn(where: string, q: Matrix, k: Matrix, positions?: ArrayLike<number>, keyPositions?: ArrayLike<number>) {
+  #rotate(where: string, q: Matrix, k: Matrix, positions?: ArrayLike<number>, keyPositions?: ArrayLike<number>) {
     if (this.rope === undefined) return [q, k];
     const { numHeads, numKvHeads } = this.heads;
-    const turnedQ = rotary(q, { ...this.rope, numHeads, positions });
-    const turnedK = rotary(k, { ...this.rope, numHeads: numKvHeads, positions: keyPositions });
+    const rotatedQ = rotary(q, { ...this.rope, numHeads, positions });
+    const rotatedK = rotary(k, { ...this.rope, numHeads: numKvHeads, positions: keyPositions });
     return [
-      this.#hooks.runColumns(where, 'hook_rot_q', turnedQ, numHeads),
-      this.#hooks.runColumns(where, 'hook_rot_k', turnedK, numKvHeads),
+      this.#hooks.runColumns(where, 'hook_rot_q', rotatedQ, numHeads),
+      this.#hooks.runColumns(where, 'hook_rot_k', rotatedK, numKvHeads),
     ];
   }
 
@@ -300,9 +307,9 @@ export class MultiHeadAttention extends ProjectedAttention {
 
   #extraKeys(): ExtraKey[] {
     const { numKvHeads, dK, dV } = this.heads;
-    const extra: ExtraKey[] = [];
-    if (this.bias_K && this.bias_V) extra.push({ k: this.bias_K, v: this.bias_V });
-    if (this.addZeroAttention) extra.push({ k: new Matrix(1, numKvHeads * dK), v: new Matrix(1, numKvHeads * dV) });
-    return extra;
+    const keys: ExtraKey[] = [];
+    if (this.bias_K && this.bias_V) keys.push({ k: this.bias_K, v: this.bias_V });
+    if (this.addZeroAttention) keys.push({ k: new Matrix(1, numKvHeads * dK), v: new Matrix(1, numKvHeads * dV) });
+    return keys;
   }
 }

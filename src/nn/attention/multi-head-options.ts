@@ -20,32 +20,38 @@ import { requireColumns } from '../shapes.js';
 import { headShape } from './heads.js';
 import { checkProjections, PROJECTION_OPTIONS, type ProjectionOptions } from './projected-attention.js';
 
-/** causal, window, alibi and softcap are as in AttentionOptions, of every call. */
+/** causal, window, alibi and softcap are as in AttentionOptions and hold for every call. */
 export interface MultiHeadAttentionOptions
   extends Omit<ProjectionOptions, 'bias'>,
     Pick<AttentionOptions, LayerOption> {
   numHeads: number;
-  /** Add b_Q, b_K, b_V, b_O, or those named: { b_Q: true, b_K: true, b_V: true } is what Qwen2 has. Default false. */
+  /** Add b_Q, b_K, b_V, b_O, or only some of them: Qwen2 has { b_Q: true, b_K: true, b_V: true }. Default false. */
   bias?: Biases<(typeof ATTENTION_BIASES)[number]>;
-  /** Columns of the keys' input. Default dModel. */
+  /** Columns of the input of K. Default dModel. */
   kDim?: number;
-  /** Columns of the values' input. Default dModel. */
+  /** Columns of the input of V. Default dModel. */
   vDim?: number;
   /** Rotate Q and K by their positions. Default false. */
   rope?: boolean | RopeOptions;
-  /** Learn one logit a head (0 at first) that only the softmax denominator sees. Default false. */
+  /** Learn one logit per head, initially 0, that counts only in the denominator of the softmax. Default false. */
   sinks?: boolean;
-  /** Let every query attend to one more key whose logit and value are 0, as the next outside masks, causal, window and ALiBi. Default false. */
+  /**
+   * Let every query attend to one extra key whose logit and value are 0; masks, causal, window and ALiBi do not apply to it.
+   * Default false.
+   */
   addZeroAttention?: boolean;
-  /** Let every query attend to one more, learned key and value: bias_K, bias_V. Default false. */
+  /**
+   * Let every query attend to one extra, learned key and value, bias_K and bias_V; masks, causal, window and ALiBi do not
+   * apply to it. Default false.
+   */
   addBiasKeyValue?: boolean;
 }
 
-/** mask, bias, keyMask, cuSeqlens and cuSeqlensK are as in AttentionOptions, of this call. */
+/** mask, bias, keyMask, cuSeqlens and cuSeqlensK are as in AttentionOptions and hold for this call. */
 export interface MultiHeadAttentionForwardOptions extends Pick<AttentionOptions, CallOption> {
-  /** Where keys and values come from: (Lk × kDim), or one matrix for each. Default x. */
+  /** The input of K and V: (Lk × kDim), or (Lk × kDim) for K and (Lk × vDim) for V. Default x. */
   context?: Matrix | { key: Matrix; value: Matrix };
-  /** Positions of the rows of x for RoPE. Default 0, 1, 2 … in every sequence; those of a context always are. */
+  /** Positions of the rows of x for RoPE. Default 0, 1, 2 … in every sequence, as always for the rows of a context. */
   positions?: ArrayLike<number>;
 }
 
@@ -73,7 +79,7 @@ export const CONSTRUCTOR_OPTIONS = /* @__PURE__ */ (() =>
 export const FORWARD_OPTIONS = /* @__PURE__ */ (() =>
   ['context', ...CALL_OPTIONS, 'positions'] as const satisfies readonly (keyof MultiHeadAttentionForwardOptions)[])();
 
-/** Every option but the seed, which is drawn only where the rest is right. */
+/** Checks every option but the seed, which is drawn only if the others are right. @returns  entries: those of the weights */
 export function checkMultiHeadAttention(where: string, options: MultiHeadAttentionOptions) {
   const { dModel, kDim = dModel, vDim = dModel } = options;
   const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
@@ -93,7 +99,7 @@ export function checkMultiHeadAttention(where: string, options: MultiHeadAttenti
   return { heads, rope, entries };
 }
 
-/** Where the keys and the values of a call come from. */
+/** The inputs of K (Lk × kDim) and V (Lk × vDim) in a call, checked. */
 export function contextOption(
   where: string,
   x: Matrix,
@@ -116,7 +122,10 @@ export function contextOption(
   throw shapeError(where, 'context.key and context.value must have the same rows', `got ${key.rows} and ${value.rows}`);
 }
 
-/** The positions by which the rows of a call turn, undefined for 0, 1, 2 …; and what is checked of its sequences on the way. */
+/**
+ * The positions for RoPE of the queries and of the keys of a call, undefined for 0, 1, 2 …; and the offsets of its sequences
+ * as far as they were checked for that.
+ */
 export function rotaryPositions(
   where: string,
   q: Matrix,
@@ -130,7 +139,7 @@ export function rotaryPositions(
   }
   const inSequence = (offsets: Int32Array | undefined) => offsets && packedPositions(offsets);
   const ofQueries = positions === undefined ? inSequence(checked.cuSeqlens) : checkPositions(where, positions, q.rows);
-  // Self-attention rotates its keys as its queries, unless the keys are cut into other sequences.
+  // In self-attention keys have the positions of queries, unless the keys are cut into other sequences.
   if (isSelf && (positions !== undefined || cuSeqlensK === undefined)) {
     return { checked: { ...checked, cuSeqlensK: checked.cuSeqlens }, ofQueries, ofKeys: ofQueries };
   }

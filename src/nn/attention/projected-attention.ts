@@ -21,13 +21,13 @@ export interface ProjectionOptions {
   dK?: number;
   /** Columns of one head of V. Default dK. */
   dV?: number;
-  /** Add b_Q, b_K, b_V, or those named, as { b_Q: true, b_V: true }. Default false. */
+  /** Add b_Q, b_K, b_V, or only some of them, as in { b_Q: true, b_V: true }. Default false. */
   bias?: Biases<ProjectionBias>;
   /** Share of the attention weights dropped in training mode. Default 0. */
   dropout?: number;
   /** Default 'xavier'. */
   init?: Init;
-  /** Of the initial parameters and of the dropout. Default: the next of setSeed's stream. */
+  /** Of the initial parameters and of the dropout. Default: the next seed of setSeed's stream. */
   seed?: number;
 }
 
@@ -43,7 +43,7 @@ export const PROJECTION_OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof ProjectionOptions)[];
 
-/** Every option that the heads do not hold, but the seed. @param biases  those that there are */
+/** Checks the options other than heads and seed. @param biases  the names of the biases that the layer can have */
 export function checkProjections(
   where: string,
   { bias, dropout = 0, init = 'xavier' }: Omit<ProjectionOptions, 'bias'> & { bias?: unknown },
@@ -59,8 +59,8 @@ export function checkProjections(
   requireSize(where, 'W_V', vDim, numKvHeads * dV);
 }
 
-/** Shows the heads of x to whoever asked to see them under that name, and gives what they put in place. */
-export type Seen = (name: 'hook_q' | 'hook_k' | 'hook_v', x: Matrix, numHeads: number) => Matrix;
+/** Shows the heads of x to the hooks of that name; returns x with their replacements. */
+export type RunHooks = (name: 'hook_q' | 'hook_k' | 'hook_v', x: Matrix, numHeads: number) => Matrix;
 
 /** What SelfAttention and MultiHeadAttention share: Q = X·W_Q, K = X·W_K, V = X·W_V. */
 export abstract class ProjectedAttention extends DroppingModule {
@@ -72,11 +72,18 @@ export abstract class ProjectedAttention extends DroppingModule {
   readonly W_K: Parameter;
   /** (vDim × numKvHeads·dV). */
   readonly W_V: Parameter;
-  /** (1 × numHeads·dK), or absent, as the next two. */
+  /** (1 × numHeads·dK), or absent. */
   readonly b_Q?: Parameter;
+  /** (1 × numKvHeads·dK), or absent. */
   readonly b_K?: Parameter;
+  /** (1 × numKvHeads·dV), or absent. */
   readonly b_V?: Parameter;
-  /** Options and sizes are checked by the caller: see checkProjections. @param random  draws W_Q, W_K and W_V next */
+
+  /**
+   * The caller has checked options and sizes: see checkProjections.
+   *
+   * @param random  draws the seed of the dropout, then W_Q, W_K and W_V
+   */
   constructor(options: ProjectionOptions, heads: HeadShape, kDim: number, vDim: number, random: Random) {
     const { dModel, bias, dropout = 0, init = 'xavier' } = options;
     const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
@@ -94,15 +101,22 @@ export abstract class ProjectedAttention extends DroppingModule {
     this.b_V = zeroBias('b_V', hasBias(bias, 'b_V'), vCols);
   }
 
-  /** Q, K and V of every head (rows × heads·width each), as `seen` leaves them. */
-  protected project(query: Matrix, key: Matrix, value: Matrix, seen: Seen = (_, x) => x) {
+  /**
+   * Q (query rows × numHeads·dK), K (key rows × numKvHeads·dK) and V (value rows × numKvHeads·dV), with the replacements of
+   * hooks.
+   */
+  protected project(query: Matrix, key: Matrix, value: Matrix, runHooks: RunHooks = (_, x) => x) {
     const [q, k, v] = [
       affine(query, this.W_Q, this.b_Q),
       affine(key, this.W_K, this.b_K),
       affine(value, this.W_V, this.b_V),
     ];
     const { numHeads, numKvHeads } = this.heads;
-    return { q: seen('hook_q', q, numHeads), k: seen('hook_k', k, numKvHeads), v: seen('hook_v', v, numKvHeads) };
+    return {
+      q: runHooks('hook_q', q, numHeads),
+      k: runHooks('hook_k', k, numKvHeads),
+      v: runHooks('hook_v', v, numKvHeads),
+    };
   }
 
   protected requireInput(where: string, x: unknown): asserts x is Matrix {

@@ -20,10 +20,10 @@ import {
   type ProjectionOptions,
 } from './projected-attention.js';
 
-/** The sizes of the layer, and attention options that every call starts from. `bias` here adds b_Q, b_K, b_V. */
+/** The sizes of the layer, and defaults for the attention options of its calls. `bias` here adds b_Q, b_K, b_V. */
 export interface SelfAttentionOptions extends ProjectionOptions, Omit<AttentionOptions, keyof ProjectionOptions> {}
 
-/** Every step of one self-attention. With several heads, scores and weights have row h·tokens + i. */
+/** Every step of one self-attention. In scores and weights, row h·tokens + i is query i of head h. */
 export interface AttentionTrace {
   /** (tokens × numHeads·dK). */
   q: Matrix;
@@ -31,13 +31,13 @@ export interface AttentionTrace {
   k: Matrix;
   /** (tokens × numKvHeads·dV). */
   v: Matrix;
-  /** q·kᵀ: (numHeads·tokens × tokens), as the next two. */
+  /** (numHeads·tokens × tokens): q·kᵀ. */
   scores: Matrix;
-  /** scale·q·kᵀ. */
+  /** (numHeads·tokens × tokens): scale·q·kᵀ. */
   scaledScores: Matrix;
-  /** Their softmax, after softcap, bias and masks, before dropout. */
+  /** (numHeads·tokens × tokens): the softmax of scaledScores after softcap, bias and masks, before dropout. */
   weights: Matrix;
-  /** weights · v: (tokens × numHeads·dV), without dropout. */
+  /** (tokens × numHeads·dV): weights · v, without dropout. */
   output: Matrix;
 }
 
@@ -75,7 +75,8 @@ export class SelfAttention extends ProjectedAttention {
   /**
    * @param x  (tokens × dModel)
    * @returns  (tokens × numHeads·dV)
-   * @throws ShapeError  if x has other columns or an option does not fit it; TypeError for wrong kinds and unknown options
+   * @throws ShapeError  if x does not have dModel columns or an option does not fit x; TypeError for wrong kinds and
+   *   unknown options
    */
   forward(x: Matrix, options: AttentionOptions = {}): Matrix {
     const where = 'SelfAttention';
@@ -85,7 +86,11 @@ export class SelfAttention extends ProjectedAttention {
     return this.dropping(where, dropout, (drop, number) => attend(where, q, k, v, { ...call, ...drop }, number));
   }
 
-  /** As the function attentionWeights, of the projected x: one (tokens × tokens) matrix a sequence and head. */
+  /**
+   * The function attentionWeights applied to the projected x: one (tokens × tokens) matrix per sequence and head.
+   *
+   * @throws ShapeError, TypeError  as forward, and if a head, a row or the stage does not exist
+   */
   attentionWeights(x: Matrix, options: AttentionWeightsOptions = {}): Matrix[] {
     const where = 'SelfAttention.attentionWeights';
     requireAttentionOptions(where, options, STAGE_OPTIONS);
@@ -99,7 +104,8 @@ export class SelfAttention extends ProjectedAttention {
    * Every step of the computation for one sequence, without dropout.
    *
    * @param x  (tokens × dModel)
-   * @throws ShapeError  if x has other columns, or cuSeqlens is given; TypeError for wrong kinds and unknown options
+   * @throws ShapeError  if x does not have dModel columns, or cuSeqlens is given; TypeError for wrong kinds and unknown
+   *   options
    * @example const { scaledScores, weights } = attention.trace(x);
    */
   trace(x: Matrix, options: AttentionOptions = {}): AttentionTrace {
@@ -125,11 +131,11 @@ export class SelfAttention extends ProjectedAttention {
     };
   }
 
-  /** The constructor's options, replaced by those of the call that are not undefined. */
+  /** The options of the constructor, each replaced by that of the call unless it is undefined. */
   #callOptions(where: string, x: unknown, options: AttentionOptions): AttentionOptions {
     this.requireInput(where, x);
     requireAttentionOptions(where, options);
-    const given = Object.entries(options).filter(([, value]) => value !== undefined);
-    return { ...this.#defaults, dropout: this.dropout, ...Object.fromEntries(given) };
+    const ofCall = Object.entries(options).filter(([, value]) => value !== undefined);
+    return { ...this.#defaults, dropout: this.dropout, ...Object.fromEntries(ofCall) };
   }
 }

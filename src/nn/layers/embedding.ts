@@ -7,18 +7,19 @@ import { normalParameter } from '../initialization.js';
 import { Module } from '../module.js';
 
 export interface EmbeddingOptions {
-  /** The id of padding: its row starts as zeros and never learns. */
+  /** The id of padding: its row starts as zeros and gets no gradient. */
   paddingIndex?: number;
-  /** Of the initial table. Default: the next of setSeed's stream. */
+  /** Of the initial table. Default: the next seed of setSeed's stream. */
   seed?: number;
 }
 
 const EMBEDDING_OPTIONS: readonly (keyof EmbeddingOptions)[] = ['paddingIndex', 'seed'];
 
 /**
- * A table of one row a token id, normal with mean 0 and variance 1 at first.
+ * A table with one row per token id, initially normal with mean 0 and variance 1.
  *
- * @throws ShapeError  if a size is no integer of at least 1 or paddingIndex is no row; TypeError for wrong kinds
+ * @throws ShapeError  if a size is not an integer of at least 1 or paddingIndex is not a row; TypeError for wrong kinds and
+ *   unknown options
  * @example const x = new Embedding(512, 64).forward([3, 1, 4]); // 3×64
  */
 export class Embedding extends Module {
@@ -44,7 +45,11 @@ export class Embedding extends Module {
     this.paddingIndex = paddingIndex;
   }
 
-  /** Row ids[i] of the table in row i: (ids.length × dModel). @throws ShapeError  if an id is no row; TypeError for wrong kinds */
+  /**
+   * @param ids  one per token
+   * @returns  (ids.length × dModel): row ids[i] of the table in row i
+   * @throws ShapeError  if an id is not a row of the table; TypeError for wrong kinds
+   */
   forward(ids: ArrayLike<number>): Matrix {
     return gatherRows('Embedding', this.table, ids, this.paddingIndex);
   }

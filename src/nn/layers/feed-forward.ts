@@ -18,23 +18,23 @@ import { feedForwardEntries } from '../parameter-count.js';
 import { requireColumns } from '../shapes.js';
 import { affine } from './linear.js';
 
-/** 'gelu' is exact, 'gelu-tanh' its cheaper form; 'swiglu' is gated by a third matrix. */
+/** 'gelu' is exact, 'gelu-tanh' its cheaper approximation; 'swiglu' is gated by a third matrix. */
 export type Activation = EntrywiseActivation | 'swiglu';
 
 export interface FeedForwardOptions {
   /** Columns of the input and of the result. */
   dModel: number;
-  /** Columns between the two maps. */
+  /** Columns between the two products. */
   dHidden: number;
   /** Default 'relu'. */
   activation?: Activation;
-  /** Add b_1, b_2 (and b_3 of 'swiglu'), or those named, as { b_2: true }. Default false. */
+  /** Add b_1, b_2 (and b_3 of 'swiglu'), or only some of them, as in { b_2: true }. Default false. */
   bias?: Biases<(typeof FEED_FORWARD_BIASES)[number]>;
   /** Share of the hidden entries dropped in training mode. Default 0. */
   dropout?: number;
   /** Default 'xavier'. */
   init?: Init;
-  /** Of the initial parameters and of the dropout. Default: the next of setSeed's stream. */
+  /** Of the initial parameters and of the dropout. Default: the next seed of setSeed's stream. */
   seed?: number;
 }
 
@@ -48,7 +48,7 @@ const FEED_FORWARD_OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof FeedForwardOptions)[];
 
-/** Every option but the seed, which is drawn only where the rest is right; the entries of its weights. */
+/** Checks every option but the seed, which is drawn only if the others are right. @returns  the entries of the weights */
 export function checkFeedForward(where: string, options: Omit<FeedForwardOptions, 'seed'>): number {
   const { dModel, dHidden, activation = 'relu', bias, dropout = 0, init = 'xavier' } = options;
   requireInteger(where, 'dModel', dModel, 1);
@@ -67,10 +67,10 @@ export function checkFeedForward(where: string, options: Omit<FeedForwardOptions
 }
 
 /**
- * The feed-forward part of a Transformer: activation(x·W_1 + b_1)·W_2 + b_2, each token by itself; with 'swiglu'
+ * The feed-forward part of a Transformer, which maps each token by itself: activation(x·W_1 + b_1)·W_2 + b_2; with 'swiglu'
  * (silu(x·W_1 + b_1) ∘ (x·W_3 + b_3))·W_2 + b_2.
  *
- * @throws ShapeError  if a size is no integer of at least 1 or another option is out of range; TypeError for wrong kinds
+ * @throws ShapeError  if a size is not an integer of at least 1 or another option is out of range; TypeError for wrong kinds
  *   and unknown options
  * @see Vaswani et al. 2017, §3.3, https://arxiv.org/abs/1706.03762; Shazeer 2020 ('swiglu'), https://arxiv.org/abs/2002.05202
  * @example const y = new FeedForward({ dModel: 64, dHidden: 256, activation: 'gelu', seed: 1 }).forward(x);
@@ -111,7 +111,11 @@ export class FeedForward extends DroppingModule {
     if (activation === 'swiglu' && hasBias(bias, 'b_3')) this.b_3 = parameter.bias('b_3', dModel, dHidden);
   }
 
-  /** (tokens × dModel) to the same shape. @throws ShapeError  if x has other columns; TypeError if x is no Matrix */
+  /**
+   * @param x  (tokens × dModel)
+   * @returns  (tokens × dModel)
+   * @throws ShapeError  if x does not have dModel columns; TypeError if x is not a Matrix
+   */
   forward(x: Matrix): Matrix {
     const where = 'FeedForward';
     requireColumns(where, 'x', x, 'dModel', this.W_1.rows);
@@ -128,7 +132,7 @@ export class FeedForward extends DroppingModule {
   }
 }
 
-/** As two or three Linear layers draw. */
+/** Draws weights and biases as two or three Linear layers would. */
 function parameterDraws(random: Random, init: Init) {
   const isTorch = init === 'torch';
   return {

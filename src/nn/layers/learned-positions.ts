@@ -7,16 +7,16 @@ import { normalParameter } from '../initialization.js';
 import { Module } from '../module.js';
 
 export interface LearnedPositionsOptions {
-  /** Of the initial table. Default: the next of setSeed's stream. */
+  /** Of the initial table. Default: the next seed of setSeed's stream. */
   seed?: number;
 }
 
 const LEARNED_POSITIONS_OPTIONS: readonly (keyof LearnedPositionsOptions)[] = ['seed'];
 
 /**
- * A table of one learned row a position, to add to embeddings; normal with variance 1/dModel at first.
+ * A table with one learned row per position, to add to embeddings; initially normal with mean 0 and variance 1/dModel.
  *
- * @throws ShapeError  if a size is no integer of at least 1; TypeError for wrong kinds
+ * @throws ShapeError  if a size is not an integer of at least 1; TypeError for wrong kinds and unknown options
  * @see Gehring et al. 2017, §3.1, https://arxiv.org/abs/1705.03122
  * @example const x = embedding.forward(ids).add(positions.forward(ids.length));
  */
@@ -40,10 +40,10 @@ export class LearnedPositions extends Module {
   }
 
   /**
-   * @param positions  a list of positions, or how many from 0
-   * @returns  (positions × dModel)
-   * @throws ShapeError  if a position is none of 0 … capacity − 1; TypeError for wrong kinds
-   * @example const rows = positions.forward([0, 1, 2, 0, 1]); // of two packed sequences
+   * @param positions  a list of positions, or a number n for 0 … n − 1
+   * @returns  (number of positions × dModel)
+   * @throws ShapeError  if a position is not one of 0 … capacity − 1; TypeError for wrong kinds
+   * @example const rows = positions.forward([0, 1, 2, 0, 1]); // for two packed sequences
    */
   forward(positions: number | ArrayLike<number>): Matrix {
     const where = 'LearnedPositions';

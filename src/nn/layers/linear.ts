@@ -1,4 +1,4 @@
-// nn/layers: the layers without attention. They know Module and ops, and no model.
+// nn/layers: the layers without attention. They know Module and ops, but no model.
 
 import { requireBoolean, requireInteger, requireOptions, requireSize } from '../../core/errors.js';
 import type { Matrix } from '../../matrix/matrix.js';
@@ -13,7 +13,7 @@ export interface LinearOptions {
   bias?: boolean;
   /** Default 'xavier'. */
   init?: Init;
-  /** Of the initial parameters. Default: the next of setSeed's stream. */
+  /** Of the initial parameters. Default: the next seed of setSeed's stream. */
   seed?: number;
 }
 
@@ -22,7 +22,7 @@ const LINEAR_OPTIONS: readonly (keyof LinearOptions)[] = ['bias', 'init', 'seed'
 /**
  * x·W + b: (tokens × inputs) to (tokens × outputs).
  *
- * @throws ShapeError  if a size is no integer of at least 1; TypeError for wrong kinds
+ * @throws ShapeError  if a size is not an integer of at least 1; TypeError for wrong kinds and unknown options
  * @example const logits = new Linear(64, 512, { bias: true }).forward(x);
  */
 export class Linear extends Module {
@@ -51,20 +51,24 @@ export class Linear extends Module {
     if (bias) this.b = uniformParameter('b', random, 1, outputs, isTorch ? torchBound(inputs) : 0);
   }
 
-  /** (tokens × inputs) to (tokens × outputs). @throws ShapeError  if x has other columns */
+  /**
+   * @param x  (tokens × inputs)
+   * @returns  (tokens × outputs)
+   * @throws ShapeError  if x does not have `inputs` columns; TypeError if x is not a Matrix
+   */
   forward(x: Matrix): Matrix {
     requireColumns('Linear', 'x', x, 'inputs', this.W.rows);
     return affine(x, this.W, this.b);
   }
 }
 
-/** x·W, plus b where there is one. */
+/** x·W, plus the bias if there is one. */
 export function affine(x: Matrix, weight: Matrix, bias?: Matrix): Matrix {
   const product = x.matmul(weight);
   return bias === undefined ? product : product.add(bias);
 }
 
-/** A bias that starts at 0, if one is wanted. */
-export function zeroBias(name: string, wanted: boolean, cols: number): Parameter | undefined {
-  return wanted ? constantParameter(name, 1, cols, 0) : undefined;
+/** A bias (1 × cols) that starts at 0, if the layer has one. */
+export function zeroBias(name: string, isPresent: boolean, cols: number): Parameter | undefined {
+  return isPresent ? constantParameter(name, 1, cols, 0) : undefined;
 }

@@ -7,7 +7,7 @@ import { Module } from '../module.js';
 import { requireColumns } from '../shapes.js';
 
 export interface NormModuleOptions {
-  /** Added under the root. Default 1e-5. */
+  /** Added to the variance, or the mean square, under the root. Default 1e-5. */
   epsilon?: number;
 }
 
@@ -29,9 +29,10 @@ function checkNorm(where: string, dModel: number, options: NormModuleOptions, kn
 }
 
 /**
- * layerNorm with a learnable gain (1 at first) and bias (0 at first).
+ * layerNorm with a learnable gain, initially 1, and bias, initially 0.
  *
- * @throws ShapeError  if dModel is no integer of at least 1 or epsilon is negative; TypeError for wrong kinds
+ * @throws ShapeError  if dModel is not an integer of at least 1 or epsilon is negative or not finite; TypeError for wrong
+ *   kinds and unknown options
  * @example const y = new LayerNorm(64).forward(x);
  */
 export class LayerNorm extends Module {
@@ -54,7 +55,11 @@ export class LayerNorm extends Module {
     if (bias) this.bias = constantParameter('bias', 1, dModel, 0);
   }
 
-  /** (tokens × dModel) to the same shape. @throws ShapeError  if x has other columns */
+  /**
+   * @param x  (tokens × dModel)
+   * @returns  (tokens × dModel)
+   * @throws ShapeError  if x does not have dModel columns; TypeError if x is not a Matrix
+   */
   forward(x: Matrix): Matrix {
     requireColumns('LayerNorm', 'x', x, 'dModel', this.gain.cols);
     return layerNorm(x, this.gain, this.bias, { epsilon: this.epsilon });
@@ -62,9 +67,10 @@ export class LayerNorm extends Module {
 }
 
 /**
- * rmsNorm with a learnable gain (1 at first).
+ * rmsNorm with a learnable gain, initially 1.
  *
- * @throws ShapeError  if dModel is no integer of at least 1 or epsilon is negative; TypeError for wrong kinds
+ * @throws ShapeError  if dModel is not an integer of at least 1 or epsilon is negative or not finite; TypeError for wrong
+ *   kinds and unknown options
  * @example const y = new RMSNorm(64, { epsilon: 1e-6 }).forward(x);
  */
 export class RMSNorm extends Module {
@@ -82,14 +88,18 @@ export class RMSNorm extends Module {
     this.gain = constantParameter('gain', 1, dModel, 1);
   }
 
-  /** (tokens × dModel) to the same shape. @throws ShapeError  if x has other columns */
+  /**
+   * @param x  (tokens × dModel)
+   * @returns  (tokens × dModel)
+   * @throws ShapeError  if x does not have dModel columns; TypeError if x is not a Matrix
+   */
   forward(x: Matrix): Matrix {
     requireColumns('RMSNorm', 'x', x, 'dModel', this.gain.cols);
     return rmsNorm(x, this.gain, { epsilon: this.epsilon });
   }
 }
 
-/** The norm of a model; its options are checked. */
+/** The norm that a model's options name; they are checked by the caller. */
 export function newNorm(
   dModel: number,
   { norm, epsilon, normBias: bias }: { norm?: 'layer' | 'rms'; epsilon?: number; normBias?: boolean },
