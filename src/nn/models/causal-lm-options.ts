@@ -13,23 +13,23 @@ import type { RopeOptions } from '../../ops/rotary.js';
 import type { StepOptions } from '../attention/cached-steps.js';
 import { BLOCK_OPTIONS, checkTransformerBlock, type TransformerBlockOptions } from './transformer-block.js';
 
-/** Whatever is not described here is as in TransformerBlockOptions, of every layer. */
+/** Options not described here are as in TransformerBlockOptions and hold for every layer. */
 export interface CausalLMOptions
   extends Omit<TransformerBlockOptions, 'dHidden' | 'causal' | 'rope' | 'alibi' | 'dropout'> {
-  /** Tokens that there are: ids are 0 … vocabularySize − 1. */
+  /** Number of tokens: ids are 0 … vocabularySize − 1. */
   vocabularySize: number;
   numLayers: number;
   /** Default 4·dModel. */
   dHidden?: number;
-  /** 'rope' turns queries and keys; 'learned' and 'sinusoidal' add to the embeddings. Default 'rope'. */
+  /** 'rope' rotates queries and keys; 'learned' and 'sinusoidal' are added to the embeddings. Default 'rope'. */
   positions?: 'rope' | 'learned' | 'sinusoidal';
-  /** Of positions 'rope'. */
+  /** Only with positions 'rope'. */
   rope?: RopeOptions;
-  /** Tokens that a sequence may have; needed for 'learned'. Default: any number. */
+  /** The most tokens that a sequence may have; required with positions 'learned'. Default: any number. */
   capacity?: number;
-  /** The logits are x·tableᵀ with the table of the embeddings, instead of x·W of their own. Default false. */
+  /** Compute the logits as x·tableᵀ with the table of the embeddings instead of x·W with a matrix of their own. Default false. */
   tieEmbeddings?: boolean;
-  /** Share dropped in training mode: of the embeddings, and in every layer. Default 0. */
+  /** Share dropped in training mode: of the embeddings, and as in TransformerBlockOptions in every layer. Default 0. */
   dropout?: number;
 }
 
@@ -49,7 +49,7 @@ export interface CausalLMStepOptions extends StepOptions, WantedLogits {}
 export const FORWARD_OPTIONS = ['cuSeqlens', 'logits'] as const satisfies readonly (keyof CausalLMForwardOptions &
   keyof CausalLMStepOptions)[];
 
-const OWN_OPTIONS = [
+const MODEL_OPTIONS = [
   'vocabularySize',
   'numLayers',
   'positions',
@@ -57,22 +57,22 @@ const OWN_OPTIONS = [
   'tieEmbeddings',
 ] as const satisfies readonly (keyof CausalLMOptions)[];
 
-/** Of a layer that is always causal and has no ALiBi. */
+/** With the options of the layers, which are always causal and have no ALiBi. */
 const CAUSAL_LM_OPTIONS: readonly (keyof CausalLMOptions)[] = /* @__PURE__ */ (() => {
   const ofLayer = BLOCK_OPTIONS.filter((name) => name !== 'causal' && name !== 'alibi');
-  return [...OWN_OPTIONS, ...ofLayer];
+  return [...MODEL_OPTIONS, ...ofLayer];
 })();
 
 /**
- * Sixteen times the deepest published model, https://arxiv.org/abs/2203.00555. A layer takes 6 KB of objects and 0.2 ms to
- * build, however narrow it is.
+ * Sixteen times the depth of the deepest published model, https://arxiv.org/abs/2203.00555. Even the narrowest layer takes
+ * 6 KB of objects and 0.2 ms to build.
  */
 const MAX_LAYERS = 2 ** 14;
 
-/** The options of every layer, all options checked but the seed, which is drawn only where the rest is right. */
+/** Checks every option but the seed, which is drawn only if the others are right. @returns  the options of every layer */
 export function checkCausalLM(where: string, options: CausalLMOptions): TransformerBlockOptions {
   requireOptions(where, options, CAUSAL_LM_OPTIONS, 'required');
-  const { vocabularySize, numLayers, positions = 'rope', rope, capacity, tieEmbeddings = false, ...given } = options;
+  const { vocabularySize, numLayers, positions = 'rope', rope, capacity, tieEmbeddings = false, ...others } = options;
   requireInteger(where, 'vocabularySize', vocabularySize, 1);
   requireInteger(where, 'numLayers', numLayers, 1);
   requireCount(where, 'numLayers', numLayers, MAX_LAYERS);
@@ -81,8 +81,8 @@ export function checkCausalLM(where: string, options: CausalLMOptions): Transfor
   const { dModel } = options;
   requireInteger(where, 'dModel', dModel, 1);
   const { dHidden = 4 * dModel } = options;
-  const layer = { ...given, dHidden, causal: true, rope: positions === 'rope' && (rope === undefined || rope) };
-  const ofLayer = checkTransformerBlock(where, layer);
+  const layer = { ...others, dHidden, causal: true, rope: positions === 'rope' && (rope === undefined || rope) };
+  const entriesPerLayer = checkTransformerBlock(where, layer);
   if (typeof rope === 'boolean') throw kindError(where, 'rope must be an object', `got ${rope}`, 'it is on by default');
   if (rope !== undefined && positions !== 'rope') {
     throw shapeError(where, "rope must come with positions: 'rope'", `got positions: '${positions}'`);
@@ -93,7 +93,7 @@ export function checkCausalLM(where: string, options: CausalLMOptions): Transfor
   }
   requireSize(where, 'the table', Math.max(vocabularySize, capacity ?? 0), dModel);
   const rows = (tieEmbeddings ? 1 : 2) * vocabularySize + (positions === 'learned' ? (capacity ?? 0) : 0);
-  requireResident(where, 'the weights', rows * dModel + numLayers * ofLayer);
+  requireResident(where, 'the weights', rows * dModel + numLayers * entriesPerLayer);
   return layer;
 }
 

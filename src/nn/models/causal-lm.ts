@@ -1,4 +1,4 @@
-// nn/models: blocks and whole models, and the text they generate. They know all layers; layers do not know them.
+// nn/models: blocks and whole models, and the generation of text. They know all layers; layers do not know them.
 
 import { allOrNone } from '../../core/all-or-none.js';
 import { requireOptions, shapeError } from '../../core/errors.js';
@@ -43,14 +43,14 @@ import { checkGenerate, type GenerateOptions, generateTokens } from './generatio
 import { streamedOrAwaited } from './streamed-or-awaited.js';
 import { TransformerBlock } from './transformer-block.js';
 
-/** Tokens that the caches of a model without a capacity hold unless told otherwise. */
+/** The default capacity of caches for a model without a capacity of its own. */
 const DEFAULT_CAPACITY = 1024;
 
 /**
- * A language model: ids to embeddings, with their positions through numLayers causal Transformer blocks, a norm, and a
- * logit for every token that may come next.
+ * A language model: turns ids into embeddings with positions, passes them through numLayers causal Transformer blocks and a
+ * norm, and gives a logit for every token that may come next.
  *
- * Tables start normal with variance 1/dModel, as in the authors' code of the first Transformer: a tied table then gives
+ * Tables are initially normal with variance 1/dModel, as in the code of the original Transformer, so that a tied table gives
  * logits of variance 1.
  *
  * @throws ShapeError  if a size or number is out of range, or options contradict one another; TypeError for wrong kinds
@@ -69,11 +69,11 @@ export class CausalLM extends Module {
   readonly embedding: Embedding;
   /** Only with positions 'learned'. */
   readonly learnedPositions?: LearnedPositions;
-  /** Of the embeddings with what their positions add. */
+  /** Applied to the embeddings after positions are added. */
   readonly embeddingDropout: Dropout;
   readonly layers: TransformerBlock[];
   readonly norm: LayerNorm | RMSNorm;
-  /** To the logits; absent where they are tied to the embeddings. */
+  /** From the last norm to the logits; absent if they are tied to the embeddings. */
   readonly head?: Linear;
   readonly positions: 'rope' | 'learned' | 'sinusoidal';
   readonly capacity: number;
@@ -98,8 +98,9 @@ export class CausalLM extends Module {
   }
 
   /**
-   * A model with the weights of GPT-2 or LLaMA as Hugging Face or Meta store them; as MultiHeadAttention.fromTorch. Models
-   * of other choices under the same names (scaled RoPE, say) are not told apart.
+   * A model with the weights of GPT-2 or LLaMA as Hugging Face or Meta store them; see MultiHeadAttention.fromTorch. Models
+   * that use the same names but compute something else (with scaled RoPE, say) are not detected.
+   *
    * @throws ShapeError, TypeError  as MultiHeadAttention.fromTorch
    * @see Touvron et al. 2023 (LLaMA), https://arxiv.org/abs/2302.13971
    * @example const model = CausalLM.fromTorch(readSafetensors(bytes), { numHeads: 12 }).eval();
@@ -114,6 +115,7 @@ export class CausalLM extends Module {
 
   /**
    * A copy of the weights in a layout: default 'gpt2' with learned positions, else 'llama'.
+   *
    * @throws ShapeError, TypeError  as TransformerBlock.toTorch
    * @example await writeFile('model.safetensors', writeSafetensors(model.toTorch()));
    */
@@ -122,10 +124,11 @@ export class CausalLM extends Module {
   }
 
   /**
-   * @param ids  one a token
-   * @returns  logits of the token after each: (tokens × vocabularySize); with logits 'last' (sequences × vocabularySize)
-   * @throws ShapeError  if an id is no token, cuSeqlens does not fit or a sequence has more than `capacity` tokens;
-   *   TypeError for wrong kinds and unknown options
+   * @param ids  one per token
+   * @returns  (tokens × vocabularySize): row i has the logits of the token after ids[i]; with logits 'last'
+   *   (sequences × vocabularySize)
+   * @throws ShapeError  if an id is not in the vocabulary, cuSeqlens does not fit or a sequence has more than `capacity`
+   *   tokens; TypeError for wrong kinds and unknown options
    * @example const next = model.forward(ids).argmax().at(-1);
    */
   forward(ids: ArrayLike<number>, options: CausalLMForwardOptions = {}): Matrix {
@@ -148,9 +151,9 @@ export class CausalLM extends Module {
   }
 
   /**
-   * Empty caches for `step`: one for every layer.
+   * Empty caches for `step`: one per layer.
    *
-   * @param options  capacity: default that of the model, or 1024 where it has none
+   * @param options  capacity: by default that of the model, or 1024 if it has none
    * @throws ShapeError, TypeError, RangeError  as KVCache
    * @example const caches = model.createCaches({ capacity: 512 });
    */
@@ -167,20 +170,20 @@ export class CausalLM extends Module {
       for (const layer of this.layers) caches.push(layer.createCache({ ...options, capacity }));
       return caches;
     } catch (error) {
-      for (const cache of caches) cache.release(); // memory is full: not of those that nobody gets
+      for (const cache of caches) cache.release(); // memory is full, and the caller gets none of them
       throw error;
     }
   }
 
   /**
-   * The logits after the next tokens of a sequence, whose tokens so far the caches hold: the rows that forward gives for
-   * the whole sequence. Several sequences at once: a list of caches for each.
+   * The logits after the next tokens of a sequence, whose earlier keys and values the caches hold: gives the rows that forward
+   * would give for the whole sequence. For several sequences, the ids are packed and each sequence has its own caches.
    *
    * @param ids  the next tokens: one, or many at once
-   * @param caches  of createCaches, or a list of them, one a packed sequence; the tokens are appended
+   * @param caches  from createCaches, or a list of such caches, one per sequence; the keys and values are appended
    * @returns  (tokens × vocabularySize); with logits 'last' (sequences × vocabularySize)
-   * @throws ShapeError  if an id is no token, the caches are not of this model or at different positions, or the tokens do
-   *   not fit: no cache is changed; TypeError for wrong kinds and unknown options
+   * @throws ShapeError  if an id is not in the vocabulary, the caches are not of this model or at different positions, or have
+   *   no room for the tokens; TypeError for wrong kinds and unknown options. After either, the caches are as before
    * @example
    * const caches = model.createCaches();
    * let logits = model.step(prompt, caches, { logits: 'last' }); // (1 × vocabularySize)
@@ -199,8 +202,8 @@ export class CausalLM extends Module {
    * of them. Other work of the program gets its turn now and then. In training mode dropout drops: call eval() first.
    *
    * @param ids  at least one token
-   * @throws ShapeError  if an id is no token, a number is out of range or the tokens pass the model's capacity; TypeError
-   *   for wrong kinds and unknown options, and if tokens are both awaited and streamed
+   * @throws ShapeError  if an id is not in the vocabulary, a number is out of range or the tokens exceed the model's capacity;
+   *   TypeError for wrong kinds and unknown options, and if tokens are both awaited and streamed
    * @see sampler, for what temperature, topK, topP, minP and repetitionPenalty do
    * @example
    * for await (const id of model.generate(prompt, { maxTokens: 100, temperature: 0.8, seed: 1 })) print(id);

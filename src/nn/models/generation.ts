@@ -8,11 +8,11 @@ export interface AbortSignalLike {
 }
 
 export interface GenerateOptions extends SamplingOptions {
-  /** Tokens to make at most. Default 256, or as many as the model's capacity leaves. */
+  /** The most tokens to generate. Default 256, or fewer if the model's capacity leaves no room for them. */
   maxTokens?: number;
-  /** Ends before such a token. */
+  /** Generation ends before any of these tokens. Default none. */
   stop?: number | readonly number[];
-  /** Keep keys and values; false computes the whole sequence again for every token. Default true. */
+  /** Keep keys and values in caches; false computes the whole sequence again for every token. Default true. */
   cached?: boolean;
   /**
    * An AbortSignal. Once it is aborted, whoever asks for a token gets the signal's reason thrown, as with fetch: also the
@@ -38,9 +38,10 @@ const GENERATE_OPTIONS = /* @__PURE__ */ (() =>
 
 const DEFAULT_TOKENS = 256;
 
-/** After so long the event loop gets a turn: the length of a "long task", https://www.w3.org/TR/longtasks-1/. */
+/** After this time the event loop gets a turn: the length of a "long task", https://www.w3.org/TR/longtasks-1/. */
 const LONG_TASK_MS = 50;
 
+/** The checked options of one generation. */
 export interface Generation {
   prompt: number[];
   maxTokens: number;
@@ -51,7 +52,7 @@ export interface Generation {
   choose: (logits: Float32Array, ids: readonly number[]) => number;
 }
 
-/** Everything checked and every default filled in; the seed is drawn last. */
+/** Checks the prompt and every option and fills in the defaults; the seed is drawn last. */
 export function checkGenerate(
   where: string,
   ids: ArrayLike<number>,
@@ -61,7 +62,7 @@ export function checkGenerate(
   requireOptions(where, options, GENERATE_OPTIONS);
   const prompt = checkTokens(where, 'ids', ids, vocabularySize);
   if (prompt.length === 0) throw shapeError(where, 'ids must hold at least one token', 'got none');
-  const room = capacity - prompt.length + 1; // the last token is never read
+  const room = capacity - prompt.length + 1; // the last generated token is not an input of the model
   const { maxTokens = Math.max(0, Math.min(DEFAULT_TOKENS, room)), stop = [], cached = true } = options;
   requireInteger(where, 'maxTokens', maxTokens);
   if (prompt.length > capacity || maxTokens > room) {
@@ -96,11 +97,11 @@ function changed(
   throw kindError(where, 'logits must return nothing', `it gave ${describe(given)}`, 'write into the row');
 }
 
-/** When work began that the event loop has not interrupted since; of all generations together. */
+/** When the current stretch of work without a turn of the event loop began; shared by all generations. */
 let busySince: number | undefined;
 
-/** Whether the event loop has had no turn for long, whoever kept it from that. */
-function isLongAtWork(): boolean {
+/** Whether the event loop has had no turn for LONG_TASK_MS, whatever else ran in that time. */
+function isLongTask(): boolean {
   if (busySince === undefined) {
     busySince = Date.now();
     setTimeout(rest, 0);
@@ -112,7 +113,12 @@ function rest(): void {
   busySince = undefined;
 }
 
-/** Token after token; `next` gives the logits after tokens that follow those it was given before, `end` comes last. */
+/**
+ * Generates one token after another.
+ *
+ * @param next  takes the tokens that follow those of its earlier calls, and all tokens so far; gives the logits after the last one
+ * @param end  is called last, however the generation ends
+ */
 export async function* generateTokens(
   { prompt, maxTokens, stop, signal, choose }: Generation,
   next: (ids: readonly number[], all: readonly number[]) => Float32Array,
@@ -122,7 +128,7 @@ export async function* generateTokens(
   try {
     let ids: readonly number[] = prompt;
     for (let made = 0; ; made++) {
-      if (isLongAtWork()) await new Promise((resolve) => setTimeout(resolve, 0)); // `rest` has been due for longer
+      if (isLongTask()) await new Promise((resolve) => setTimeout(resolve, 0)); // `rest` has been due for longer
       signal?.throwIfAborted();
       if (made === maxTokens) return;
       const id = choose(next(ids, all), all);

@@ -15,11 +15,11 @@ import { layerRandom } from '../../ops/seeds.js';
 
 /** They apply in the order of Hugging Face's transformers: repetitionPenalty, temperature, topK, topP, minP. */
 export interface SamplingOptions {
-  /** Logits are divided by it; 0 takes the most likely token. Default 1. */
+  /** The logits are divided by it; 0 always takes the most likely token. Default 1. */
   temperature?: number;
-  /** Only the so many most likely tokens. Default all. */
+  /** Sample only from this many of the most likely tokens. Default all. */
   topK?: number;
-  /** Then only the fewest most likely ones whose probabilities sum to at least this share. Default 1. */
+  /** After topK, sample only from the smallest set of most likely tokens whose probabilities sum to at least topP. Default 1. */
   topP?: number;
   /** Then only those at least this share as likely as the most likely one. Default 0. */
   minP?: number;
@@ -28,7 +28,7 @@ export interface SamplingOptions {
    * by it: above 1, repetitions are less likely. Default 1.
    */
   repetitionPenalty?: number;
-  /** The same seed gives the same tokens. Default: the next of setSeed's stream. */
+  /** The same seed gives the same tokens. Default: the next seed of setSeed's stream. */
   seed?: number;
 }
 
@@ -108,7 +108,7 @@ export function checkSampling(
   if (repetitionPenalty <= 0) {
     throw shapeError(where, 'repetitionPenalty must be a finite number above 0', `got ${repetitionPenalty}`);
   }
-  if (seed !== undefined) requireSeed(where, seed); // also where nothing is drawn
+  if (seed !== undefined) requireSeed(where, seed); // even if nothing is drawn
   const random = temperature === 0 ? undefined : layerRandom(where, seed);
   return (given, ids) => {
     const logits = repetitionPenalty === 1 ? given : penalized(given, ids, repetitionPenalty);
@@ -124,7 +124,7 @@ function penalized(logits: ArrayLike<number>, ids: readonly number[], penalty: n
   return row;
 }
 
-/** The first of the largest. */
+/** The token with the largest logit; of several the first. */
 function mostLikely(where: string, logits: ArrayLike<number>): number {
   let best = 0;
   for (let id = 0; id < logits.length; id++) {
@@ -147,49 +147,50 @@ function draw(
   random: Random,
 ): number {
   const lowest = topK === undefined || topK >= logits.length ? Number.NEGATIVE_INFINITY : largest(logits, topK);
-  // Not `from(logits, f)`, which takes 240 ns an entry instead of 27 (Node 20).
+  // Not `from(logits, f)`, which takes 240 ns per entry instead of 27 (Node 20).
   const weights = Float64Array.from(logits).map((z) => (z < lowest ? 0 : Math.exp((z - max) / temperature)));
   if (topK !== undefined) dropTies(weights, logits, lowest, topK);
   if (topP < 1) keepNucleus(weights, topP);
   if (minP > 0) keepLikely(weights, minP);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  let left = random.uniform() * total;
+  let remaining = random.uniform() * total;
   let last = 0;
   for (let id = 0; id < weights.length; id++) {
     if (weights[id] === 0) continue;
     last = id;
-    left -= weights[id];
-    if (left < 0) break;
+    remaining -= weights[id];
+    if (remaining < 0) break;
   }
-  return last; // also where rounding has left something over
+  return last; // the last possible token if rounding keeps `remaining` at 0 or above
 }
 
-/** The k-th largest. */
+/** The k-th largest logit. */
 function largest(logits: ArrayLike<number>, k: number): number {
   return Float64Array.from(logits).sort()[logits.length - k];
 }
 
-/** Of tokens as likely as the last one kept, those with the lower ids stay. */
+/** Keeps topK tokens: of those whose logits tie at the cut-off, the ones with the lowest ids. */
 function dropTies(weights: Float64Array, logits: ArrayLike<number>, lowest: number, topK: number): void {
   let room = topK;
   for (let id = 0; id < weights.length; id++) if (logits[id] > lowest) room--;
   for (let id = 0; id < weights.length; id++) if (logits[id] === lowest && room-- <= 0) weights[id] = 0;
 }
 
+/** Sets the weights outside the nucleus (see topP) to 0. */
 function keepNucleus(weights: Float64Array, topP: number): void {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  // What lies below the cut-off is not even together as likely as what may be missing, so it need not be sorted.
+  // All tokens below the cut-off together have less than the share 1 − topP that may be missing, so they need not be sorted.
   const cutoff = ((1 - topP) * total) / weights.length;
   const candidates = Array.from(weights.keys()).filter((id) => weights[id] > 0 && weights[id] >= cutoff);
   candidates.sort((a, b) => weights[b] - weights[a] || a - b);
   let sum = 0;
-  const kept = new Set<number>();
+  const nucleus = new Set<number>();
   for (const id of candidates) {
-    if (kept.size > 0 && sum >= topP * total) break;
-    kept.add(id);
+    if (nucleus.size > 0 && sum >= topP * total) break;
+    nucleus.add(id);
     sum += weights[id];
   }
-  for (let id = 0; id < weights.length; id++) if (!kept.has(id)) weights[id] = 0;
+  for (let id = 0; id < weights.length; id++) if (!nucleus.has(id)) weights[id] = 0;
 }
 
 /** The largest weight is 1, whatever was dropped before. Nguyen et al. 2025, arXiv 2407.01082, §3. */

@@ -35,31 +35,31 @@ import { type BuiltOf, loaded } from '../weights/loaded.js';
 
 type BlockBias = (typeof BLOCK_BIASES)[number];
 
-/** Whatever is not described here is as in MultiHeadAttentionOptions. */
+/** Options not described here are as in MultiHeadAttentionOptions. */
 export interface TransformerBlockOptions
   extends Omit<MultiHeadAttentionOptions, 'bias' | 'kDim' | 'vDim' | 'addZeroAttention' | 'addBiasKeyValue'> {
-  /** Columns between the two maps of the feed-forward part. */
+  /** Columns between the two products of the feed-forward part. */
   dHidden: number;
   /** Of the feed-forward part. Default 'relu'. */
   activation?: Activation;
   /** LayerNorm or RMSNorm. Default 'layer'. */
   norm?: 'layer' | 'rms';
-  /** Before each part, on the way into it, or after the sum with what it adds. Default 'pre'. */
+  /** Normalize the input of each part ('pre'), or the sum of its input and its output ('post'). Default 'pre'. */
   normPlacement?: 'pre' | 'post';
   /** Of the norms. Default 1e-5. */
   epsilon?: number;
   /**
-   * Add the biases of the attention and of the feed-forward part, or those named, as { b_Q: true, b_1: true }. Default
-   * false.
+   * Add the biases of the attention and of the feed-forward part, or only some of them, as in { b_Q: true, b_1: true }.
+   * Default false.
    */
   bias?: Biases<BlockBias>;
-  /** Of norm 'layer': its norms learn biases. Default true. */
+  /** With norm 'layer': the norms learn biases. Default true. */
   normBias?: boolean;
-  /** Share dropped in training mode: attention weights, hidden entries, and what each part adds. Default 0. */
+  /** Share dropped in training mode: of attention weights, hidden entries, and the output of each part. Default 0. */
   dropout?: number;
   /** Default 'xavier'. */
   init?: Init;
-  /** Of the initial parameters and of every dropout. Default: the next of setSeed's stream. */
+  /** Of the initial parameters and of every dropout. Default: the next seed of setSeed's stream. */
   seed?: number;
 }
 
@@ -92,7 +92,7 @@ const BLOCK_FORWARD_OPTIONS = /* @__PURE__ */ FORWARD_OPTIONS.filter(
   (name) => name !== 'context' && name !== 'cuSeqlensK',
 ) satisfies (keyof TransformerBlockForwardOptions)[];
 
-/** Every option but the seed, which is drawn only where the rest is right; the entries of its weights. */
+/** Checks every option but the seed, which is drawn only if the others are right. @returns  the entries of the weights */
 export function checkTransformerBlock(where: string, options: Omit<TransformerBlockOptions, 'seed'>): number {
   const { bias, norm = 'layer', normBias = norm === 'layer', normPlacement = 'pre', epsilon = 1e-5 } = options;
   requireBiases(where, bias, BLOCK_BIASES);
@@ -109,7 +109,7 @@ export function checkTransformerBlock(where: string, options: Omit<TransformerBl
   return entries;
 }
 
-/** Those of the attention and those of the feed-forward part. */
+/** The biases of the attention and those of the feed-forward part. */
 function partBiases(bias: Biases<BlockBias> | undefined) {
   if (typeof bias !== 'object') return [bias, bias] as const; // b_3 is only there with 'swiglu'
   const pick = <Name extends BlockBias>(names: readonly Name[]) => biasesFrom(names, (name) => hasBias(bias, name));
@@ -117,9 +117,9 @@ function partBiases(bias: Biases<BlockBias> | undefined) {
 }
 
 /**
- * One layer of a Transformer: attention of x to itself, then the feed-forward part, each added to what went into it.
+ * One layer of a Transformer: self-attention, then the feed-forward part, each added to its input.
  *
- * 'pre': y = x + attention(norm1(x)), then y + feedForward(norm2(y)). 'post', as in the first Transformer:
+ * 'pre': y = x + attention(norm1(x)), then y + feedForward(norm2(y)). 'post', as in the original Transformer:
  * y = norm1(x + attention(x)), then norm2(y + feedForward(y)).
  *
  * @throws ShapeError  if dModel is not divisible by numHeads (and dK is not given), or a number is out of range;
@@ -136,9 +136,9 @@ export class TransformerBlock extends Module {
   readonly feedForward: FeedForward;
   readonly norm1: LayerNorm | RMSNorm;
   readonly norm2: LayerNorm | RMSNorm;
-  /** Of what the attention adds. */
+  /** Of the output of the attention. */
   readonly dropout1: Dropout;
-  /** Of what the feed-forward part adds. */
+  /** Of the output of the feed-forward part. */
   readonly dropout2: Dropout;
   readonly normPlacement: 'pre' | 'post';
 
@@ -162,7 +162,7 @@ export class TransformerBlock extends Module {
   }
 
   /**
-   * A block with the weights of PyTorch's nn.TransformerEncoderLayer, or of a layer of GPT-2 or LLaMA; as
+   * A block with the weights of PyTorch's nn.TransformerEncoderLayer, or of a layer of GPT-2 or LLaMA; see
    * MultiHeadAttention.fromTorch.
    *
    * @throws ShapeError, TypeError  as MultiHeadAttention.fromTorch
@@ -178,9 +178,10 @@ export class TransformerBlock extends Module {
   }
 
   /**
-   * A copy of the weights in a layout, default 'torch'; as MultiHeadAttention.toTorch.
+   * A copy of the weights in a layout, default 'torch'; see MultiHeadAttention.toTorch.
    *
-   * @throws ShapeError  also if the layout has another norm, activation or order; TypeError as there
+   * @throws ShapeError, TypeError  as MultiHeadAttention.toTorch; ShapeError also if the layout has another norm, activation
+   *   or normPlacement
    * @example const state = block.toTorch({ prefix: 'encoder.layers.0.' });
    */
   toTorch(options: ToTorchOptions = {}): Map<string, StoredTensor> {
@@ -190,7 +191,7 @@ export class TransformerBlock extends Module {
   /**
    * @param x  (tokens × dModel)
    * @returns  (tokens × dModel)
-   * @throws ShapeError  if x or an option has another shape; TypeError for wrong kinds and unknown options
+   * @throws ShapeError  if the shape of x or an option does not fit; TypeError for wrong kinds and unknown options
    * @example const y = block.forward(packed, { cuSeqlens });
    */
   forward(x: Matrix, options: TransformerBlockForwardOptions = {}): Matrix {
@@ -200,13 +201,13 @@ export class TransformerBlock extends Module {
     return this.#around(x, (z) => this.attention.forward(z, options));
   }
 
-  /** An empty cache for `step`; as MultiHeadAttention.createCache. @example const cache = block.createCache({ capacity: 1024 }); */
+  /** An empty cache for `step`; see MultiHeadAttention.createCache. @example const cache = block.createCache({ capacity: 1024 }); */
   createCache(options: CacheOptions): KVCache {
     return this.attention.createCache(options);
   }
 
   /**
-   * The next rows of a sequence, or of one for every cache; as MultiHeadAttention.step.
+   * The block for the next rows of a sequence, or of several, one per cache; see MultiHeadAttention.step.
    *
    * @param x  (rows × dModel)
    * @returns  (rows × dModel)
@@ -215,11 +216,11 @@ export class TransformerBlock extends Module {
    */
   step(x: Matrix, caches: KVCache | readonly KVCache[], options: StepOptions = {}): Matrix {
     requireColumns('TransformerBlock.step', 'x', x, 'dModel', this.attention.dModel);
-    const list = cacheList('MultiHeadAttention.step', caches); // as whatever else is wrong with them
+    const list = cacheList('MultiHeadAttention.step', caches); // which reports all other mistakes in them
     return restoring(list, () => this.#around(x, (z) => this.attention.step(z, list, options)));
   }
 
-  /** The layer around its attention. */
+  /** The block with the given attention: forward or step. */
   #around(x: Matrix, attention: (z: Matrix) => Matrix): Matrix {
     const attend = (z: Matrix) => this.dropout1.forward(attention(z));
     const feed = (z: Matrix) => this.dropout2.forward(this.feedForward.forward(z));

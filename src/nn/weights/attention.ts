@@ -13,19 +13,19 @@ import { recognized, type Signs, signsOf, writtenAs } from './names.js';
 import { permuteRotary, type RotaryLayout } from './permute-rotary.js';
 import type { AttentionLayout, TorchTensor } from './tensors.js';
 
-/** Everything else is found in the weights: widths, biases, heads of K and V, extra keys. */
+/** The weights tell everything else: widths, biases, heads of K and V, extra keys. */
 export interface MultiHeadAttentionFromTorchOptions
   extends Pick<
     MultiHeadAttentionOptions,
     'numHeads' | Exclude<LayerOption, 'causal'> | 'addZeroAttention' | 'dropout' | 'seed'
   > {
-  /** What stands before every name, as 'layers.0.self_attn.'; other names are left aside. Default ''. */
+  /** What precedes every name, as in 'layers.0.self_attn.'; names without it are ignored. Default ''. */
   prefix?: string;
-  /** Default true, but false in layout 'torch'. */
+  /** Default false in layout 'torch', else true. */
   causal?: MultiHeadAttentionOptions['causal'];
   /**
-   * Default true in 'llama' (half-split) and 'meta' (interleaved), else false. Asked for the other way, weights are
-   * permuted, and the layer gives the same.
+   * Default true in 'llama' (half-split) and 'meta' (interleaved), else false. If you ask for the other pairing, the weights
+   * are permuted so that the layer gives the same results.
    */
   rope?: boolean | RopeOptions;
 }
@@ -48,7 +48,7 @@ export function attentionTensors(layout: TorchLayout, isSeparate = false): Torch
   return ATTENTIONS[layout].tensors(isSeparate);
 }
 
-/** What `new MultiHeadAttention` and `loadStateDict` have to be given. */
+/** The arguments for `new MultiHeadAttention` and its `loadStateDict`. */
 export function attentionFromTorch(
   where: string,
   stored: ReadonlyMap<string, StoredTensor>,
@@ -57,10 +57,10 @@ export function attentionFromTorch(
   requireOptions(where, options, OPTIONS, 'required');
   const { prefix, causal, rope, numHeads, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
-  const { given, layout, tensors } = recognized(where, stored, prefix, SIGNS, (found, names) =>
+  const { named, layout, tensors } = recognized(where, stored, prefix, SIGNS, (found, names) =>
     attentionTensors(found, names.has('q_proj_weight')),
   );
-  const { state, sizes } = readTensors(where, tensors, given);
+  const { state, sizes } = readTensors(where, tensors, named);
   const heads = headsFromTorch(where, layout, sizes, numHeads);
   const size = (name: string) => sizes.get(name) ?? heads.dModel;
   return {
@@ -72,14 +72,14 @@ export function attentionFromTorch(
       bias: biasesFrom(ATTENTION_BIASES, (name) => state.has(name)),
       addBiasKeyValue: state.has('bias_K'),
       causal: causal === undefined ? (ATTENTIONS[layout].isCausal ?? false) : causal,
-      rope: turnedFromTorch(where, layout, rope, heads, state),
+      rope: ropeFromTorch(where, layout, rope, heads, state),
     },
     state,
   };
 }
 
-/** What attentionToTorch has to know of an attention. */
-export interface StoredAttention extends TurnedAttention, Partial<Record<(typeof ATTENTION_BIASES)[number], Matrix>> {
+/** What attentionToTorch reads of an attention. */
+export interface StoredAttention extends RotaryAttention, Partial<Record<(typeof ATTENTION_BIASES)[number], Matrix>> {
   readonly dModel: number;
   readonly kDim: number;
   readonly vDim: number;
@@ -96,22 +96,22 @@ export function attentionToTorch(
 ): Map<string, StoredTensor> {
   const { layout, prefix } = writtenAs(where, options, SIGNS, 'torch');
   requireFit(where, SIGNS, layout, (other) => attentionMisfits(other, attention));
-  const parameters = turnedToTorch(layout, attention, attention.namedParameters());
+  const parameters = rotatedToTorch(layout, attention, attention.namedParameters());
   const isSeparate = attention.kDim !== attention.dModel || attention.vDim !== attention.dModel;
   return writeTensors(where, layout, attentionTensors(layout, isSeparate), parameters, prefix);
 }
 
-/** The options of an attention that a layout has no place for. @param feedForward  biases beside those of the attention */
+/** The options of an attention that a layout cannot store. @param blockBiases  other biases of its block */
 export function attentionMisfits(
   layout: TorchLayout,
   attention: StoredAttention,
-  feedForward: readonly string[] = [],
+  blockBiases: readonly string[] = [],
 ): Misfit[] {
   const { dModel, kDim, vDim, sinks, bias_K, heads } = attention;
   const { numHeads, numKvHeads, dK, dV } = heads;
-  const own = ATTENTION_BIASES.filter((name) => attention[name] !== undefined);
-  const biases = [...own, ...feedForward];
-  const withoutO = own.filter((name) => name !== 'b_O');
+  const attentionBiases = ATTENTION_BIASES.filter((name) => attention[name] !== undefined);
+  const biases = [...attentionBiases, ...blockBiases];
+  const inputBiases = attentionBiases.filter((name) => name !== 'b_O');
   const { isStacked, hasBiases, hasContext }: AttentionLayout = ATTENTIONS[layout];
   const width = `dModel / numHeads = ${dModel} / ${numHeads}`;
   return [
@@ -119,7 +119,12 @@ export function attentionMisfits(
     ...unless(!isStacked || numKvHeads === numHeads, 'numKvHeads', `numHeads = ${numHeads}`, numKvHeads),
     ...unless(!isStacked || dK * numHeads === dModel, 'dK', width, dK),
     ...unless(!isStacked || dV * numHeads === dModel, 'dV', width, dV),
-    ...unless(!isStacked || withoutO.length % 3 === 0, 'bias', 'the same for b_Q, b_K and b_V', own.join(', ')),
+    ...unless(
+      !isStacked || inputBiases.length % 3 === 0,
+      'bias',
+      'the same for b_Q, b_K and b_V',
+      attentionBiases.join(', '),
+    ),
     ...unless(hasBiases === true || biases.length === 0, 'bias', false, biases.join(', ')),
     ...unless(hasContext === true || kDim === dModel, 'kDim', `dModel = ${dModel}`, kDim),
     ...unless(hasContext === true || vDim === dModel, 'vDim', `dModel = ${dModel}`, vDim),
@@ -128,7 +133,7 @@ export function attentionMisfits(
   ];
 }
 
-/** The heads that the sizes of a layout's matrices leave. */
+/** The heads that follow from the sizes of a layout's matrices and numHeads. */
 export function headsFromTorch(where: string, layout: TorchLayout, sizes: Sizes, numHeads: number) {
   const dModel = sizes.get('dModel') as number;
   const [q, k, v, z] = ['q', 'k', 'v', 'z'].map((name) => sizes.get(name) ?? dModel);
@@ -145,8 +150,8 @@ export function headsFromTorch(where: string, layout: TorchLayout, sizes: Sizes,
   throw shapeError(where, rule, `they have ${q}, ${k}, ${v} and ${z} in layout '${layout}'`, 'is numHeads right?');
 }
 
-/** `rope` of a layer of that layout; where it is asked for the other way, the columns of Q and K in `state` are moved. */
-export function turnedFromTorch(
+/** The option `rope` of a layer in that layout. If it asks for the other pairing, the columns of Q and K in `state` are permuted. */
+export function ropeFromTorch(
   where: string,
   layout: TorchLayout,
   rope: boolean | RopeOptions | undefined,
@@ -154,37 +159,38 @@ export function turnedFromTorch(
   state: Map<string, StoredTensor>,
 ): RopeOptions | false {
   const from = ATTENTIONS[layout].rotary;
-  const turned = ropeOption(where, rope === undefined ? from !== undefined : rope, heads.dK);
-  if (turned === undefined || from === undefined) return turned ?? false;
-  const asked = typeof rope === 'object' ? rope.interleaved : undefined;
-  const interleaved = asked ?? from === 'interleaved';
-  const turn = turning(heads, from, interleaved ? 'interleaved' : 'half-split', turned.dim);
+  const resolved = ropeOption(where, rope === undefined ? from !== undefined : rope, heads.dK);
+  if (resolved === undefined || from === undefined) return resolved ?? false;
+  const chosen = typeof rope === 'object' ? rope.interleaved : undefined;
+  const interleaved = chosen ?? from === 'interleaved';
+  const permute = permutation(heads, from, interleaved ? 'interleaved' : 'half-split', resolved.dim);
   for (const [name, { dtype, shape, data }] of state) {
-    const moved = turn(name, new Matrix(shape[0], shape[1], data as Float32Array));
-    state.set(name, { dtype, shape, data: moved.data });
+    const permuted = permute(name, new Matrix(shape[0], shape[1], data as Float32Array));
+    state.set(name, { dtype, shape, data: permuted.data });
   }
-  return { ...turned, interleaved };
+  return { ...resolved, interleaved };
 }
 
-/** A layer's parameters with the columns of Q and K where the layout has them. */
-export function turnedToTorch(
+/** A layer's parameters, with the columns of Q and K in the order of the layout. */
+export function rotatedToTorch(
   layout: TorchLayout,
-  { rope, heads }: TurnedAttention,
+  { rope, heads }: RotaryAttention,
   parameters: ReadonlyMap<string, Matrix>,
 ): ReadonlyMap<string, Matrix> {
   const to = ATTENTIONS[layout].rotary;
   if (rope === undefined || to === undefined) return parameters;
-  const turn = turning(heads, rope.interleaved ? 'interleaved' : 'half-split', to, rope.dim);
-  return new Map([...parameters].map(([name, parameter]) => [name, turn(name, parameter)]));
+  const permute = permutation(heads, rope.interleaved ? 'interleaved' : 'half-split', to, rope.dim);
+  return new Map([...parameters].map(([name, parameter]) => [name, permute(name, parameter)]));
 }
 
-/** What turnedToTorch has to know of an attention. */
-export interface TurnedAttention {
+/** What rotatedToTorch reads of an attention. */
+export interface RotaryAttention {
   readonly rope?: Required<RopeOptions>;
   readonly heads: HeadShape;
 }
 
-function turning({ numHeads, numKvHeads }: HeadShape, from: RotaryLayout, to: RotaryLayout, dim: number) {
+/** A function that permutes a parameter by its name: W_Q, W_K, b_Q and b_K; all others stay as they are. */
+function permutation({ numHeads, numKvHeads }: HeadShape, from: RotaryLayout, to: RotaryLayout, dim: number) {
   return (name: string, m: Matrix): Matrix => {
     const role = /\b[Wb]_([QK])$/.exec(name)?.[1];
     if (role === undefined || from === to) return m;

@@ -11,9 +11,9 @@ import {
   attentionTensors,
   headsFromTorch,
   type MultiHeadAttentionFromTorchOptions,
+  ropeFromTorch,
+  rotatedToTorch,
   type StoredAttention,
-  turnedFromTorch,
-  turnedToTorch,
 } from './attention.js';
 import { readTensors, writeTensors } from './copy.js';
 import { type Misfit, requireFit, unless } from './fit.js';
@@ -21,13 +21,13 @@ import { ATTENTIONS, BLOCKS, type TorchLayout, type ToTorchOptions } from './lay
 import { recognized, type Signs, signsOf, writtenAs } from './names.js';
 import type { BlockLayout, TorchTensor } from './tensors.js';
 
-/** Everything else is found in the weights. Whatever is not described here is as in MultiHeadAttentionFromTorchOptions. */
+/** The weights tell everything else. Options not described here are as in MultiHeadAttentionFromTorchOptions. */
 export interface TransformerBlockFromTorchOptions extends Omit<MultiHeadAttentionFromTorchOptions, 'addZeroAttention'> {
   /** Default 'relu' in layout 'torch', 'gelu-tanh' in 'gpt2'; 'llama' and 'meta' are always 'swiglu'. */
   activation?: Activation;
-  /** norm_first of torch is 'pre'. Default 'post' in layout 'torch'; the others are always 'pre'. */
+  /** torch's norm_first is 'pre'. Default 'post' in layout 'torch'; the others are always 'pre'. */
   normPlacement?: 'pre' | 'post';
-  /** Of the norms: in LLaMA's configurations rms_norm_eps. Default 1e-5. */
+  /** Of the norms; rms_norm_eps in LLaMA's configuration files. Default 1e-5. */
   epsilon?: number;
 }
 
@@ -46,7 +46,7 @@ const OPTIONS = /* @__PURE__ */ (() =>
 
 const SIGNS: Signs<TorchLayout> = /* @__PURE__ */ signsOf(BLOCKS);
 
-/** The activations that a layout can have, the usual ones first. */
+/** The activations that a layout can have, the default first. */
 function activationsOf({ activations, hasAllActivations }: BlockLayout): readonly Activation[] {
   return hasAllActivations
     ? [...new Set([...activations, ...(Object.keys(ACTIVATIONS) as Activation[])])]
@@ -58,7 +58,7 @@ export function blockTensors(layout: TorchLayout): TorchTensor[] {
   return BLOCKS[layout].tensors(attentionTensors(layout));
 }
 
-/** What `new TransformerBlock` and `loadStateDict` have to be given. */
+/** The arguments for `new TransformerBlock` and its `loadStateDict`. */
 export function blockFromTorch(
   where: string,
   stored: ReadonlyMap<string, StoredTensor>,
@@ -67,9 +67,9 @@ export function blockFromTorch(
   requireOptions(where, options, OPTIONS, 'required');
   const { prefix, causal, rope, numHeads, activation, normPlacement, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
-  const { given, layout, tensors } = recognized(where, stored, prefix, SIGNS, blockTensors);
+  const { named, layout, tensors } = recognized(where, stored, prefix, SIGNS, blockTensors);
   const style = styleOf(where, layout, { activation, normPlacement });
-  const { state, sizes } = readTensors(where, tensors, given);
+  const { state, sizes } = readTensors(where, tensors, named);
   const heads = headsFromTorch(where, layout, sizes, numHeads);
   return {
     options: {
@@ -79,33 +79,33 @@ export function blockFromTorch(
       dHidden: sizes.get('dHidden') as number,
       ...blockBiases(state),
       causal: causal === undefined ? (ATTENTIONS[layout].isCausal ?? false) : causal,
-      rope: turnedFromTorch(where, layout, rope, heads, state),
+      rope: ropeFromTorch(where, layout, rope, heads, state),
     },
     state,
   };
 }
 
-/** norm, activation and normPlacement of a layout, where it leaves a choice as asked for. */
+/** norm, activation and normPlacement in a layout; where it leaves a choice, `options` choose. */
 export function styleOf(
   where: string,
   layout: TorchLayout,
-  asked: { activation?: Activation; normPlacement?: 'pre' | 'post' },
+  options: { activation?: Activation; normPlacement?: 'pre' | 'post' },
 ) {
   const { norm, placements } = BLOCKS[layout];
   const activations = activationsOf(BLOCKS[layout]);
-  const { activation = activations[0], normPlacement = placements[0] } = asked;
+  const { activation = activations[0], normPlacement = placements[0] } = options;
   requireChoice(where, `activation in layout '${layout}'`, activation, activations);
   requireChoice(where, `normPlacement in layout '${layout}'`, normPlacement, placements);
   return { norm, activation, normPlacement };
 }
 
-/** The options of the biases that there are. @param path  of the block in the state */
+/** The options bias and normBias, from the biases in a state. @param path  of the block in the state */
 export function blockBiases(state: ReadonlyMap<string, StoredTensor>, path = '') {
   const has = (name: string) => state.has(`${path}attention.${name}`) || state.has(`${path}feedForward.${name}`);
   return { bias: biasesFrom(BLOCK_BIASES, has), normBias: state.has(`${path}norm1.bias`) };
 }
 
-/** What blockToTorch has to know of a block. */
+/** What blockToTorch reads of a block. */
 export interface StoredBlock {
   readonly attention: StoredAttention;
   readonly feedForward: { readonly activation: Activation } & {
@@ -120,22 +120,22 @@ export interface StoredBlock {
 export function blockToTorch(where: string, block: StoredBlock, options: ToTorchOptions): Map<string, StoredTensor> {
   const { layout, prefix } = writtenAs(where, options, SIGNS, 'torch');
   requireFit(where, SIGNS, layout, (other) => blockMisfits(other, block));
-  const parameters = turnedToTorch(layout, block.attention, block.namedParameters());
+  const parameters = rotatedToTorch(layout, block.attention, block.namedParameters());
   return writeTensors(where, layout, blockTensors(layout), parameters, prefix);
 }
 
-/** The options of a block that a layout has no place for, or would read as another function. */
+/** The options of a block that a layout cannot store, or with which it would be read back as another function. */
 export function blockMisfits(layout: TorchLayout, block: StoredBlock): Misfit[] {
   const { attention, feedForward, normPlacement } = block;
   const { norm, placements } = BLOCKS[layout];
   const activations = activationsOf(BLOCKS[layout]);
   const { activation } = feedForward;
-  const own = block.norm1 instanceof RMSNorm ? 'rms' : 'layer';
+  const blockNorm = block.norm1 instanceof RMSNorm ? 'rms' : 'layer';
   const biases = FEED_FORWARD_BIASES.filter((name) => feedForward[name] !== undefined);
   const quoted = (choices: readonly string[]) => choices.map((choice) => `'${choice}'`).join(' or ');
   return [
     ...unless(activations.includes(activation), 'activation', quoted(activations), quoted([activation])),
-    ...unless(own === norm, 'norm', quoted([norm]), quoted([own])),
+    ...unless(blockNorm === norm, 'norm', quoted([norm]), quoted([blockNorm])),
     ...unless(placements.includes(normPlacement), 'normPlacement', quoted(placements), quoted([normPlacement])),
     ...attentionMisfits(layout, attention, biases),
   ];

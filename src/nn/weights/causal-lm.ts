@@ -4,7 +4,7 @@ import type { Matrix } from '../../matrix/matrix.js';
 import { type AttentionOptions, LAYER_OPTIONS, type LayerOption } from '../../ops/attention/options.js';
 import type { RopeOptions } from '../../ops/rotary.js';
 import type { Activation } from '../layers/feed-forward.js';
-import { headsFromTorch, turnedFromTorch, turnedToTorch } from './attention.js';
+import { headsFromTorch, ropeFromTorch, rotatedToTorch } from './attention.js';
 import { blockBiases, blockMisfits, blockTensors, type StoredBlock, styleOf } from './block.js';
 import { readTensors, writeTensors } from './copy.js';
 import { type Misfit, requireFit, unless } from './fit.js';
@@ -21,23 +21,26 @@ import {
 } from './names.js';
 import { buffer, linear, type ModelLayout, matrix, normBias, type TorchTensor, vector, within } from './tensors.js';
 
-/** Everything else is found in the weights. Whatever is not described here is as in CausalLMOptions. */
+/** The weights tell everything else. Options not described here are as in CausalLMOptions. */
 export interface CausalLMFromTorchOptions extends Pick<AttentionOptions, Exclude<LayerOption, 'causal' | 'alibi'>> {
   numHeads: number;
-  /** What stands before every name, as 'module.'; a name without it is refused. Default ''. */
+  /** What precedes every name, as in 'module.'; a name without it is refused. Default ''. */
   prefix?: string;
   /**
-   * Demands a model whose logits share the table of the embeddings, or one that has a matrix of its own. Default: tied
-   * where the state holds no such matrix, or one that is the table to the bit, as PyTorch's state_dict() saves tied ones.
+   * true demands a model whose logits share the table of the embeddings, false one with a matrix of its own. Default: tied if
+   * the state holds no such matrix, or one that equals the table to the bit, as PyTorch's state_dict() saves tied ones.
    */
   tieEmbeddings?: boolean;
-  /** Of 'llama' (half-split) and 'meta' (interleaved). Asked for the other way, weights are permuted to give the same. */
+  /**
+   * Of 'llama' (half-split) and 'meta' (interleaved). If you ask for the other pairing, the weights are permuted so that the
+   * model gives the same results.
+   */
   rope?: RopeOptions;
-  /** Of 'llama' and 'meta'; that of 'gpt2' is its table of positions. Default: any number. */
+  /** Of 'llama' and 'meta'; in 'gpt2' the table of positions tells it. Default: any number. */
   capacity?: number;
   /** Default 'gelu-tanh' in 'gpt2'; the others are always 'swiglu'. */
   activation?: Activation;
-  /** Of the norms: in LLaMA's configurations rms_norm_eps. Default 1e-5. */
+  /** Of the norms; rms_norm_eps in LLaMA's configuration files. Default 1e-5. */
   epsilon?: number;
   dropout?: number;
   seed?: number;
@@ -79,7 +82,7 @@ export function modelTensors(layout: CausalLMLayout, numLayers: number): TorchTe
   ];
 }
 
-/** What `new CausalLM` and `loadStateDict` have to be given. */
+/** The arguments for `new CausalLM` and its `loadStateDict`. */
 export function modelFromTorch(
   where: string,
   stored: ReadonlyMap<string, StoredTensor>,
@@ -90,13 +93,13 @@ export function modelFromTorch(
   requireInteger(where, 'numHeads', numHeads, 1);
   if (typeof rope === 'boolean' || rope === null) throw kindError(where, 'rope must be an object', `got ${rope}`);
   if (tieEmbeddings !== undefined) requireBoolean(where, 'tieEmbeddings', tieEmbeddings);
-  const { given, layout, numLayers, tensors } = namesUnder(where, stored, prefix);
+  const { named, layout, numLayers, tensors } = modelUnder(where, stored, prefix);
   const style = styleOf(where, layout, { activation });
-  const isTied = isTiedState(where, layout, given, tieEmbeddings);
+  const isTied = isTiedState(where, layout, named, tieEmbeddings);
   const { state, sizes } = readTensors(
     where,
     isTied ? tensors.filter(({ group }) => group !== 'head') : tensors,
-    given,
+    named,
   );
   const { dModel, ...heads } = headsFromTorch(where, layout, sizes, numHeads);
   const size = (name: string) => sizes.get(name) as number;
@@ -108,7 +111,7 @@ export function modelFromTorch(
   const positions =
     learned !== undefined
       ? ({ positions: 'learned', capacity: size('capacity'), rope } as const)
-      : ({ capacity, rope: turnedFromTorch(where, layout, rope, heads, state) || undefined } as const);
+      : ({ capacity, rope: ropeFromTorch(where, layout, rope, heads, state) || undefined } as const);
   return {
     options: {
       ...rest,
@@ -126,15 +129,18 @@ export function modelFromTorch(
   };
 }
 
-/** What lies under a prefix, without what Hugging Face's models put before most names. Nothing may lie elsewhere. */
-function namesUnder(where: string, stored: ReadonlyMap<string, StoredTensor>, prefix = '') {
-  const read = (under: string, hint?: (otherwise?: string) => string) => {
-    if (hint === undefined) requireAllUnder(where, stored, under); // of a trial: before anything is copied
-    const given = withoutBase(where, tensorsUnder(where, stored, under));
-    const layout = layoutOf(where, SIGNS, given, hint);
-    requireAllUnder(where, stored, under, () => hint?.(ASTRAY));
-    const numLayers = countLayers(where, layout, given);
-    return { given, layout, numLayers, tensors: requireTensors(where, modelTensors(layout, numLayers), given) };
+/**
+ * The tensors under a prefix, by their names without it and without the base that Hugging Face's models put before most names;
+ * and their layout. No tensor may lie outside the prefix.
+ */
+function modelUnder(where: string, stored: ReadonlyMap<string, StoredTensor>, prefix = '') {
+  const read = (tried: string, hint?: (otherwise?: string) => string) => {
+    if (hint === undefined) requireAllUnder(where, stored, tried); // in a trial first of all, before anything is copied
+    const named = withoutBase(where, tensorsUnder(where, stored, tried));
+    const layout = layoutOf(where, SIGNS, named, hint);
+    requireAllUnder(where, stored, tried, () => hint?.(ASTRAY));
+    const numLayers = countLayers(where, layout, named);
+    return { named, layout, numLayers, tensors: requireTensors(where, modelTensors(layout, numLayers), named) };
   };
   const bases = Object.values(MODELS).map(({ base }) => base);
   return read(prefix, (otherwise) =>
@@ -142,17 +148,17 @@ function namesUnder(where: string, stored: ReadonlyMap<string, StoredTensor>, pr
   );
 }
 
-/** What to do with names outside a prefix where no other prefix holds them all. */
+/** The hint about names outside the prefix if no other prefix holds them all. */
 const ASTRAY = 'give what belongs to the model a name under the prefix, and leave the rest out of the Map';
 
-/** What modelToTorch has to know of a model. */
+/** What modelToTorch reads of a model. */
 export interface StoredModel {
   readonly layers: readonly StoredBlock[];
   readonly positions: string;
   namedParameters(): Map<string, Matrix>;
 }
 
-/** The tensors of a model. */
+/** The tensors of a model; its default layout is 'gpt2' with learned positions, else 'llama'. */
 export function modelToTorch(
   where: string,
   model: StoredModel,
@@ -163,74 +169,79 @@ export function modelToTorch(
   requireFit(where, SIGNS, layout, (other) => modelMisfits(other, model));
   const { base, head } = MODELS[layout];
   const tensors = modelTensors(layout, layers.length).map((t) => (t.name === head ? t : { ...t, name: base + t.name }));
-  const parameters = turnedToTorch(layout, layers[0].attention, model.namedParameters());
+  const parameters = rotatedToTorch(layout, layers[0].attention, model.namedParameters());
   return writeTensors(where, layout, tensors, parameters, prefix);
 }
 
 function modelMisfits(layout: CausalLMLayout, { positions, layers }: StoredModel): Misfit[] {
   const { positions: learned }: ModelLayout = MODELS[layout];
-  const asked = learned === undefined ? 'rope' : 'learned';
+  const layoutPositions = learned === undefined ? 'rope' : 'learned';
   const ofLayer = layers.map((layer) => blockMisfits(layout, layer)).find(({ length }) => length > 0) ?? [];
-  return [...unless(positions === asked, 'positions', `'${asked}'`, `'${positions}'`), ...ofLayer];
+  return [...unless(positions === layoutPositions, 'positions', `'${layoutPositions}'`, `'${positions}'`), ...ofLayer];
 }
 
-/** Whether the logits of a state are those of its table. */
+/** Whether the logits of a state are tied to its table of embeddings; tieEmbeddings, if defined, must fit the state. */
 function isTiedState(
   where: string,
   layout: CausalLMLayout,
-  given: ReadonlyMap<string, StoredTensor>,
-  asked: boolean | undefined,
+  named: ReadonlyMap<string, StoredTensor>,
+  tieEmbeddings: boolean | undefined,
 ): boolean {
   const { sign: table, head } = MODELS[layout];
-  const own = given.get(head);
-  if (own === undefined && asked === false) {
+  const headTensor = named.get(head);
+  if (headTensor === undefined && tieEmbeddings === false) {
     throw shapeError(where, `the state must hold ${head} where tieEmbeddings is false`, 'it does not');
   }
-  if (own === undefined || asked === false) return own === undefined;
-  const isTable = isSameTensor(given.get(table), own);
-  if (isTable || asked === undefined) return isTable;
+  if (headTensor === undefined || tieEmbeddings === false) return headTensor === undefined;
+  const isTable = isSameTensor(named.get(table), headTensor);
+  if (isTable || tieEmbeddings === undefined) return isTable;
   throw shapeError(where, `${head} must be absent or ${table} to the bit where tieEmbeddings is true`, 'it is another');
 }
 
-/** Without what Hugging Face's models with a head put before all other names; the bare models do not. */
-function withoutBase(where: string, given: Map<string, StoredTensor>): Map<string, StoredTensor> {
-  const { base } = Object.values(MODELS).find((names) => names.base !== '' && given.has(names.base + names.sign)) ?? {};
-  if (base === undefined) return given;
+/** The names without the base that Hugging Face's models with a head put before all other names; bare models have none. */
+function withoutBase(where: string, named: Map<string, StoredTensor>): Map<string, StoredTensor> {
+  const { base } = Object.values(MODELS).find((names) => names.base !== '' && named.has(names.base + names.sign)) ?? {};
+  if (base === undefined) return named;
   const bare = new Map<string, StoredTensor>();
-  for (const [name, tensor] of given) {
-    const own = name.startsWith(base) ? name.slice(base.length) : name;
-    if (bare.has(own)) throw shapeError(where, `names must be with or without ${base}`, `got ${own} both ways`);
-    bare.set(own, tensor);
+  for (const [name, tensor] of named) {
+    const bareName = name.startsWith(base) ? name.slice(base.length) : name;
+    if (bare.has(bareName)) {
+      throw shapeError(where, `names must be with or without ${base}`, `got ${bareName} both ways`);
+    }
+    bare.set(bareName, tensor);
   }
   return bare;
 }
 
-/** A layer has this many weights at least. */
-const WEIGHTS_OF_A_LAYER = 6;
+/** Every layer has at least this many weights. */
+const WEIGHTS_PER_LAYER = 6;
 
-/** Of so many layers every missing name is counted, however few are there. */
+/** Up to this many layers count even if most of their weights are missing, so that the message can name those. */
 const MANY_LAYERS = 1024;
 
-function countLayers(where: string, layout: CausalLMLayout, given: ReadonlyMap<string, unknown>): number {
+function countLayers(where: string, layout: CausalLMLayout, named: ReadonlyMap<string, unknown>): number {
   const { layers } = MODELS[layout];
   const weights = new Set(blockTensors(layout).map(({ name }) => name));
-  const found = new Map<string, number>();
-  for (const name of given.keys()) {
+  const weightsByLayer = new Map<string, number>();
+  for (const name of named.keys()) {
     const [first, number] = name.split('.', 2);
     if (first !== layers) continue;
     const isWeight = weights.has(name.slice(`${first}.${number}.`.length));
-    found.set(number, (found.get(number) ?? 0) + Number(isWeight));
+    weightsByLayer.set(number, (weightsByLayer.get(number) ?? 0) + Number(isWeight));
   }
-  if (found.size === 0) throw shapeError(where, `the state must hold ${layers}.0 and so on`, 'it has no layers');
-  // A number that is not 0 … n − 1 will be an unknown name. Of names that are no model's, not a layer each is built.
-  const whole = [...found.values()].filter((count) => count >= WEIGHTS_OF_A_LAYER).length;
-  return Math.min(found.size, Math.max(MANY_LAYERS, whole));
+  if (weightsByLayer.size === 0) {
+    throw shapeError(where, `the state must hold ${layers}.0 and so on`, 'it has no layers');
+  }
+  // A number other than 0 … n − 1 is reported later, as an unknown name. A hostile state with millions of layer numbers but few
+  // weights does not get a list of tensors for each of them.
+  const whole = [...weightsByLayer.values()].filter((count) => count >= WEIGHTS_PER_LAYER).length;
+  return Math.min(weightsByLayer.size, Math.max(MANY_LAYERS, whole));
 }
 
-/** To the bit, as they are stored: tables have 1e9 entries. */
+/** Compares the stored bytes: a table can have 1e9 entries, too many to convert. */
 function isSameTensor(a: StoredTensor | undefined, b: StoredTensor): boolean {
   if (a === undefined || a.dtype !== b.dtype || !isSameShape(a.shape, b.shape)) return false;
-  if (a.data.length === 0 || b.data.length === 0) return false; // moved away, perhaps: for others to say
+  if (a.data.length === 0 || b.data.length === 0) return false; // perhaps detached, which readTensors reports
   const bytes = ({ data: { buffer, byteOffset, byteLength } }: StoredTensor) =>
     new Uint8Array(buffer, byteOffset, byteLength);
   const [left, right] = [bytes(a), bytes(b)];

@@ -1,19 +1,20 @@
 import { shapeError } from '../../core/errors.js';
 import type { Signs } from './names.js';
 
-/** An option that would have to be another for a layout to have a place for a layer. */
+/** An option whose value a layout cannot store. */
 export interface Misfit {
   option: string;
+  /** What the option must be in that layout. */
   must: string;
   got: string;
 }
 
-/** The misfit, unless it holds. */
+/** No misfit if the condition holds, else this one. */
 export function unless(holds: boolean, option: string, must: unknown, got: unknown): Misfit[] {
   return holds ? [] : [{ option, must: String(must), got: String(got) }];
 }
 
-/** A layout that has no place for a layer is refused with the options that would have to change, there and elsewhere. */
+/** Refuses a layout that cannot store a layer; the message names the options that would have to change in every layout. */
 export function requireFit<Layout extends string>(
   where: string,
   signs: Signs<Layout>,

@@ -2,23 +2,25 @@ import type { StoredTensor } from '../../core/stored-tensor.js';
 import { undrawn } from '../../ops/seeds.js';
 import type { Module } from '../module.js';
 
-/** A class that is built of options; void: its static method was called alone, as in `states.map(Layer.fromTorch)`. */
+/** A class built from options; void if its static method is called without it, as in `states.map(Layer.fromTorch)`. */
 // biome-ignore lint/suspicious/noConfusingVoidType: the type of `this` in such a call
 export type BuiltOf<Options, Layer> = (new (options: Options) => Layer) | void;
 
 /**
- * A layer of the class that was asked for, with weights. What a subclass adds to the parameters of its base is not in the
- * state and stays as its constructor made it.
+ * A layer with weights, of the class on which `fromTorch` was called. Parameters that a subclass adds to those of its base are
+ * not in the state and stay as its constructor made them.
  */
 export function loaded<Options extends { seed?: number }, Layer extends Module>(
   Base: new (options: Options) => Module,
-  asked: BuiltOf<Options, Layer>,
+  Called: BuiltOf<Options, Layer>,
   { options, state }: { options: Options; state: ReadonlyMap<string, StoredTensor> },
 ): Layer {
-  const isOwn = typeof asked === 'function' && asked !== Base;
-  const layer = isOwn ? new asked(options) : new Base(undrawn(options));
-  const added = isOwn ? [...layer.namedParameters()].filter(([path]) => !state.has(path)) : [];
-  const own = added.map(([path, { rows, cols, data }]) => [path, { dtype: 'F32', shape: [rows, cols], data }] as const);
-  layer.loadStateDict(new Map([...state, ...own]));
+  const isSubclass = typeof Called === 'function' && Called !== Base;
+  const layer = isSubclass ? new Called(options) : new Base(undrawn(options));
+  const added = isSubclass ? [...layer.namedParameters()].filter(([path]) => !state.has(path)) : [];
+  const kept = added.map(
+    ([path, { rows, cols, data }]) => [path, { dtype: 'F32', shape: [rows, cols], data }] as const,
+  );
+  layer.loadStateDict(new Map([...state, ...kept]));
   return layer as Layer;
 }

@@ -3,12 +3,12 @@ import { describe, kindError, requireArrayLike, shapeError } from '../../core/er
 import type { Mask } from '../../ops/attention/options.js';
 
 /**
- * A mask of torch.nn.MultiheadAttention, where true or 1 means "may NOT attend", as the library's, where it means "may":
- * attn_mask for `mask` (of all heads below one another), key_padding_mask for `keyMask`. An additive mask of floats is the
- * option `bias`, as it is.
+ * Inverts a mask of torch.nn.MultiheadAttention, where true or 1 means "may NOT attend"; in this library it means "may".
+ * Turns attn_mask (one for all heads, or one per head below one another) into `mask`, and key_padding_mask into `keyMask`. An
+ * additive mask of floats needs no change: it is the option `bias`.
  *
- * @param mask  rows of flags, or the flags one after another: the data of a stored BOOL tensor
- * @returns  one byte a flag
+ * @param mask  rows of flags, or all flags in one array: the data of a stored BOOL tensor
+ * @returns  one byte per flag
  * @throws ShapeError  if rows differ in length; TypeError for wrong kinds, an additive mask among them
  * @see https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html
  * @example const out = attention.forward(x, { mask: maskFromTorchMHA(attnMask), keyMask: maskFromTorchMHA(keyPaddingMask) });
@@ -22,15 +22,15 @@ export function maskFromTorchMHA(mask: Mask): OwnBytes {
     throw kindError(where, 'mask must be a Uint8Array or boolean[][]', `got ${describe(mask)}`, hint);
   }
   if (!Array.isArray(mask)) return inverted(where, 'mask', mask);
-  requireArrayLike(where, 'mask', mask); // not only its length
-  const rows = Array.from(mask, (row, r) => inverted(where, `mask[${r}]`, row)); // of holes too
+  requireArrayLike(where, 'mask', mask); // the array may be a length without entries
+  const rows = Array.from(mask, (row, r) => inverted(where, `mask[${r}]`, row)); // unlike map, visits holes
   const length = rows[0]?.length ?? 0;
-  const other = rows.findIndex((row) => row.length !== length);
-  if (other !== -1) {
+  const uneven = rows.findIndex((row) => row.length !== length);
+  if (uneven !== -1) {
     throw shapeError(
       where,
       `rows of mask must have ${length} entries, as the first`,
-      `mask[${other}] has ${rows[other].length}`,
+      `mask[${uneven}] has ${rows[uneven].length}`,
     );
   }
   const out = new Uint8Array(rows.length * length);

@@ -3,9 +3,9 @@ import { nameList } from '../../core/name-list.js';
 import { isShape, type StoredTensor } from '../../core/stored-tensor.js';
 import type { TorchTensor } from './tensors.js';
 
-// The names of a checkpoint: whose they are, what stands before them, which are missing or left over.
+// The names of a checkpoint: their layout, their prefix, and which are missing or unknown.
 
-/** By layout, the name by which it is recognized. */
+/** For each layout the name by which it is recognized. */
 export type Signs<Layout extends string> = Readonly<Record<Layout, string>>;
 
 export function signsOf<Name extends string>(layouts: Readonly<Record<Name, { sign: string }>>): Signs<Name> {
@@ -13,13 +13,13 @@ export function signsOf<Name extends string>(layouts: Readonly<Record<Name, { si
   return Object.fromEntries(signs);
 }
 
-/** The tensors whose names begin with the prefix, without it. */
+/** The tensors whose names begin with the prefix, under their names without it. */
 export function tensorsUnder(where: string, state: unknown, prefix: unknown = ''): Map<string, StoredTensor> {
   if (Object.prototype.toString.call(state) !== '[object Map]') {
     throw kindError(where, 'the state must be a Map of tensors', `got ${describe(state)}`);
   }
   requirePrefix(where, prefix);
-  const found = new Map<string, StoredTensor>();
+  const named = new Map<string, StoredTensor>();
   for (const [name, tensor] of state as ReadonlyMap<unknown, StoredTensor>) {
     if (typeof name !== 'string') throw kindError(where, 'names must be strings', `got ${describe(name)}`);
     if (!name.startsWith(prefix)) continue;
@@ -28,9 +28,9 @@ export function tensorsUnder(where: string, state: unknown, prefix: unknown = ''
       const rule = `${nameList([name])} must be { dtype, shape, data }`;
       throw kindError(where, rule, `got dtype ${describe(dtype)}, shape ${describe(shape)}, data ${describe(data)}`);
     }
-    found.set(name.slice(prefix.length), tensor);
+    named.set(name.slice(prefix.length), tensor);
   }
-  return found;
+  return named;
 }
 
 function requirePrefix(where: string, prefix: unknown): asserts prefix is string {
@@ -38,9 +38,9 @@ function requirePrefix(where: string, prefix: unknown): asserts prefix is string
 }
 
 /**
- * Nothing of a model may lie outside its prefix: a matrix to the logits that is left aside makes another model.
+ * No tensor of a model may lie outside its prefix: if, say, the matrix to the logits were ignored, it would be another model.
  *
- * @param hint  absent of a trial, whose message names the prefix already
+ * @param hint  absent in a trial of a prefix, whose message names that prefix itself
  */
 export function requireAllUnder(
   where: string,
@@ -58,29 +58,32 @@ export function requireAllUnder(
 export function layoutOf<Layout extends string>(
   where: string,
   signs: Signs<Layout>,
-  given: ReadonlyMap<string, unknown>,
+  named: ReadonlyMap<string, unknown>,
   hint?: () => string,
 ): Layout {
   const layouts = Object.keys(signs) as Layout[];
-  const found = layouts.filter((layout) => given.has(signs[layout]));
+  const found = layouts.filter((layout) => named.has(signs[layout]));
   if (found.length === 1) return found[0];
   const rule = `the state must hold one of ${Object.values(signs).join(', ')}`;
   if (found.length > 1) throw shapeError(where, rule, `it holds those of ${found.join(' and ')}`);
-  throw shapeError(where, rule, `its names are ${nameList([...given.keys()])}`, hint?.());
+  throw shapeError(where, rule, `its names are ${nameList([...named.keys()])}`, hint?.());
 }
 
-/** What lies under a prefix, and the tensors of its layout that are there: all that lies there. */
+/**
+ * The tensors under a prefix by their names without it, their layout, and the layout's tensors that are expected there. No
+ * other tensor may lie there.
+ */
 export function recognized<Layout extends string>(
   where: string,
   state: unknown,
   prefix: string | undefined,
   signs: Signs<Layout>,
-  tensorsOf: (layout: Layout, given: ReadonlyMap<string, unknown>) => TorchTensor[],
-): { given: Map<string, StoredTensor>; layout: Layout; tensors: TorchTensor[] } {
-  const read = (under: string | undefined, hint?: () => string) => {
-    const given = tensorsUnder(where, state, under);
-    const layout = layoutOf(where, signs, given, hint);
-    return { given, layout, tensors: requireTensors(where, tensorsOf(layout, given), given) };
+  tensorsOf: (layout: Layout, named: ReadonlyMap<string, unknown>) => TorchTensor[],
+): { named: Map<string, StoredTensor>; layout: Layout; tensors: TorchTensor[] } {
+  const read = (tried: string | undefined, hint?: () => string) => {
+    const named = tensorsUnder(where, state, tried);
+    const layout = layoutOf(where, signs, named, hint);
+    return { named, layout, tensors: requireTensors(where, tensorsOf(layout, named), named) };
   };
   return read(prefix, () =>
     prefixHint(where, state as ReadonlyMap<string, unknown>, prefix ?? '', Object.values(signs), (other) =>
@@ -89,15 +92,15 @@ export function recognized<Layout extends string>(
   );
 }
 
-/** More prefixes than these are not tried: a large model has one attention after another. */
+/** At most this many prefixes are tried: a large model has an attention in every layer. */
 const MAX_TRIES = 8;
 
 /**
- * Which prefix a state needs where `prefix` is wrong: one under which `read` finds all that it needs.
+ * The hint if `prefix` is wrong: a prefix with which `read` succeeds, if there is one.
  *
- * @param read  throws a ShapeError where the names under a prefix do not fit
- * @param more  bases: what may stand between the prefix and a sign; otherwise: what to say where no prefix does, default
- *   what is wrong with the likeliest
+ * @param read  throws a ShapeError if the names under a prefix do not fit
+ * @param last  bases: what may stand between the prefix and a sign; otherwise: the hint if no prefix fits, by default what is
+ *   wrong with the likeliest one
  */
 export function prefixHint(
   where: string,
@@ -113,17 +116,17 @@ export function prefixHint(
     for (const sign of longestFirst) {
       if (!name.endsWith(sign)) continue;
       const before = name.slice(0, name.length - sign.length);
-      if (!isWholeWord(before)) continue; // another name with the same end
+      if (!endsAtWord(before)) continue; // another name with the same ending
       for (const base of bases) {
         const outer = before.slice(0, before.length - base.length);
-        if (before.endsWith(base) && isWholeWord(outer)) candidates.add(outer);
+        if (before.endsWith(base) && endsAtWord(outer)) candidates.add(outer);
       }
       candidates.add(before);
     }
   }
   candidates.delete(prefix); // it was tried
-  const near = [...candidates].filter((candidate) => candidate.startsWith(prefix));
-  const order = [...new Set([...near, ...candidates])].slice(0, MAX_TRIES);
+  const longer = [...candidates].filter((candidate) => candidate.startsWith(prefix));
+  const order = [...new Set([...longer, ...candidates])].slice(0, MAX_TRIES);
   let failure: string | undefined;
   for (const candidate of order) {
     try {
@@ -142,38 +145,38 @@ export function writtenAs<Layout extends string>(
   where: string,
   options: { layout?: unknown; prefix?: unknown },
   signs: Signs<Layout>,
-  usual: Layout,
+  defaultLayout: Layout,
 ): { layout: Layout; prefix: string } {
   requireOptions(where, options, ['layout', 'prefix']);
-  const { layout = usual, prefix = '' } = options;
+  const { layout = defaultLayout, prefix = '' } = options;
   requireChoice(where, 'layout', layout, Object.keys(signs) as Layout[]);
   requirePrefix(where, prefix);
   return { layout, prefix };
 }
 
-/** The tensors of a layout that a state has: exactly these must be its names. */
+/** The tensors of a layout without the groups that the state does not have: exactly these, but buffers, must be its names. */
 export function requireTensors(
   where: string,
   layout: readonly TorchTensor[],
-  given: ReadonlyMap<string, unknown>,
+  named: ReadonlyMap<string, unknown>,
 ): TorchTensor[] {
-  const expected = inGroups(layout, ({ name }) => given.has(name));
+  const expected = inGroups(layout, ({ name }) => named.has(name));
   const known = new Set(expected.map(({ name }) => name));
-  const missing = expected.filter(({ name, parts }) => parts.length > 0 && !given.has(name)).map(({ name }) => name);
-  const unknown = [...given.keys()].filter((name) => !known.has(name));
+  const missing = expected.filter(({ name, parts }) => parts.length > 0 && !named.has(name)).map(({ name }) => name);
+  const unknown = [...named.keys()].filter((name) => !known.has(name));
   if (missing.length + unknown.length === 0) return expected;
   const names = `missing ${nameList(missing)}; unknown ${nameList(unknown)}`;
   throw shapeError(where, 'the state must have exactly the names of its layout', names);
 }
 
-/** Without the groups of which nothing is there. */
+/** The tensors of a layout without those of groups that are wholly absent. */
 export function inGroups(layout: readonly TorchTensor[], isThere: (tensor: TorchTensor) => boolean): TorchTensor[] {
   const groups = new Set(layout.filter(isThere).map(({ group }) => group));
   return layout.filter(({ group }) => group === undefined || groups.has(group));
 }
 
-/** Whether what follows begins a name of its own. */
-function isWholeWord(before: string): boolean {
+/** Whether a new word begins after this text. */
+function endsAtWord(before: string): boolean {
   return !/\w/.test(before.slice(-1));
 }
 

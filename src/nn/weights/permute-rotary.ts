@@ -1,15 +1,17 @@
 import { requireChoice, requireInteger, requireOptions, shapeError } from '../../core/errors.js';
 import { Matrix, requireMatrix } from '../../matrix/matrix.js';
 
-/** Which columns of a head turn together: (2p, 2p + 1), or (p, p + dim/2). */
+/** Which columns of a head are rotated as a pair: (2p, 2p + 1) if interleaved, (p, p + dim/2) if half-split. */
 export type RotaryLayout = 'interleaved' | 'half-split';
 
 export interface PermuteRotaryOptions {
-  /** Heads are column blocks of W. */
+  /** Number of heads, the column blocks of W. */
   numHeads: number;
+  /** The layout of W. */
   from: RotaryLayout;
+  /** The layout of the result. */
   to: RotaryLayout;
-  /** Columns of each head that turn; the rest stays. Even. Default: the whole head. */
+  /** Rotated columns of each head, an even number; the columns after them stay. Default: the whole head. */
   dim?: number;
 }
 
@@ -17,8 +19,9 @@ const OPTIONS: readonly (keyof PermuteRotaryOptions)[] = ['numHeads', 'from', 't
 const LAYOUTS: readonly RotaryLayout[] = ['interleaved', 'half-split'];
 
 /**
- * Weights of Q or K made for one layout of RoPE, for the other: the same scores come out. A copy, not recorded by
- * valueAndGrad. Meta's LLaMA weights are interleaved, Hugging Face's half-split.
+ * Permutes the columns of the weights of Q or K from one layout of RoPE to the other, in which they then give the same
+ * scores. The result is a copy and not recorded by valueAndGrad. Meta's LLaMA weights are interleaved, Hugging Face's
+ * half-split.
  *
  * @param W  (inputs × numHeads·dK): W_Q, W_K, or a bias (1 × numHeads·dK)
  * @returns  the same shape
@@ -46,8 +49,8 @@ export function permuteRotary(W: Matrix, options: PermuteRotaryOptions): Matrix 
   if (from === to) return out;
   for (let h = 0; h < W.cols; h += width) {
     for (let c = 0; c < dim; c++) {
-      const other = (c >> 1) + (c % 2) * (dim / 2); // where interleaved column c stands in halves
-      const [source, target] = from === 'interleaved' ? [c, other] : [other, c];
+      const halfSplit = (c >> 1) + (c % 2) * (dim / 2); // where the interleaved column c is in the half-split layout
+      const [source, target] = from === 'interleaved' ? [c, halfSplit] : [halfSplit, c];
       for (let r = 0; r < W.rows; r++) out.data[r * W.cols + h + target] = W.data[r * W.cols + h + source];
     }
   }

@@ -1,73 +1,74 @@
-// nn/weights: names and shapes of other libraries' checkpoints, in both directions. Knows our parameters by name, and
-// computes nothing with them.
+// nn/weights: names and shapes of other libraries' checkpoints, in both directions. Knows the library's parameters ("ours") by
+// name, and computes nothing with them.
 
 import type { Activation } from '../layers/feed-forward.js';
 import type { RotaryLayout } from './permute-rotary.js';
 
-// What a layout is made of: lists of the tensors that a library stores, and what it takes for granted.
+// A layout lists the tensors that a library stores, and says what that library takes for granted.
 
 export interface AttentionLayout {
-  /** The name by which it is recognized. */
+  /** The name by which the layout is recognized. */
   sign: string;
-  /** @param isSeparate  there are three matrices where there usually is one: the inputs of K or V are not dModel wide */
+  /** @param isSeparate  whether Q, K and V have a matrix each because the input of K or V is not dModel wide */
   tensors: (isSeparate: boolean) => TorchTensor[];
-  /** Whether its layers are causal unless something else is asked for. */
+  /** Whether layers are causal by default. */
   isCausal?: boolean;
-  /** Q, K and V are in one matrix, as wide as dModel each. */
+  /** Whether Q, K and V, each dModel wide, are stored as one matrix. */
   isStacked?: boolean;
+  /** Whether it can store biases. */
   hasBiases?: boolean;
-  /** It has a place for kDim, vDim and addBiasKeyValue. */
+  /** Whether it can store kDim, vDim and addBiasKeyValue. */
   hasContext?: boolean;
-  /** Which columns of Q and K turn together, where the layout says. */
+  /** Which columns of Q and K are rotated as a pair; absent if the layout has no RoPE. */
   rotary?: RotaryLayout;
 }
 
 export interface BlockLayout {
-  /** The name by which it is recognized. */
+  /** The name by which the layout is recognized. */
   sign: string;
-  /** @param attention  the tensors of the block's attention, without their place in it */
+  /** @param attention  the tensors of the block's attention, with their names in that attention */
   tensors: (attention: TorchTensor[]) => TorchTensor[];
   norm: 'layer' | 'rms';
-  /** The usual ones first. */
+  /** The activations of that library's blocks, the default first. */
   activations: readonly Activation[];
-  /** Whether it can have every other one that works entry by entry. */
+  /** Whether blocks may have any other entrywise activation, too. */
   hasAllActivations?: boolean;
-  /** The usual one first. */
+  /** The possible values of normPlacement, the default first. */
   placements: readonly ('pre' | 'post')[];
 }
 
 export interface ModelLayout {
-  /** The name by which it is recognized: that of the embeddings' table. */
+  /** The name by which the layout is recognized: that of the table of embeddings. */
   sign: string;
-  /** That of the table of learned positions; absent: positions are turned in. */
+  /** The name of the table of learned positions; absent if positions are rotary. */
   positions?: string;
-  /** That of the matrix to the logits. */
+  /** The name of the matrix to the logits. */
   head: string;
-  /** What stands before the number of a layer. */
+  /** What precedes the number of a layer. */
   layers: string;
   /** What Hugging Face's models with a head put before all names but that of the head, or ''. */
   base: string;
-  /** That of the last norm, without '.weight' and '.bias'. */
+  /** The name of the last norm, without '.weight' and '.bias'. */
   norm: string;
-  /** What may be there and is left aside. */
+  /** Names of buffers, which may be present and are ignored. */
   buffers?: readonly string[];
 }
 
 /** One stored tensor. */
 export interface TorchTensor {
   name: string;
-  /** Our parameters that it holds, their columns one after another; none: a buffer, which may be there and is left aside. */
+  /** The parameters of ours that it holds, side by side. None: a buffer, which may be present and is ignored. */
   parts: readonly string[];
-  /** 'linear' stores (outputs × inputs), 'matrix' as we do, 'vector' one axis, 'row' (1, 1, n). */
+  /** The stored shape: 'linear' (outputs × inputs), 'matrix' (inputs × outputs) as ours, 'vector' (n), 'row' (1 × 1 × n). */
   form: 'linear' | 'matrix' | 'vector' | 'row';
-  /** Sizes of each part by name, in our order; the same name is the same size in the whole layout. */
+  /** The names of the sizes of each part, (rows × cols) as ours. The same name is the same size in the whole layout. */
   rows: string;
   cols: string;
-  /** All tensors of a group are there, in every layer of a model, or none. Without one: always. */
+  /** The tensors of a group are all present, in every layer of a model, or all absent. Those without a group are always present. */
   group?: string;
 }
 
-/** Weights (rows × cols), stored (cols × rows). */
+/** Weights of ours (rows × cols), stored transposed, (cols × rows). */
 export const linear = (name: string, parts: string, rows: string, cols: string, group?: string): TorchTensor => {
   return { name, parts: parts.split(' '), form: 'linear', rows, cols, group };
 };
@@ -77,22 +78,22 @@ export const matrix = (name: string, parts: string, rows: string, cols: string):
   return { ...linear(name, parts, rows, cols), form: 'matrix' };
 };
 
-/** A gain. */
+/** A gain (1 × cols). */
 export const vector = (name: string, parts: string, cols: string, group?: string): TorchTensor => {
   return { name, parts: parts.split(' '), form: 'vector', rows: '', cols, group };
 };
 
-/** A bias: in every layer of a model, or in none. */
+/** A bias (1 × cols), a group of its own: in every layer of a model, or in none. */
 export const bias = (name: string, parts: string, cols: string): TorchTensor => vector(name, parts, cols, name);
 
-/** Norms have biases all or none. */
+/** The bias of a norm: all norms have one, or none has. */
 export const normBias = (name: string, norm: string): TorchTensor => vector(name, `${norm}.bias`, 'dModel', 'normBias');
 
 export const buffer = (name: string): TorchTensor => {
   return { name, parts: [], form: 'vector', rows: '', cols: '' };
 };
 
-/** The tensors of a part of something larger: `theirs` goes before the stored names, `ours` before the parameters'. */
+/** The tensors as part of a larger module: puts `theirs` before their stored names and `ours` before the parameters'. */
 export function within(theirs: string, ours: string, tensors: readonly TorchTensor[]): TorchTensor[] {
   return tensors.map((t) => ({ ...t, name: theirs + t.name, parts: t.parts.map((part) => ours + part) }));
 }

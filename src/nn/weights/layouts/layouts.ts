@@ -1,5 +1,5 @@
-// nn/weights/layouts: one file per library, with all that is known of its checkpoints, and the list of them. A layout is
-// data: what is done with it is in nn/weights.
+// nn/weights/layouts: one file per library with all that is known of its checkpoints, and lists of them. A layout is only
+// data; nn/weights works with it.
 
 import type { AttentionLayout, BlockLayout, ModelLayout } from '../tensors.js';
 import * as gpt2 from './gpt2.js';
@@ -7,7 +7,7 @@ import * as llama from './llama.js';
 import * as meta from './meta.js';
 import * as torch from './torch.js';
 
-// Three lists, because who bundles an attention alone should not get the names of whole models.
+// Three lists, so that a bundle with an attention alone does not hold the names of whole models.
 
 export const ATTENTIONS = {
   torch: torch.attention,
@@ -26,8 +26,8 @@ export const BLOCKS: Readonly<Record<TorchLayout, BlockLayout>> = {
 export const MODELS = { gpt2: gpt2.model, llama: llama.model, meta: meta.model } satisfies Record<string, ModelLayout>;
 
 /**
- * Whose names and shapes: 'torch' is nn.MultiheadAttention and nn.TransformerEncoderLayer, 'gpt2' and 'llama' are
- * Hugging Face's models of that name, 'meta' is LLaMA as its authors store it.
+ * The names and shapes of a library: 'torch' those of nn.MultiheadAttention and nn.TransformerEncoderLayer, 'gpt2' and 'llama'
+ * those of Hugging Face's models of that name, 'meta' those of LLaMA as its authors store it.
  */
 export type TorchLayout = keyof typeof ATTENTIONS;
 
@@ -37,6 +37,6 @@ export type CausalLMLayout = keyof typeof MODELS;
 export interface ToTorchOptions {
   /** Default: see the method. */
   layout?: TorchLayout;
-  /** Put before every name, as 'layers.0.self_attn.'. Default ''. */
+  /** Put before every name, as in 'layers.0.self_attn.'. Default ''. */
   prefix?: string;
 }

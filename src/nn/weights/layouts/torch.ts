@@ -1,6 +1,6 @@
 import { type AttentionLayout, type BlockLayout, bias, linear, normBias, vector, within } from '../tensors.js';
 
-// * PyTorch's own layers; it has no whole models.
+// PyTorch's own layers; it has no whole models.
 //
 // https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html and torch.nn.TransformerEncoderLayer.html
 
