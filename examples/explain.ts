@@ -1,4 +1,4 @@
-// `npm start`: self-attention of a text, step by step. What it computes, it computes with the published package.
+// `npm start`: self-attention of a text, step by step, computed with the published package.
 import { capabilities } from 'qkv';
 import { HELP, parseArguments, type Settings } from './explain/arguments.js';
 import { readText, writeSvg } from './explain/files.js';
@@ -11,7 +11,7 @@ import { findFocus, tokenize } from './explain/tokens.js';
 import { UsageError } from './shared/command-line.js';
 import { watchOutput } from './shared/output.js';
 
-/** Texts of more tokens are summarised: a page has room for about as many columns. */
+/** Texts with more tokens are summarized: a page has room for about this many columns. */
 const MOST_TOKENS = 32;
 
 /** The page, and whether all its checks hold. */
@@ -55,7 +55,7 @@ function writeHead(page: Page, settings: Settings, source: string): void {
   page.line(`weights drawn from seed ${seed}, not trained; kernels: ${capabilities().kernels}`);
 }
 
-/** FORCE_COLOR decides, then NO_COLOR, then whether a terminal reads. */
+/** FORCE_COLOR decides, then NO_COLOR, then whether the output is a terminal. */
 function wantsColor(): boolean {
   const { FORCE_COLOR: force, NO_COLOR: no, TERM: terminal } = process.env;
   if (force) return force !== '0' && force !== 'false';

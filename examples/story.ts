@@ -15,11 +15,11 @@ function storyTeller({ model }: Settings): StoryTeller {
   return loadStoryTeller(fileURLToPath(new URL(`../../${BESIDE}`, import.meta.url)), BESIDE); // from build/examples
 }
 
-/** Writes the story as it comes; gives the line about its speed. */
+/** Writes the story token by token; returns the line about its speed. */
 async function tell({ model, vocabulary }: StoryTeller, settings: Settings, isStopped: () => boolean): Promise<string> {
   const { prompt, tokens, cached, temperature, topK, topP, seed } = settings;
   const { bos, eos, pieces } = vocabulary;
-  // What is too long even in the longest pieces is not encoded: that takes time with the square of its length.
+  // A prompt that is too long even in the longest pieces is not encoded, because that takes quadratic time.
   const longest = pieces.reduce((most, { length }) => Math.max(most, length), 1);
   if (prompt.length > model.capacity * longest) {
     const given = `it has ${prompt.length} characters, a token at most ${longest}`;
@@ -73,7 +73,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  // Weights may be numbers of no use, NaN say; the library finds it when it looks for the next token.
+  // Weights may hold useless numbers, such as NaN; the library finds them when it samples the next token.
   if (!(error instanceof UsageError) && !(error instanceof ShapeError)) throw error;
   const hint = error instanceof UsageError ? '' : ' (are the weights those of a trained model?)';
   process.exitCode = 2;

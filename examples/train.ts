@@ -12,14 +12,14 @@ import { generate, heldBackLoss, newRun, type Point, type Run, TAKES_LESS, train
 import { Stop } from './train/stop.js';
 import { readText } from './train/text.js';
 
-/** Sequences of the text held back that are looked at on the way; at the end all are. */
-const SOME = 16;
-/** Looks at the text held back on the way. */
-const LOOKS = 10;
+/** Sequences of the held-back text that are evaluated during training; at the end all of them are. */
+const HELD_BACK_SEQUENCES = 16;
+/** How often the held-back text is evaluated during training. */
+const EVALUATIONS = 10;
 
 const nameOf = ({ settings: { file } }: Run) => (file === undefined ? 'Genesis' : quote(basename(file)).slice(1, -1));
 
-/** The run to go on with, and what it will replace. @throws UsageError  before any work if a file cannot be written */
+/** The run to start or resume, and what it will replace. @throws UsageError  before any work if a file cannot be written */
 function beginning({ run: settings, checkpoint, resume, svg }: Settings): { run: Run; replaced?: string } {
   const path = fromCaller(checkpoint);
   if (!resume) requireSavable(settings);
@@ -53,14 +53,14 @@ function describe(run: Run, replaced: string | undefined, checkpoint: string): s
 /** Trains to the end or until it is stopped, and saves. */
 async function train(run: Run, settings: Settings, stop: Stop): Promise<void> {
   const { steps, batch, context } = run.settings;
-  const every = Math.max(1, Math.round(steps / LOOKS));
+  const every = Math.max(1, Math.round(steps / EVALUATIONS));
   const progress = new Progress(process.stdout, steps, batch * context, run.step);
   const path = fromCaller(settings.checkpoint);
   try {
     while (run.step < steps && !stop.asked) {
       const loss = trainStep(run);
-      const looks = run.step % every === 0 && run.step < steps;
-      const heldBack = looks ? heldBackLoss(run, SOME) : undefined;
+      const evaluates = run.step % every === 0 && run.step < steps;
+      const heldBack = evaluates ? heldBackLoss(run, HELD_BACK_SEQUENCES) : undefined;
       run.history.push(heldBack === undefined ? { step: run.step, loss } : { step: run.step, loss, heldBack });
       progress.show(run.step, loss, heldBack === undefined ? '' : `held back ${heldBack.toFixed(3)}`);
       if (run.step % settings.checkpointEvery === 0 && run.step < steps) save(run, path, settings.checkpoint);
@@ -115,7 +115,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  // What does not fit into memory is a mistake of the settings, too; the library says so with a RangeError.
+  // Settings that need too much memory are the user's mistake, too; the library reports them with a RangeError.
   if (!(error instanceof UsageError) && !(error instanceof RangeError)) throw error;
   const hint = error instanceof UsageError ? '' : ` ${TAKES_LESS}`;
   process.exitCode = 2;

@@ -2,7 +2,7 @@ import { quote, UsageError } from '../shared/command-line.js';
 import { fromCaller, isSameFile, readBytes, reason } from '../shared/files.js';
 import { writeWhole } from '../shared/write.js';
 
-/** Ten million words are minutes and gigabytes already. */
+/** Ten million words already take minutes and gigabytes. */
 const MOST_TEXT = 1 << 26;
 
 /** The text of a UTF-8 file. @throws UsageError */

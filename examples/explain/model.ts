@@ -2,7 +2,7 @@ import { type AttentionOptions, Embedding, type Matrix, SelfAttention, sinusoida
 import type { Settings } from './arguments.js';
 import type { Tokens } from './tokens.js';
 
-/** Everything up to X, and the layer. L tokens, dModel columns. */
+/** Everything up to X, and the layer, for L tokens. */
 export interface Model {
   embedding: Embedding;
   /** (L × dModel), as the next two. */
@@ -33,7 +33,7 @@ export function project({ attention }: Model, x: Matrix): { q: Matrix; k: Matrix
   return { q: x.matmul(attention.W_Q), k: x.matmul(attention.W_K), v: x.matmul(attention.W_V) };
 }
 
-/** What makes a single row of Q attend as it does within the whole text: its position. */
+/** The options with which a single row of Q attends as it does within the whole text: its position. */
 export function rowOptions({ heads, causal }: Settings, row: number): AttentionOptions {
   return { numHeads: heads, causal, causalOffset: row };
 }

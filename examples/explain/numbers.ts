@@ -1,4 +1,4 @@
-/** Three decimals, as far as they show something. */
+/** A number with three decimals, from 10 000 on in exponential form; never −0. */
 export function fixed(value: number, digits = 3): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '-∞';
   if (Math.abs(value) >= 10_000) return value.toExponential(2);

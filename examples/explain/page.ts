@@ -1,6 +1,6 @@
 import { displayWidth, truncate, visibleLabel } from '../../src/inspect/labels.js';
 
-/** What a page is written for. */
+/** The terminal that a page is written for. */
 export interface Medium {
   color: boolean;
   /** Columns. */
@@ -9,7 +9,7 @@ export interface Medium {
 
 export const INDENT = '   ';
 
-/** Lines, collected and written at once: a mistake found half-way leaves nothing behind. */
+/** Lines that are collected and written at once, so that a mistake found halfway leaves no output. */
 export class Page {
   readonly medium: Medium;
   readonly #lines: string[] = [];

@@ -7,7 +7,7 @@ import { repeatedWord, type Tokens } from './tokens.js';
 
 /**
  * The same word at two positions: one embedding, one W_Q, W_K, W_V, but different q, k, v.
- * Where no word of the text occurs twice, its first word is put behind it once more.
+ * If no word of the text occurs twice, its first word is appended once more.
  */
 export function explainSharing(page: Page, model: Model, text: Tokens, focus: number): void {
   const { tokens, ids, isWord } = text;

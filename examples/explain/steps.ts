@@ -103,7 +103,7 @@ export function explainAttention(page: Page, explained: Explained): void {
   perHead(trace.output);
 }
 
-/** The focus row of the output as the sum it is; whether all heads agree. */
+/** The focus row of the output, written out as a sum. @returns  whether all heads agree with it */
 export function explainFocus(page: Page, { settings, text, model, trace, focus }: Explained): boolean {
   const L = text.tokens.length;
   page.step(`The output of ${shown(text.tokens[focus], 24)}, written out`, `1 × ${settings.dModel}`);
@@ -129,7 +129,7 @@ function mapLabels({ settings, text: { tokens } }: Explained) {
   return { rowLabels: tokens, columnLabels: tokens, headLabels };
 }
 
-/** (heads·L × L) as one (L × L) matrix a head. */
+/** (heads·L × L) as one (L × L) matrix per head. */
 function headMatrices(stacked: Matrix, heads: number): Matrix[] {
   const rows = stacked.rows / heads;
   return Array.from({ length: heads }, (_, h) => stacked.sliceRows(h * rows, (h + 1) * rows));

@@ -7,7 +7,7 @@ export interface FocusHead {
   head: number;
   /** The position of the focus word. */
   row: number;
-  /** One a token. */
+  /** One per token. */
   weights: ArrayLike<number>;
   /** (L × heads·dV). */
   v: Matrix;
@@ -17,10 +17,10 @@ export interface FocusHead {
   dV: number;
 }
 
-/** The sum done again in float64, and how far the output of the library is from it. */
+/** The sum computed again in float64, and how far the output of the library is from it. */
 interface Check {
   sum: number[];
-  /** Of the entry that comes closest to what is allowed, or exceeds it. */
+  /** For the entry whose error is the largest relative to the allowed error. */
   difference: number;
   allowed: number;
   holds: boolean;
@@ -36,8 +36,8 @@ export function checkSum({ head, weights, v, output, dV }: FocusHead): Check {
       sum += term;
       magnitude += Math.abs(term);
     }
-    // float32 rounds each of L sums; weights and output rest on exponentials and quotients of their own, within
-    // 8 roundings: (L + 8)·2^-24 times the sum of the magnitudes.
+    // float32 rounds each of L sums; the exponentials and quotients behind weights and output add at most 8 roundings:
+    // (L + 8)·2^-24 times the sum of the magnitudes.
     const allowed = (weights.length + 8) * 2 ** -24 * magnitude;
     const difference = Math.abs(sum - output[c]);
     const isWorst = check.sum.length === 0 || !(difference - allowed <= check.difference - check.allowed);
@@ -49,7 +49,7 @@ export function checkSum({ head, weights, v, output, dV }: FocusHead): Check {
 }
 
 /**
- * `output₃ = weight₃₀·v₀ + …` with its numbers, a line a term, and the check against the output.
+ * `output₃ = weight₃₀·v₀ + …` with its numbers, one line per term, and the check against the output.
  *
  * @param terms  the positions to write; the rest is one line
  * @returns  whether the output is what the sum says

@@ -7,12 +7,12 @@ import { writeSum } from './sum.js';
 import { headGroups, table } from './table.js';
 import type { Tokens } from './tokens.js';
 
-/** Words listed a head. */
+/** Words listed per head. */
 const TOP = 8;
 /** Beyond this many multiplications (about ten seconds in plain JavaScript) only the focus row is computed. An exponential counts as 16. */
 const MOST_STEPS = 4e9;
 
-/** What is known about a long text: nothing here is larger than a few times L × dModel. */
+/** What is computed for a long text: nothing here is larger than a few times L × dModel. */
 export interface Summary {
   settings: Settings;
   text: Tokens;
@@ -21,7 +21,7 @@ export interface Summary {
   q: Matrix;
   k: Matrix;
   v: Matrix;
-  /** The focus row, (1 × L) a head. */
+  /** The focus row of the weights, (1 × L) per head. */
   weights: Matrix[];
   /** (L × dModel), or undefined for a very long text. */
   output: Matrix | undefined;

@@ -70,7 +70,7 @@ export function pickRows(count: number, focus: number): number[] {
   return count <= 12 ? all : all.filter((r) => r < 5 || r === focus || r >= count - 3);
 }
 
-/** The columns of a matrix, a group a head. */
+/** The columns of a matrix, one group per head. */
 export function headGroups(matrix: Matrix, heads: number): Group[] {
   const width = matrix.cols / heads;
   return Array.from({ length: heads }, (_, h) => ({
@@ -80,7 +80,7 @@ export function headGroups(matrix: Matrix, heads: number): Group[] {
   }));
 }
 
-/** A (heads·L × L) matrix of scores, a group a head, its columns named by the keys. */
+/** A (heads·L × L) matrix of scores, one group per head, its columns named by the keys. */
 export function scoreGroups(matrix: Matrix, heads: number, keys: readonly string[]): Group[] {
   const rows = matrix.rows / heads;
   return Array.from({ length: heads }, (_, h) => ({
@@ -100,7 +100,7 @@ function columnsOf({ columns, cell }: Group, group: number, rows: readonly numbe
   });
 }
 
-/** What a column takes, with the space before it. */
+/** The width of a column, with the space before it. */
 function extent(column: Column, before: Column | undefined): number {
   const separator = before !== undefined && before.group !== column.group ? SEPARATOR.length : 0;
   return GAP.length + separator + column.width;
@@ -143,7 +143,7 @@ function line(name: string, left: number, columns: readonly Column[], text: (col
   return pad(name, left) + cells.join('');
 }
 
-/** The headings of the groups above their first columns; none where no group has one. */
+/** The headings of the groups above their first columns; none if no group has one. */
 function headings(groups: readonly Group[], columns: readonly Column[], left: number): string[] {
   if (groups.every(({ heading }) => heading === undefined)) return [];
   let out = ' '.repeat(left);

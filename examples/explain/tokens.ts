@@ -8,11 +8,11 @@ export interface Tokens {
   isWord: boolean[];
   /** The different tokens, in the order of their first appearance: a token's id is its place here. */
   vocabulary: string[];
-  /** One a token. */
+  /** One per token. */
   ids: number[];
 }
 
-/** Long texts are cut piece by piece: the segmenter's time grows with the square of what it is given. */
+/** Long texts are segmented piece by piece, because the segmenter takes quadratic time. */
 const PIECE = 1024;
 
 /**
@@ -28,7 +28,7 @@ export function tokenize(text: string): Tokens {
   while (start < text.length) {
     const end = Math.min(text.length, start + length);
     const segments = Array.from(segmenter.segment(text.slice(start, end)));
-    // The last two segments of a piece may go on, or join, behind its end: the next piece begins with them.
+    // The last two segments of a piece may continue, or join, after its end: the next piece begins with them.
     if (end < text.length) segments.splice(-2);
     length = segments.length === 0 ? 2 * length : PIECE;
     for (const { segment, isWordLike = false } of segments) {

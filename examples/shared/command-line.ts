@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-// What the programs of this folder ask of their command line.
+// What the example programs share in reading their command lines.
 
 /** A mistake of the user: one line on stderr and exit code 2. */
 export class UsageError extends Error {}
@@ -60,7 +60,7 @@ export function quote(text: string): string {
   );
 }
 
-/** Text that others made, for a terminal: no control characters but line ends and tabs. */
+/** Text of unknown origin made safe for a terminal: no control characters but line ends and tabs. */
 export function printable(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]/gu, '�');
 }

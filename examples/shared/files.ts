@@ -13,7 +13,7 @@ import {
 import { dirname, resolve } from 'node:path';
 import { quote, UsageError } from './command-line.js';
 
-/** Paths are relative to where the user stands: npm runs scripts in the package's folder and says where it was called. */
+/** Paths are relative to the user's folder: npm runs scripts in the package's folder, but says where it was called. */
 export function fromCaller(path: string): string {
   const { npm_lifecycle_event: script, INIT_CWD: called } = process.env;
   return resolve(/^(start|train|story)$/.test(script ?? '') && called ? called : process.cwd(), path);
@@ -23,8 +23,8 @@ export function fromCaller(path: string): string {
 const PIECE = 1 << 24;
 
 /**
- * The bytes of a regular file of a plausible size: a device, a pipe or what /dev/zero is would never end. Nothing here
- * listens to signals, so that Ctrl-C ends the reading.
+ * The bytes of a regular file of plausible size; a device or a pipe, such as /dev/zero, might never end. Nothing here listens
+ * to signals, so that Ctrl-C ends the reading.
  *
  * @param what  the option and what it must be @param shown  the path as the user wrote it @param most  bytes
  * @throws UsageError
@@ -48,7 +48,7 @@ export function readBytes(what: string, path: string, shown: string, most: numbe
   }
 }
 
-/** As many bytes as the file had when it was looked at; fewer if it has become shorter. */
+/** As many bytes as the file had when its size was read; fewer if it has become shorter. */
 function readWhole(file: number, size: number): Buffer {
   const bytes = Buffer.allocUnsafe(size);
   let end = 0;
@@ -73,7 +73,7 @@ export function isSameFile(a: string, b: string): boolean {
   }
 }
 
-/** Before long work: that `writeWhole` will probably find its place. @throws UsageError */
+/** Checks before long work that `writeWhole` will probably succeed. @throws UsageError */
 export function requirePlace(what: string, path: string, shown: string): void {
   try {
     accessSync(dirname(path), constants.W_OK);

@@ -1,8 +1,8 @@
 import process from 'node:process';
 
 /**
- * Whoever reads may go early (`| head`, a closed terminal): `lost` is then called once, and what is written from there on
- * goes nowhere. Any other fault (a full disk) is told on stderr, and the program ends with 1.
+ * The reader of the output may leave early (`| head`, a closed terminal): `lost` is then called once, and later output is
+ * dropped. Any other error (a full disk) is reported on stderr, and the program exits with 1.
  */
 export function watchOutput(program: string, lost: () => void): void {
   let isLost = false;

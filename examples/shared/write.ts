@@ -13,7 +13,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { noPlace, requireReplaceable } from './files.js';
 
-/** No save takes so long: a temporary file that nobody has touched since is left over. */
+/** No save takes this long: an older temporary file is left over from a killed run. */
 const STALE_MS = 60_000;
 /** Of the name, in that of the temporary file: names end at 255 bytes, and a unit takes three at most. */
 const SHOWN = 40;
@@ -47,7 +47,7 @@ export function writeWhole(what: string, path: string, content: Uint8Array | str
 /** How the names of its temporary files begin; the process number and `.tmp` follow. */
 const beginningOf = (target: string) => `.${basename(target).slice(0, SHOWN)}-`;
 
-/** What killed runs left beside the target. */
+/** The temporary files that killed runs have left beside the target. */
 function removeStale(target: string): void {
   const beginning = beginningOf(target);
   try {

@@ -35,7 +35,7 @@ export function loadStoryTeller(folder: string, shown: string): StoryTeller {
   return { model, vocabulary: checkVocabulary(join(shown, 'vocab.json'), json, model.embedding.table.rows) };
 }
 
-/** A damaged file is the user's matter, not a stack to read. */
+/** A damaged file is reported as the user's mistake, without a stack trace. */
 function understood<Result>(what: string, read: () => Result): Result {
   try {
     return read();

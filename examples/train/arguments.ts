@@ -1,13 +1,13 @@
 import { decimal, integer, quote, readOptions, UsageError } from '../shared/command-line.js';
 
-/** What decides the run: all of it is kept in a checkpoint. */
+/** The settings that determine a run: all of them are kept in a checkpoint. */
 export interface RunSettings {
   /** Absolute; absent: the text that comes with this example. */
   readonly file?: string;
   readonly steps: number;
-  /** Sequences a step. */
+  /** Sequences per step. */
   readonly batch: number;
-  /** Bytes a sequence. */
+  /** Bytes per sequence. */
   readonly context: number;
   readonly dModel: number;
   readonly layers: number;
@@ -16,7 +16,7 @@ export interface RunSettings {
   readonly seed: number;
 }
 
-/** What may differ from one start to the next. */
+/** The settings that may change when a run is resumed. */
 export interface Settings {
   readonly run: RunSettings;
   readonly checkpoint: string;

@@ -11,7 +11,7 @@ import { readText } from './text.js';
 // `history.…`, the rest as texts.
 
 const FORMAT = 'qkv train 1';
-/** A GiB, 89 million parameters: a save holds it thrice in memory. */
+/** 1 GiB, or 89 million parameters: a save holds it three times in memory. */
 const MOST_BYTES = 2 ** 30;
 /** More than the header takes. */
 const SLACK = 2 ** 24;
@@ -113,7 +113,7 @@ export function replacedBy(path: string, shown: string): string | undefined {
   throw new UsageError(`${what}: ${quote(shown)} is another file`);
 }
 
-/** NaN stands where the text held back was not looked at. */
+/** NaN stands for steps at which the held-back text was not evaluated. */
 function historyState(history: readonly Point[]): Map<string, StoredTensor> {
   const shape = [history.length];
   const heldBack = Float64Array.from(history, (point) => point.heldBack ?? Number.NaN);

@@ -9,7 +9,7 @@ const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 const escaped = (text: string) =>
   text.replace(/[&<>"]/g, (sign) => ENTITIES[sign]).replace(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, '�');
 
-/** Points of a line at most: more are averaged, a stretch of steps each. */
+/** The most points of a line: if there are more, those of neighboring steps are averaged. */
 const POINTS = 300;
 
 interface At {

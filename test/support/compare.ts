@@ -22,7 +22,7 @@ export function expectClose(
   if (wrong.length > 0) throw new Error(report(label, got, expected, wrong, (i) => `index ${i}`, tolerance));
 }
 
-/** The same for rows and columns, which must agree too. */
+/** The same for matrices, whose rows and columns must agree, too. */
 export function expectTable(got: Table, expected: Table, tolerance: number, label = 'result'): void {
   requireTolerance(tolerance);
   if (got.rows !== expected.rows || got.cols !== expected.cols) {
@@ -56,7 +56,7 @@ export function expectSame(got: ArrayLike<number>, expected: ArrayLike<number>, 
   if (wrong.length > 0) throw new Error(report(label, got, expected, wrong, (i) => `index ${i}`, 0));
 }
 
-/** A NaN tolerance would make every comparison fail, an infinite one none: neither is meant. */
+/** With a NaN tolerance every comparison would fail, with an infinite one none: both are mistakes. */
 function requireTolerance(tolerance: number): void {
   if (!(tolerance >= 0 && tolerance < 1))
     throw new Error(`a tolerance must be at least 0 and below 1: got ${tolerance}`);

@@ -6,8 +6,8 @@ import { decode, readTensorFile, type TensorFile } from './safetensors.js';
 import type { Tensor } from './tensor.js';
 import { forEachTwin, TWINS, type Twin } from './twins.js';
 
-// Expected values of other libraries. They are no part of the project: they lie beside it, or where QKV_CONFORMANCE says
-// (a path from the project's root), and their READMEs describe the formats.
+// Expected values of other libraries. They are not part of the project: they are in a folder next to it, or in the one that
+// QKV_CONFORMANCE names (a path from the project's root). Their READMEs describe the formats.
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const FOLDER = resolve(ROOT, process.env.QKV_CONFORMANCE ?? '../shared/conformance');
@@ -29,7 +29,7 @@ export interface OnnxCase {
 export interface TorchCase {
   readonly name: string;
   readonly kind: string;
-  /** What the case says of itself; every test checks what it reads. */
+  /** The description of the case; every test checks the fields that it reads. */
   readonly config: Readonly<Record<string, unknown>>;
   /** in.*, param.*, out.*, grad.*, and stepN.* of training. */
   readonly tensors: ReadonlyMap<string, Tensor>;
@@ -41,7 +41,7 @@ interface StoredOnnxTensor {
   data: string;
 }
 
-/** Every ONNX case, undefined where the data are absent. */
+/** Every ONNX case; undefined if the data are absent. */
 export function onnxCases(): OnnxCase[] | undefined {
   return filesOf('onnx', '.json')?.map((path) => {
     const stored = JSON.parse(readFileSync(path, 'utf8')) as Pick<OnnxCase, 'name' | 'op' | 'attributes'> & {
@@ -54,7 +54,7 @@ export function onnxCases(): OnnxCase[] | undefined {
   });
 }
 
-/** Every PyTorch case, or those of some kinds; undefined where the data are absent. */
+/** Every PyTorch case, or those of some kinds; undefined if the data are absent. */
 export function torchCases(...kinds: string[]): TorchCase[] | undefined {
   const cases = filesOf('torch', '.safetensors')?.map((path) => {
     const { metadata, tensors } = readTensorFile(path);
@@ -72,7 +72,7 @@ export interface HubCase {
   readonly bytes: Uint8Array[];
 }
 
-/** Every folder that holds one whole model; undefined where the data are absent. */
+/** Every folder that holds one whole model; undefined if the data are absent. */
 export function hubCases(): HubCase[] | undefined {
   const root = join(FOLDER, 'hf');
   if (!existsSync(root)) return undefined;
@@ -84,7 +84,7 @@ export function hubCases(): HubCase[] | undefined {
   });
 }
 
-/** Of the stories260K model, which lies beside the conformance folder; undefined where it is absent. */
+/** The folder of the stories260K model, next to the conformance folder; undefined if it is absent. */
 export function storiesPath(name = ''): string | undefined {
   const path = join(FOLDER, '../models/stories260K', name);
   return existsSync(path) ? path : undefined;
@@ -101,7 +101,7 @@ export interface StoriesCase {
   readonly tokens: number[];
   /** The most likely token after each. */
   readonly argmax: number[];
-  /** From that position on the likeliest token is far ahead of the next, so that no rounding exchanges them. */
+  /** From this position on the likeliest token is so far ahead of the second that rounding cannot exchange them. */
   readonly greedyFrom: number;
   readonly positions: number[];
   readonly logits: Tensor;
@@ -121,8 +121,8 @@ export function storiesCases(): StoriesCase[] | undefined {
 }
 
 /**
- * Declares a test for every case on every twin, and one that says how many ran. Without data as many tests as the case
- * family is known to have are declared and skipped, so that the runner's own count shows them.
+ * Declares a test for every case on every twin, and one that says how many ran. Without data it declares as many skipped
+ * tests as the case family is known to have, so that the runner's own count shows them.
  */
 export function describeCases<T extends { readonly name: string }>(
   title: string,

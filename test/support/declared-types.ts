@@ -5,8 +5,8 @@ const FORMAT = TypeFormatFlags.NoTruncation | TypeFormatFlags.UseSingleQuotesFor
 const HIDDEN = ModifierFlags.Private | ModifierFlags.Protected;
 
 /**
- * Every export of a declaration file, by name: what it is in a line, and what it has in a line each, further in. As the
- * compiler infers it, not as it is written; the order within a union does not hang on what else is declared.
+ * Every export of a declaration file, by name: one line for the export, and an indented line for each of its members. Types
+ * are those that the compiler infers, not those written; the order within a union does not depend on other declarations.
  */
 export function declaredTypes(file: string): string {
   const program = ts.createProgram([file], {
@@ -79,14 +79,14 @@ class Printer {
     return [start + ofLanguage.join(''), ...this.#own(type).flatMap((member) => this.#member(member, '  '))];
   }
 
-  /** The nearest class above that is exported, or of the language: what those between have belongs to the class itself. */
+  /** The nearest base class that is exported or built in. Members of classes in between count as members of the class itself. */
   #base(type: ts.Type): ts.Symbol | undefined {
     const [base] = this.#checker.getBaseTypes(type as ts.InterfaceType);
     if (base === undefined || this.#names.has(base.symbol) || this.#isOfLanguage(base.symbol)) return base?.symbol;
     return this.#base(base);
   }
 
-  /** Public members that neither the base nor the language has as they are. */
+  /** Public members that neither the base nor a built-in class has with the same type. */
   #own(type: ts.Type, base?: ts.Type): ts.Symbol[] {
     const inherited = new Set(base?.getProperties().map((member) => member.declarations?.[0]));
     return type.getProperties().filter((member) => {
@@ -114,7 +114,7 @@ class Printer {
     const reachable = this.#checker.getSignaturesOfType(type, kind).filter((signature) => !isInternal(signature));
     const lines = reachable.map((signature) => {
       const text = this.#checker.signatureToString(signature, undefined, FORMAT);
-      // A ? says that it may be left out: undefined need not be named again.
+      // A ? already says that it may be undefined.
       return signature.parameters.reduce((shorter, parameter) => {
         const [type, start] = [this.#checker.getTypeOfSymbol(parameter), `${parameter.name}?: `];
         return shorter.replace(start + this.#text(type), start + this.#text(this.#present(type)));

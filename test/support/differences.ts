@@ -3,12 +3,12 @@ import { expectTable } from './compare.js';
 import type { Table } from './tensor.js';
 import type { Twin } from './twins.js';
 
-// Gradients by projected central differences: with fixed weights W of every result, ∂/∂x of Σ W∘f(x), an entry x at a time.
+// Gradients by projected central differences: with fixed weights W for every result, ∂/∂x of Σ W∘f(x), one entry x at a time.
 
 /** A function of matrices that is differentiable in every one of them. */
 export interface Differentiable {
   inputs: () => Matrix[];
-  /** Computes from the inputs alone, the same twice. */
+  /** Computes from the inputs alone, and always the same. */
   f: (...inputs: Matrix[]) => Matrix | Matrix[];
 }
 
@@ -17,7 +17,7 @@ const STEP = 2 ** -10;
 
 /**
  * Entries uniform in (low, high), odd multiples of 2^−8: every step from there is exact in float32, and none reaches 0,
- * where relu has its edge.
+ * where relu has its kink.
  */
 export function gridded(rows: number, cols: number, seed: number, low = -2, high = 2): Matrix {
   const drawn = Matrix.randomUniform(rows, cols, { seed, low, high });
@@ -56,7 +56,7 @@ export function differences({ inputs, f }: Differentiable): Table[] {
   });
 }
 
-/** The gradients that valueAndGrad finds of the same sum, row-sparse ones filled up; throws where an input has none. */
+/** The gradients that valueAndGrad finds for the same sum, made dense; throws if an input has none. */
 export function tapeGradients({ inputs, f }: Differentiable): Table[] {
   const at = inputs();
   const { gradients } = valueAndGrad(() => {
@@ -73,7 +73,7 @@ export function tapeGradients({ inputs, f }: Differentiable): Table[] {
   });
 }
 
-/** Both agree: within the error of the twin, which is far above that of the differences. */
+/** Both must agree within the error of the twin, which is far above that of the differences. */
 export function expectGradients(of: Differentiable, expected: readonly Table[], { tolerance }: Twin): void {
   tapeGradients(of).forEach((found, i) => {
     expectTable(found, expected[i], tolerance, `gradient of input ${i}`);
@@ -90,7 +90,7 @@ function projected(results: Matrix | Matrix[]): number {
   return total;
 }
 
-/** Different for every entry, so that no exchange of two goes unseen. */
+/** Different for every entry, so that an exchange of two is noticed. */
 function weights({ rows, cols }: Matrix, seed: number): Matrix {
   return Matrix.randomUniform(rows, cols, { seed: 1000 + seed, low: -1, high: 1 });
 }

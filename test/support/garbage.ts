@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Collects everything that nothing refers to, now. Twice: the second waits for the sweeping of the first, which another thread may do. */
+/** Collects all garbage now. Twice, because the second run waits until the first has been swept, perhaps by another thread. */
 export function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;

@@ -1,6 +1,6 @@
 import type { Import, SourceModule } from './source-modules.js';
 
-// The rules of the house, each a pure function from the modules to its violations: `file: what is wrong`.
+// The rules of CONTRIBUTING.md, each a pure function from the modules to its violations: `file: what is wrong`.
 
 type Rule = (modules: readonly SourceModule[]) => string[];
 
@@ -15,7 +15,7 @@ const FOLDER_LAYERS: Readonly<Record<string, number>> = {
   io: 6,
   inspect: 6,
 };
-/** Those that may call kernels. */
+/** The layers that may call kernels. */
 const CALLERS = { lowest: 2, highest: 4 };
 const INDEX_LAYER = 7;
 const MAX_LINES = 320;
@@ -24,7 +24,7 @@ const folderOf = (file: string): string => (file.includes('/') ? file.slice(0, f
 const isKernelFile = (file: string): boolean => folderOf(file) === 'kernels';
 const isGenerator = (file: string): boolean => file.startsWith('kernels/wasm/emit/');
 
-/** The layer a file stands in, or undefined for a room that the house does not have. */
+/** The layer of a file, or undefined if its folder belongs to none. */
 export function layerOf(file: string): number | undefined {
   if (file === 'index.ts') return INDEX_LAYER;
   return FOLDER_LAYERS[folderOf(file)];
@@ -41,7 +41,7 @@ function eachImport(check: (file: string, imported: Import) => string | undefine
     );
 }
 
-/** Every import names a file that exists, by a relative path that ends in .js; only generators import a package. */
+/** Every import names an existing file by a relative path that ends in .js; only generators import a package. */
 export const importsResolve: Rule = (modules) => {
   const files = new Set(modules.map(({ file }) => file));
   return eachImport((file, { specifier, target }) => {
@@ -64,7 +64,7 @@ export const layersPointDown: Rule = (modules) => [
   })(modules),
 ];
 
-/** train, io and inspect do not see each other. */
+/** train, io and inspect do not import one another. */
 export const siblingsDoNotMeet: Rule = eachImport((file, { target }) => {
   const siblings = ['train', 'io', 'inspect'];
   const from = folderOf(file);
@@ -88,7 +88,7 @@ export const noCycles: Rule = (modules) => {
   return cycles;
 };
 
-/** Layers 2 to 4 call kernels; below and above them only their types are known. index.ts hands on their settings. */
+/** Only layers 2 to 4 import kernels; others may import their types. index.ts exports the functions that choose kernels. */
 export const onlyOpsCallKernels: Rule = eachImport((file, { target, typeOnly, reExport }) => {
   if (target === undefined || typeOnly || !isKernelFile(target) || isKernelFile(file)) return undefined;
   const layer = layerOf(file) ?? INDEX_LAYER;
@@ -97,7 +97,7 @@ export const onlyOpsCallKernels: Rule = eachImport((file, { target, typeOnly, re
   return `imports values of ${target}`;
 });
 
-/** The WASM twin never imports the reference twin; its generators run at build time and nothing ships them. */
+/** The WASM twin never imports the reference twin; its generators run at build time and are not shipped. */
 export const twinsStandAlone: Rule = eachImport((file, { target }) => {
   if (target === undefined) return undefined;
   if (file.startsWith('kernels/wasm/') && target.startsWith('kernels/reference/')) return `imports ${target}`;
@@ -105,7 +105,7 @@ export const twinsStandAlone: Rule = eachImport((file, { target }) => {
   return undefined;
 });
 
-/** Exports have names, and only index.ts gathers those of other files. A type may be handed on beside its users. */
+/** Exports have names, and only index.ts re-exports those of other files; other files may re-export a type. */
 export const noDefaultsNoBarrels: Rule = (modules) =>
   modules.flatMap(({ file, imports, hasDefaultExport, exportsStar, declaresExports }) => {
     const problems: string[] = [];
@@ -123,7 +123,7 @@ export const noDefaultsNoBarrels: Rule = (modules) =>
 export const noConsole: Rule = (modules) =>
   modules.filter(({ usesConsole }) => usesConsole).map(({ file }) => `${file}: uses console`);
 
-/** Above the algebra of matrices only these look at entries, each for a reason; for everybody else kernels do. */
+/** Above the algebra of matrices only these files look at entries, each for a reason; all others leave that to kernels. */
 const LOOKS_AT_ENTRIES: Readonly<Record<string, string>> = {
   'autograd/value-and-grad.ts': 'the value of the loss, where the scope ends',
   'inspect/bert-viz.ts': 'weights that become text',
@@ -143,13 +143,13 @@ export const entriesAreForKernels: Rule = (modules) =>
     .filter(({ file }) => (layerOf(file) ?? INDEX_LAYER) >= 3 && !(file in LOOKS_AT_ENTRIES))
     .flatMap(({ file, entriesOfData }) => entriesOfData.map((line) => `${file}: looks at entries: ${line}`));
 
-/** One subject a file; a generator may be longer if it stays one subject. */
+/** One subject per file; a generator may be longer if it stays one subject. */
 export const filesAreShort: Rule = (modules) =>
   modules
     .filter(({ file, lines }) => lines > MAX_LINES && !isGenerator(file))
     .map(({ file, lines }) => `${file}: has ${lines} lines, more than ${MAX_LINES}`);
 
-/** Every folder opens with what it may know and what it must not: one file of it begins `// folder: …`. */
+/** In every folder one file says what the folder may know and what it must not: it begins with `// folder: …`. */
 export const foldersOpen: Rule = (modules) => {
   const folderOfFile = (file: string) => file.slice(0, Math.max(0, file.lastIndexOf('/')));
   const folders = [...new Set(modules.map(({ file }) => folderOfFile(file)))].filter((folder) => folder !== '');
@@ -162,8 +162,8 @@ export const foldersOpen: Rule = (modules) => {
 };
 
 /**
- * Every file with something to run has its test under the mirrored name. The kernel twins share theirs: what
- * kernels/reference/gemm.ts computes is tested for every twin by kernels/gemm.test.ts. index.ts has the tests of the package.
+ * Every file that declares a value has its test under the mirrored name. The kernel twins share one: kernels/gemm.test.ts tests
+ * what kernels/reference/gemm.ts computes, on every twin. index.ts has the tests of the package.
  */
 export function missingTests(modules: readonly SourceModule[], testFiles: ReadonlySet<string>): string[] {
   return modules

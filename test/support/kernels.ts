@@ -30,7 +30,7 @@ import { attentionBackward } from '../../src/kernels/wasm/calls/attention-backwa
 import { KernelMemory } from '../../src/kernels/wasm/memory/memory.js';
 import { type Entries, entriesOf, type KernelModule, type Runtime } from '../../src/kernels/wasm/module/launch.js';
 
-/** Every operation of every family, of the kernels of now. */
+/** Every operation of every family, on the kernels that are chosen now. */
 export function kernels() {
   const [elementary, activations] = [elementwise(), activationKernels()];
   const unary = (operation: UnaryOperation, x: Floats) =>
@@ -63,7 +63,7 @@ function allocateNow(): Allocate {
 
 export type AllKernels = ReturnType<typeof kernels>;
 
-/** Those of one twin, whatever is chosen when they are called. */
+/** Every operation on one twin, whatever is chosen when it is called. */
 export function kernelsOf(twin: KernelChoice): AllKernels {
   return withKernels(twin, kernels);
 }

@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { projectRoot } from './source-modules.js';
 
-// What a Markdown page refers to: the targets of its links, and paths in code font.
+// What a Markdown page refers to: the targets of its links, and the paths in code font.
 
-/** [text](target), outside of fenced blocks; an image too. */
+/** [text](target) outside of fenced blocks, including images. */
 const LINK = /\]\(([^)\s]+)\)/g;
 /** `src/…` and the like, as far as it is one path from the root. */
 const PATH = /`((?:src|test|docs|bench|examples)\/[\w./-]+)`/g;
@@ -24,10 +24,10 @@ function anchorsOf(markdown: string): Set<string> {
 }
 
 /**
- * What of it is not there, as `target: why`.
+ * The targets that do not exist, as `target: why`.
  *
- * @param page  where the text lies, from the root of the project
- * @param files  of the project
+ * @param page  the path of the text, from the root of the project
+ * @param files  the files of the project
  */
 export function brokenLinks(page: string, markdown: string, files: readonly string[]): string[] {
   const text = markdown.replace(FENCED, '');

@@ -1,7 +1,7 @@
 import type { Matrix } from 'qkv';
 import { broadcast, entry, flatten, resizeLast, swapAxes, type Tensor, toMatrix } from './tensor.js';
 
-/** Masks of a batch in the sense of the library: a flag of 1 and every bias but −∞ may attend. */
+/** Masks of a batch as the library reads them: a query may attend where a flag is 1 or a bias is not −∞. */
 export interface BatchMasks {
   /** [batch, heads or 1, Lq, Lk]; 1 = for all heads. */
   mask?: Tensor;
@@ -54,7 +54,7 @@ export function isBand({ shape, data }: Tensor, offset: number, left: number, ri
   });
 }
 
-/** Where a bias says nothing but "may attend" (0) and "may not" (−∞): those flags. */
+/** The flags of a bias that holds only 0 ("may attend") and −∞ ("may not"); undefined for any other bias. */
 export function flagsOfBias({ shape, data }: Tensor): Tensor | undefined {
   const pure = Array.from(data).every((value) => value === 0 || value === Number.NEGATIVE_INFINITY);
   return pure ? { shape, data: Uint8Array.from(data, (value) => (value === 0 ? 1 : 0)) } : undefined;

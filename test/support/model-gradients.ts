@@ -4,14 +4,14 @@ import { differences, expectGradients } from './differences.js';
 import type { Table } from './tensor.js';
 import { forEachTwin } from './twins.js';
 
-/** A module made ready: f uses all its parameters and the inputs, and gives the same twice. */
+/** A module to check: f uses all its parameters and the inputs, and always gives the same. */
 export interface DifferentiableModule {
   module: Module;
   inputs?: Matrix[];
   f: () => Matrix;
 }
 
-/** Declares a test on every twin: the gradient of every parameter and input, an entry at a time. */
+/** Declares a test on every twin: the gradient of every parameter and input, one entry at a time. */
 export function describeModelGradients(title: string, build: () => DifferentiableModule): void {
   let expected: Table[] | undefined;
   forEachTwin((twin) => {
@@ -26,7 +26,7 @@ export function describeModelGradients(title: string, build: () => Differentiabl
   });
 }
 
-/** A multiple of 2^−14: a step from there is exact in float32, so that both sides are equally far. */
+/** A multiple of 2^−14: steps from there are exact in float32, so that both sides are equally far away. */
 function onGrid(value: number): number {
   return Math.round(value * 2 ** 14) / 2 ** 14;
 }

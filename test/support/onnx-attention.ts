@@ -17,7 +17,7 @@ const STAGES: readonly AttentionStage[] = ['scaledScores', 'softcapped', 'masked
 
 /** One ONNX Attention case in the library's terms. */
 interface Problem {
-  /** One matrix a sequence; keys and values are past and new ones. */
+  /** One matrix per sequence; keys and values include the past ones. */
   q: Matrix[];
   k: Matrix[];
   v: Matrix[];
@@ -170,7 +170,7 @@ function packProblem({ q, k, v, options, offsets, masks, nonPadded }: Problem) {
   };
 }
 
-/** One matrix a head against [batch, heads, Lq, Lk]. */
+/** Compares one matrix per head with [batch, heads, Lq, Lk]. */
 function compareStages(got: readonly Matrix[], stages: Tensor, n: number, tolerance: number, label: string): void {
   const expected = entry(stages, n);
   if (got.length !== expected.shape[0])

@@ -9,7 +9,7 @@ export interface Finished {
   readonly output: string;
 }
 
-/** Runs a program to its end, with no stdin. What an outer npm run left in the environment does not reach it. */
+/** Runs a program to its end, without stdin and without the variables that an outer `npm run` sets. */
 export function run(program: string, args: readonly string[], cwd: string): Finished {
   const result = spawnSync(program, args, {
     cwd,

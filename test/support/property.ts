@@ -2,7 +2,7 @@ import process from 'node:process';
 import fc from 'fast-check';
 
 // fast-check with the seed of this run: the same on every machine, so that `npm test` either always passes or always
-// fails. QKV_SEED=fresh draws new ones (npm run test:random), QKV_SEED=<number> repeats a run whose report names it.
+// fails. QKV_SEED=fresh draws a new seed (npm run test:random); QKV_SEED=<number> repeats the run whose report names it.
 
 const FIXED = 20_260_301;
 

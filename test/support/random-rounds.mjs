@@ -1,4 +1,4 @@
-// Runs every property test again and again with fresh random values; a failure prints the seed that repeats it.
+// Runs all property tests repeatedly with fresh random values; a failure prints the seed that repeats it.
 // Usage: npm run test:random -- [rounds, default 1]. Stops after the first round that fails.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

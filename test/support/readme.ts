@@ -4,7 +4,7 @@ import ts from 'typescript';
 import { node } from './processes.js';
 import { projectRoot } from './source-modules.js';
 
-// What a reader can copy out of a Markdown page, and whether it does what the page says.
+// The code that a reader can copy out of a Markdown page, and whether it does what the page says.
 
 export interface Snippet {
   readonly language: string;
@@ -41,8 +41,8 @@ interface Expectation {
 }
 
 /**
- * The snippet with every console.log that is followed by `// → text` marked, so that its output can be told from the
- * rest, and what the marks must print. The comment stands behind the call or on the lines after it.
+ * The snippet in which every console.log followed by `// → text` is marked, so that its output can be told from the rest,
+ * and what the marked calls must print. The comment follows the call in its line or on the lines below.
  */
 function marked(snippet: Snippet): { code: string; expected: Expectation[] } {
   const source = ts.createSourceFile('snippet.ts', snippet.code, ts.ScriptTarget.ES2022, true);
@@ -101,7 +101,7 @@ function arrowsAfter(code: string, end: number): { text: string; position: numbe
   }
 }
 
-// Collects what each mark prints; after the snippet has run the list goes to stderr, behind a line of its own.
+// Collects what each mark prints; after the snippet has run, the list goes to stderr, after a separating line.
 const MARKS_FOLLOW = '--- marks ---';
 const PRELUDE = `
 import { format as readmeFormat } from 'node:util';
@@ -110,7 +110,7 @@ globalThis.readmeMark = (i) => ({ log: (...values) => { (readmePrinted[i] ??= []
 process.on('exit', () => process.stderr.write('\\n${MARKS_FOLLOW}\\n' + JSON.stringify(readmePrinted)));
 `;
 
-/** Runs a snippet in a fresh process against the built package; gives what is wrong with it, an empty list if nothing. */
+/** Runs a snippet in a fresh process against the built package. @returns  what is wrong with it, [] if nothing is */
 export function problemsWhenRun(snippet: Snippet): string[] {
   const { code, expected } = marked(snippet);
   // Inside the project, so that `qkv` is the package itself, reached through the exports of package.json.
@@ -178,7 +178,7 @@ export function typeProblems(list: readonly Snippet[]): string[] {
   });
 }
 
-/** What a shell snippet names that the project does not have. Only npm, npx vitest run, git clone and cd can be judged. */
+/** What a shell snippet names that the project does not have. Understands only npm, npx vitest run, git clone and cd. */
 export function shellProblems(snippet: Snippet, scripts: Readonly<Record<string, string>>): string[] {
   return snippet.code.split('\n').flatMap((text, i) => {
     const command = text

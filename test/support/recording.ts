@@ -2,13 +2,13 @@ import type { BackwardKernels } from '../../src/kernels/contract.js';
 import type { FamilySource } from '../../src/kernels/state.js';
 import type { AllKernels } from './kernels.js';
 
-// What a call costs, told by the kernels it runs: families that count. A test takes them in place of the chosen kernels:
+// What a call costs, told by the kernels that it runs: families that record them. A test uses them instead of the chosen ones:
 //
 //   vi.mock('../../src/kernels/state.js', async (original) => (await import('../support/recording.js')).recording(original));
 
 export type KernelName = Exclude<keyof AllKernels, 'name' | 'allocate'>;
 
-/** One run of a kernel: its name and what it was given. */
+/** One run of a kernel: its name and its arguments. */
 export interface Run {
   name: KernelName;
   args: readonly unknown[];
@@ -61,7 +61,7 @@ function recordedKernel<K extends object>(chosen: K, name: string | symbol): unk
   };
 }
 
-/** How often anything has asked for the kernels, whether it ran one or not. */
+/** How often kernels were asked for, whether one was run or not. */
 export function timesAsked(): number {
   return asked;
 }

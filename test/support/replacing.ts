@@ -1,4 +1,4 @@
-/** Runs with a part of the global WebAssembly replaced. */
+/** Runs a function with a part of the global WebAssembly replaced. */
 export function replacing<T>(part: 'Memory' | 'Module' | 'validate', value: unknown, body: () => T): T {
   const holder = WebAssembly as unknown as Record<string, unknown>;
   const before = holder[part];

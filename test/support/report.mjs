@@ -1,4 +1,4 @@
-// Prints the one line that sums up test runs, from the reports that the test runner wrote: `N passed, N failed, N skipped`.
+// Prints one line that sums up test runs, from the reports that the test runner wrote: `N passed, N failed, N skipped`.
 // Usage: node test/support/report.mjs <report.json> … Exits with 1 if a report is missing, no test ran in one, or any failed.
 import { readFileSync } from 'node:fs';
 import process from 'node:process';

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
-// What the rules of the house look at: every file of src with its imports and exports.
+// What the rules of house-rules.ts look at: every file of src with its imports and exports.
 
 export interface Import {
   /** As written: './errors.js', 'node:fs'. */
@@ -12,7 +12,7 @@ export interface Import {
   readonly target?: string;
   /** A re-export: `export … from`. */
   readonly reExport: boolean;
-  /** Nothing of it remains at run time. */
+  /** It imports only types, of which nothing remains at run time. */
   readonly typeOnly: boolean;
 }
 

@@ -4,7 +4,7 @@ import { need, swapAxes, type Table, type Tensor } from './tensor.js';
 import { storedTensors } from './torch-mha.js';
 import { attentionFromTorch, row, transposed } from './torch-training.js';
 
-/** What a case of kind encoder-layer says of itself. */
+/** The description of a case of kind encoder-layer. */
 interface EncoderLayerConfig {
   d_model: number;
   nhead: number;

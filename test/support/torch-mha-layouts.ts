@@ -2,8 +2,8 @@ import type { TorchCase } from './conformance.js';
 import { broadcast, entry, isFlags, need, sizeOf, swapAxes, type Tensor } from './tensor.js';
 
 /**
- * Stored cases in the layouts and with the masks that none of them uses, so that these readers are tested too: same
- * numbers, same expected values.
+ * Stored cases rewritten in the layouts and with the masks that none of them uses, so that their readers are tested, too: the
+ * numbers and the expected values stay the same.
  */
 export function restated(cases: readonly TorchCase[]): TorchCase[] {
   return cases.flatMap((testCase) => {

@@ -3,7 +3,7 @@ import type { TorchCase } from './conformance.js';
 import { type BatchMasks, batchMask, flagsOfBias } from './masks.js';
 import { broadcast, entry, flatten, isFlags, sizeOf, swapAxes, type Table, type Tensor } from './tensor.js';
 
-/** What a case of kind mha says of itself. */
+/** The description of a case of kind mha. */
 export interface MhaConfig {
   embed_dim: number;
   num_heads: number;
@@ -116,7 +116,7 @@ export function meanOf(matrices: readonly Matrix[]): Matrix {
   return matrices.reduce((total, matrix) => total.add(matrix)).scale(1 / matrices.length);
 }
 
-/** Matrix n of a [batch, heads, rows, columns] tensor, one a head. */
+/** Entry n of a [batch, heads, rows, columns] tensor, as one matrix per head. */
 export function headTables(tensor: Tensor, n: number) {
   const own = entry(tensor, n);
   return Array.from({ length: own.shape[0] }, (_, h) => flatten(entry(own, h), 1));

@@ -2,7 +2,7 @@ import { Adam, AdamW, type Gradients, type Matrix, SGD } from 'qkv';
 import type { TorchCase } from './conformance.js';
 import { entry, flatten, need, swapAxes, type Table, type Tensor } from './tensor.js';
 
-/** The optimizer that a case of kind training names, with its settings, as PyTorch moves rows. */
+/** The optimizer that a case of kind training names, with its settings; it updates rows as PyTorch does. */
 export function optimizerFromTorch({ config }: TorchCase, parameters: readonly Matrix[]): SGD | Adam | AdamW {
   const { optimizer, lr, weight_decay, momentum, dampening, nesterov, betas, eps } = config as TrainingConfig;
   const shared = { learningRate: lr, weightDecay: weight_decay, rowUpdates: 'dense' } as const;
@@ -61,7 +61,7 @@ function thirds({ shape: [rows, ...inner], data }: Tensor): Tensor[] {
   return [0, 1, 2].map((i) => entry(stacked, i));
 }
 
-/** A gradient with all its rows; zeros where there is none. */
+/** The dense gradient of a matrix; zeros if it has none. */
 export function denseGradient(gradients: Gradients, x: Matrix): Table {
   const { rows, cols } = x;
   const gradient = gradients.get(x);

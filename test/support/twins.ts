@@ -18,7 +18,7 @@ export const TWINS: readonly Twin[] = [
   { name: 'wasm-simd', tolerance: 1e-5 },
 ];
 
-/** Declares the tests of `body` once for every twin; each runs with its kernels, and those from before come back. */
+/** Declares the tests of `body` once for every twin; each runs with its kernels, after which the earlier ones are back. */
 export function forEachTwin(body: (twin: Twin) => void): void {
   for (const twin of TWINS) {
     describe(`${twin.name} kernels`, () => {
