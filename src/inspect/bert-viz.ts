@@ -81,7 +81,7 @@ function layersOf(where: string, weights: unknown): readonly (readonly Matrix[])
     const [first] = layers;
     if (!Array.isArray(layer) || heads.length !== first.length) {
       const given = `weights[0] has ${first.length}, weights[${l}] has ${Array.isArray(layer) ? heads.length : 'none'}`;
-      throw shapeError(where, 'weights must have as many heads in every layer', given);
+      throw shapeError(where, 'every layer of weights must have the same number of heads', given);
     }
     if (heads[0].rows === first[0].rows && heads[0].cols === first[0].cols) continue;
     const given = `layer 0 has ${first[0].rows}×${first[0].cols}, layer ${l} ${heads[0].rows}×${heads[0].cols}`;

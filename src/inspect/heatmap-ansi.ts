@@ -76,8 +76,8 @@ function levelHeader({ columnLabels }: Heatmap, left: number, cellWidth: number)
 /** Column labels written downward, one grapheme per line, ending right above their column. */
 function downwardHeader({ columnLabels }: Heatmap, left: number, width: number): string[] {
   const columns = columnLabels.map((label) => {
-    const all = graphemes(label);
-    return all.length <= LABEL_COLUMNS ? all : [...all.slice(0, LABEL_COLUMNS - 1), '…'];
+    const letters = graphemes(label);
+    return letters.length <= LABEL_COLUMNS ? letters : [...letters.slice(0, LABEL_COLUMNS - 1), '…'];
   });
   const height = columns.reduce((lines, column) => Math.max(lines, column.length), 0);
   return Array.from({ length: height }, (_, line) => {

@@ -101,7 +101,7 @@ function readHeader(where: string, file: Uint8Array): Header {
 
 function parseHeader(where: string, bytes: Uint8Array): Omit<Header, 'dataStart'> {
   const text = decodeUtf8(bytes);
-  if (text === undefined) throw shapeError(where, 'the header must be UTF-8', 'it has bytes that are none');
+  if (text === undefined) throw shapeError(where, 'the header must be UTF-8', 'it has bytes that are not');
   const { names, header } = parseJson(where, text);
   if (!isObject(header)) throw shapeError(where, 'the header must be a JSON object', `got ${describe(header)}`);
   if (text[0] !== '{') throw shapeError(where, 'the header must begin with {', `got ${describe(text[0])}`);

@@ -124,11 +124,11 @@ export class Module {
   train(on = true): this {
     const where = `${className(this)}.train`;
     requireBoolean(where, 'on', on);
-    const others = partsOf(this).filter((part): part is [string, Module] => {
+    const toSwitch = partsOf(this).filter((part): part is [string, Module] => {
       return isModule(part[1]) && part[1].training !== on;
     });
-    requireOpen(where, others);
-    for (const [, module] of others) module.training = on;
+    requireOpen(where, toSwitch);
+    for (const [, module] of toSwitch) module.training = on;
     return this;
   }
 

@@ -113,7 +113,7 @@ export class AttentionHooks {
 /** What a hook returned, if it is undefined or a Matrix of the value's shape. */
 function checkReplacement(where: string, { name, head }: AttentionHookPoint, value: Matrix, returned: unknown) {
   if (returned === undefined) return undefined;
-  const rule = `${name} of head ${head} must give a Matrix as it got, ${shapeText(value)}, or nothing`;
+  const rule = `${name} of head ${head} must give a ${shapeText(value)} Matrix, as it got, or nothing`;
   dropPromise(returned);
   if (!isMatrix(returned)) throw kindError(where, rule, `got ${describe(returned)}`);
   requireMatrix(where, `${name} of head ${head}`, returned);

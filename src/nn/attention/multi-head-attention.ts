@@ -118,7 +118,7 @@ export class MultiHeadAttention extends ProjectedAttention {
 
   /**
    * A layer with the weights of PyTorch's nn.MultiheadAttention, or of an attention of GPT-2 or LLaMA. The weights are copied;
-   * they tell the widths, the biases and the heads of K and V. F16, BF16 and F64 become float32.
+   * widths, biases and the heads of K and V follow from them. F16, BF16 and F64 become float32.
    *
    * Called on a subclass, it builds one with `new Subclass(options)`, so the constructor must take the options of this class.
    * TypeScript refuses a subclass with another constructor, which needs a fromTorch of its own. Parameters that the subclass

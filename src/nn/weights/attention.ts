@@ -13,7 +13,7 @@ import { recognized, type Signs, signsOf, writtenAs } from './names.js';
 import { permuteRotary, type RotaryLayout } from './permute-rotary.js';
 import type { AttentionLayout, TorchTensor } from './tensors.js';
 
-/** The weights tell everything else: widths, biases, heads of K and V, extra keys. */
+/** Everything else follows from the weights: widths, biases, heads of K and V, extra keys. */
 export interface MultiHeadAttentionFromTorchOptions
   extends Pick<
     MultiHeadAttentionOptions,

@@ -21,7 +21,7 @@ import { ATTENTIONS, BLOCKS, type TorchLayout, type ToTorchOptions } from './lay
 import { recognized, type Signs, signsOf, writtenAs } from './names.js';
 import type { BlockLayout, TorchTensor } from './tensors.js';
 
-/** The weights tell everything else. Options not described here are as in MultiHeadAttentionFromTorchOptions. */
+/** Everything else follows from the weights. Options not described here are as in MultiHeadAttentionFromTorchOptions. */
 export interface TransformerBlockFromTorchOptions extends Omit<MultiHeadAttentionFromTorchOptions, 'addZeroAttention'> {
   /** Default 'relu' in layout 'torch', 'gelu-tanh' in 'gpt2'; 'llama' and 'meta' are always 'swiglu'. */
   activation?: Activation;

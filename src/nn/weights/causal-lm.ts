@@ -21,7 +21,7 @@ import {
 } from './names.js';
 import { buffer, linear, type ModelLayout, matrix, normBias, type TorchTensor, vector, within } from './tensors.js';
 
-/** The weights tell everything else. Options not described here are as in CausalLMOptions. */
+/** Everything else follows from the weights. Options not described here are as in CausalLMOptions. */
 export interface CausalLMFromTorchOptions extends Pick<AttentionOptions, Exclude<LayerOption, 'causal' | 'alibi'>> {
   numHeads: number;
   /** What precedes every name, as in 'module.'; a name without it is refused. Default ''. */
@@ -36,7 +36,7 @@ export interface CausalLMFromTorchOptions extends Pick<AttentionOptions, Exclude
    * model gives the same results.
    */
   rope?: RopeOptions;
-  /** Of 'llama' and 'meta'; in 'gpt2' the table of positions tells it. Default: any number. */
+  /** Of 'llama' and 'meta'; in 'gpt2' the table of positions determines it. Default: any number. */
   capacity?: number;
   /** Default 'gelu-tanh' in 'gpt2'; the others are always 'swiglu'. */
   activation?: Activation;
@@ -190,12 +190,12 @@ function isTiedState(
   const { sign: table, head } = MODELS[layout];
   const headTensor = named.get(head);
   if (headTensor === undefined && tieEmbeddings === false) {
-    throw shapeError(where, `the state must hold ${head} where tieEmbeddings is false`, 'it does not');
+    throw shapeError(where, `the state must hold ${head} if tieEmbeddings is false`, 'it does not');
   }
   if (headTensor === undefined || tieEmbeddings === false) return headTensor === undefined;
   const isTable = isSameTensor(named.get(table), headTensor);
   if (isTable || tieEmbeddings === undefined) return isTable;
-  throw shapeError(where, `${head} must be absent or ${table} to the bit where tieEmbeddings is true`, 'it is another');
+  throw shapeError(where, `${head} must be absent or equal ${table} to the bit if tieEmbeddings is true`, 'it differs');
 }
 
 /** The names without the base that Hugging Face's models with a head put before all other names; bare models have none. */

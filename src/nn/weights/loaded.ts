@@ -18,9 +18,9 @@ export function loaded<Options extends { seed?: number }, Layer extends Module>(
   const isSubclass = typeof Called === 'function' && Called !== Base;
   const layer = isSubclass ? new Called(options) : new Base(undrawn(options));
   const added = isSubclass ? [...layer.namedParameters()].filter(([path]) => !state.has(path)) : [];
-  const kept = added.map(
+  const addedState = added.map(
     ([path, { rows, cols, data }]) => [path, { dtype: 'F32', shape: [rows, cols], data }] as const,
   );
-  layer.loadStateDict(new Map([...state, ...kept]));
+  layer.loadStateDict(new Map([...state, ...addedState]));
   return layer as Layer;
 }

@@ -62,10 +62,10 @@ export function layoutOf<Layout extends string>(
   hint?: () => string,
 ): Layout {
   const layouts = Object.keys(signs) as Layout[];
-  const found = layouts.filter((layout) => named.has(signs[layout]));
-  if (found.length === 1) return found[0];
+  const matching = layouts.filter((layout) => named.has(signs[layout]));
+  if (matching.length === 1) return matching[0];
   const rule = `the state must hold one of ${Object.values(signs).join(', ')}`;
-  if (found.length > 1) throw shapeError(where, rule, `it holds those of ${found.join(' and ')}`);
+  if (matching.length > 1) throw shapeError(where, rule, `it holds those of ${matching.join(' and ')}`);
   throw shapeError(where, rule, `its names are ${nameList([...named.keys()])}`, hint?.());
 }
 

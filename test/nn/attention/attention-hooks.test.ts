@@ -458,7 +458,7 @@ describe('hooks of a layer', () => {
   ])('must give a Matrix of the same shape or nothing (%#)', (hook, given) => {
     const attention = layer();
     attention.addHook('hook_pattern', hook as never, { heads: [1] });
-    const rule = 'MultiHeadAttention: hook_pattern of head 1 must give a Matrix as it got, 7×7, or nothing';
+    const rule = 'MultiHeadAttention: hook_pattern of head 1 must give a 7×7 Matrix, as it got, or nothing';
     expect(() => attention.forward(x)).toThrow(`${rule}: ${given}`);
   });
 

@@ -268,12 +268,12 @@ describe('ties', () => {
   it('a state without a head is tied, and cannot be asked for one', () => {
     expect(load(tied.toTorch()).head).toBeUndefined();
     expect(load(tied.toTorch(), true).head).toBeUndefined();
-    expect(() => load(tied.toTorch(), false)).toThrow('must hold lm_head.weight where tieEmbeddings is false');
+    expect(() => load(tied.toTorch(), false)).toThrow('must hold lm_head.weight if tieEmbeddings is false');
   });
 
   it('a state with a head of its own is not, and cannot be asked to be', () => {
     for (const asked of [undefined, false]) expect(load(untied.toTorch(), asked).head).toBeDefined();
-    expect(() => load(untied.toTorch(), true)).toThrow('must be absent or embed_tokens.weight to the bit');
+    expect(() => load(untied.toTorch(), true)).toThrow('must be absent or equal embed_tokens.weight to the bit');
   });
 
   it('a state that holds its table twice is tied unless asked otherwise, and keeps its bits', () => {
