@@ -70,10 +70,10 @@ export const elementwise = /* @__PURE__ */ family<ElementwiseKernels>({
     argmax,
   }),
   wasm: (runtime, reference) => ({
-    unary: (operation, x) =>
-      operation === 'log' || operation === 'sqrt'
-        ? reference.unary(operation, x)
-        : wasmElementwise.mapped(runtime, wasmElementwise.ELEMENTARY[operation], x),
+    unary: (operation, x) => {
+      const entry = wasmElementwise.ELEMENTARY[operation];
+      return entry === undefined ? reference.unary(operation, x) : wasmElementwise.mapped(runtime, entry, x);
+    },
     sum: (x) => wasmSums.sum(runtime, x, reference),
     binary: (operation, a, b) => wasmElementwise.binary(runtime, operation, a, b),
     scale: (x, factor) =>

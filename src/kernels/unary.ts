@@ -27,5 +27,8 @@ export type ActivationOperation = keyof ActivationNames & UnaryOperation;
 /** The others, methods of Matrix. */
 export type ElementaryOperation = Exclude<UnaryOperation, ActivationOperation>;
 
-/** Those that have a WASM kernel for y; its entry has their name. For dX all have one, named as in `exp_backward`. */
-export type UnaryEntry = Exclude<UnaryOperation, 'log' | 'sqrt'>;
+/**
+ * Those that have a WASM kernel for y; its entry has their name. For dX all have one, named as in `exp_backward`. log has none: its
+ * results are those of Math.log to the bit, which steps in float32 cannot give.
+ */
+export type UnaryEntry = Exclude<UnaryOperation, 'log'>;

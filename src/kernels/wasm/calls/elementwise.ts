@@ -1,13 +1,17 @@
 import type { BinaryOperation, Floats } from '../../contract.js';
+import type { ElementaryOperation, UnaryEntry } from '../../unary.js';
 import * as entries from '../module/elementwise.generated.js';
 import type { Runtime } from '../module/launch.js';
 
 /** A kernel that changes floats one by one. */
 export type MapEntry = (runtime: Runtime, p: { x: number; out: number }, units: number) => void;
 
-/** The elementary functions that have a kernel; log and sqrt gain nothing from one. */
-export const ELEMENTARY: { readonly exp: MapEntry; readonly tanh: MapEntry } = {
+type ElementaryEntries = Record<UnaryEntry & ElementaryOperation, MapEntry>;
+
+/** The elementary functions that have a kernel. */
+export const ELEMENTARY: Partial<Record<ElementaryOperation, MapEntry>> & ElementaryEntries = {
   exp: entries.exp,
+  sqrt: entries.sqrt,
   tanh: entries.tanh,
 };
 

@@ -13,6 +13,26 @@ describe('entries one by one on WASM', () => {
     expectClose(wasm.unary(name, x), reference.unary(name, x), TOLERANCE);
   });
 
+  it('takes square roots and logarithms with the bits of the specification, from every kind of number', () => {
+    const bits = Uint32Array.from({ length: 5003 }, (_, i) => Math.imul(i, 0x9e3779b1)); // all exponents, both signs
+    const edges = [
+      0,
+      -0,
+      1e-45,
+      -1e-45,
+      2 ** -126,
+      3.4e38,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+      Number.NaN,
+    ];
+    for (const name of ['sqrt', 'log'] as const) {
+      for (const of of [new Float32Array(bits.buffer), Float32Array.from(edges), Float32Array.of(2, 3)]) {
+        expectSame(wasm.unary(name, of), reference.unary(name, of), name);
+      }
+    }
+  });
+
   it('adds, subtracts, multiplies and divides as the reference, a row or all of one shape', () => {
     const row = x.slice(0, 13);
     for (const operation of ['add', 'subtract', 'multiply', 'divide'] as const) {

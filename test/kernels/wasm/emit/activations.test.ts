@@ -24,6 +24,7 @@ const kinds: Record<
   { exact: Scalar; error: (got: number, exact: number) => number; bound: (x: number, exact: number) => number }
 > = {
   relu: { exact: reference.relu, error: ulps, bound: () => 0 },
+  sqrt: { exact: Math.sqrt, error: (got, exact) => Number(!Object.is(got, Math.fround(exact))), bound: () => 0 },
   tanh: { exact: Math.tanh, error: ulps, bound: () => 3.5 },
   // From where e^−x overflows: −0.
   silu: { exact: reference.silu, error: ulps, bound: (x, exact) => (x > -88.72 ? 2.5 : ulps(0, exact)) },
