@@ -146,6 +146,22 @@ describe.each(RULES)('%s has the bits of the reference', (_, ruleOf) => {
   });
 });
 
+it.each(RULES)(
+  '%s: where the step takes all of a parameter, what is left shows its last bits in float64',
+  (_, ruleOf) => {
+    const [change, length] = [ruleOf(), 2000];
+    const of = (seed: number) => Float32Array.from({ length }, (_, i) => 1.5 + Math.sin((i + 1) * (12.9898 + seed)));
+    const start = () => ({ p: new Float32Array(length), m: of(1), v: new Float32Array(length) });
+    const step = start();
+    change(reference, step, of(3), 3);
+    const [own, expected] = [start(), start()];
+    for (const { p } of [own, expected]) p.set(step.p.map((x) => -x));
+    change(wasm, own, of(3), 3);
+    change(reference, expected, of(3), 3);
+    for (const name of ['p', 'm', 'v'] as const) expectSame(own[name], expected[name], name);
+  },
+);
+
 it('a full memory stops no update', () => {
   const memory = new KernelMemory(64);
   const p = memory.residentArray(500_000);
