@@ -6,8 +6,8 @@ import { FEW, sumOfBlocks } from './sums.js';
 
 // The updates have the bits of the reference; so it may do (`others`) what is not laid out for the entries. Measured against
 // it from 64×64 to 768×3072, the gradient copied in: SGD 2.3–4 times as fast (plain, Node 24 and 26: 1.5–2), Adam 2.2–4; on
-// Node 20 with the moments not
-// resident 2–3 and 1.5–2, with the parameter not either 1.1–2.4 and 1.35. Below FEW entries a call costs more than it gains.
+// Node 20 with the moments not resident 2–3 and 1.5–2, with the parameter not either 1.1–2.4 and 1.35. Below FEW entries a
+// call costs more than it gains.
 
 export function updateSGD(runtime: Runtime, update: SGDUpdate, others: UpdateKernels): void {
   const { p, buffer, cols, learningRate, momentum, nesterov, weightDecay } = update;
