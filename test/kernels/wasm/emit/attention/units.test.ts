@@ -332,7 +332,7 @@ describe('a unit of an attention', () => {
           found[name] = [];
           for (let unit = 0; unit < units; unit++) {
             run(unit, unit + 1);
-            if (left('atBad') === 1) found[name].push(unit);
+            if (left('atBad') !== 0) found[name].push(unit);
           }
         },
         () => attentionBackward(runtime, { ...problem, ...forward, ...upstream, ...changed }, 3),
