@@ -55,6 +55,13 @@ export class Module {
     return [...this.namedParameters().values()];
   }
 
+  /** How many numbers are learned: the entries of all parameters, each counted once. */
+  get parameterCount(): number {
+    let count = 0;
+    for (const [, part] of partsOf(this)) if (isParameter(part)) count += part.rows * part.cols;
+    return count;
+  }
+
   /** A copy of every parameter, as a tensor of shape [rows, cols] under its path. */
   stateDict(): Map<string, StoredTensor> {
     const state = new Map<string, StoredTensor>();

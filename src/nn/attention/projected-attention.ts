@@ -2,6 +2,7 @@ import { requireFinite, requireSize } from '../../core/errors.js';
 import { type Random, xavierBound } from '../../core/random.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import type { Parameter } from '../../matrix/parameter.js';
+import { type AttentionOptions, LAYER_OPTIONS, type LayerOption, picked } from '../../ops/attention/options.js';
 import { type Biases, hasBias, type PROJECTION_BIASES, requireBiases } from '../biases.js';
 import { DroppingModule } from '../dropout.js';
 import { type Init, requireInit, uniformParameter } from '../initialization.js';
@@ -78,18 +79,26 @@ export abstract class ProjectedAttention extends DroppingModule {
   readonly b_K?: Parameter;
   /** (1 × numKvHeads·dV), or absent. */
   readonly b_V?: Parameter;
+  readonly #everyCall: Pick<AttentionOptions, LayerOption>;
 
   /**
    * The caller has checked options and sizes: see checkProjections.
    *
    * @param random  draws the seed of the dropout, then W_Q, W_K and W_V
    */
-  constructor(options: ProjectionOptions, heads: HeadShape, kDim: number, vDim: number, random: Random) {
+  constructor(
+    options: ProjectionOptions & Pick<AttentionOptions, LayerOption>,
+    heads: HeadShape,
+    kDim: number,
+    vDim: number,
+    random: Random,
+  ) {
     const { dModel, bias, dropout = 0, init = 'xavier' } = options;
     const [qCols, kCols, vCols] = [heads.numHeads * heads.dK, heads.numKvHeads * heads.dK, heads.numKvHeads * heads.dV];
     super(dropout, random.seedForChild());
     this.dModel = dModel;
     this.heads = heads;
+    this.#everyCall = picked(LAYER_OPTIONS, options);
     // torch.nn.MultiheadAttention draws W_Q, W_K, W_V as one stacked matrix, unless their input widths differ.
     const stacked = init === 'torch' && kDim === dModel && vDim === dModel;
     const bound = stacked ? xavierBound(dModel, qCols + kCols + vCols) : undefined;
@@ -99,6 +108,39 @@ export abstract class ProjectedAttention extends DroppingModule {
     this.b_Q = zeroBias('b_Q', hasBias(bias, 'b_Q'), qCols);
     this.b_K = zeroBias('b_K', hasBias(bias, 'b_K'), kCols);
     this.b_V = zeroBias('b_V', hasBias(bias, 'b_V'), vCols);
+  }
+
+  get numHeads(): number {
+    return this.heads.numHeads;
+  }
+
+  get numKvHeads(): number {
+    return this.heads.numKvHeads;
+  }
+
+  get dK(): number {
+    return this.heads.dK;
+  }
+
+  get dV(): number {
+    return this.heads.dV;
+  }
+
+  /** As the constructor got it, as the next three. */
+  get causal(): boolean | 'top-left' {
+    return this.#everyCall.causal ?? false;
+  }
+
+  get window(): AttentionOptions['window'] {
+    return this.#everyCall.window;
+  }
+
+  get alibi(): boolean | Float32Array {
+    return this.#everyCall.alibi ?? false;
+  }
+
+  get softcap(): number {
+    return this.#everyCall.softcap ?? 0;
   }
 
   /**

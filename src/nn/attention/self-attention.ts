@@ -68,8 +68,16 @@ export class SelfAttention extends ProjectedAttention {
     const projections = { dModel, bias, init, seed, dropout };
     checkProjections(where, projections, heads, dModel, dModel, PROJECTION_BIASES);
     requireResident(where, 'the weights', projectionEntries(heads, dModel));
-    super(projections, heads, dModel, dModel, layerRandom(where, seed));
+    super({ ...attention, ...projections }, heads, dModel, dModel, layerRandom(where, seed));
     this.#defaults = { ...attention, numHeads, numKvHeads: heads.numKvHeads };
+  }
+
+  get scale(): number {
+    return this.#defaults.scale ?? 1 / Math.sqrt(this.dK);
+  }
+
+  get causalOffset(): number | undefined {
+    return this.#defaults.causalOffset;
   }
 
   /**

@@ -45,6 +45,14 @@ export class Embedding extends Module {
     this.paddingIndex = paddingIndex;
   }
 
+  get numEmbeddings(): number {
+    return this.table.rows;
+  }
+
+  get dModel(): number {
+    return this.table.cols;
+  }
+
   /**
    * @param ids  one per token
    * @returns  (ids.length × dModel): row ids[i] of the table in row i

@@ -111,6 +111,14 @@ export class FeedForward extends DroppingModule {
     if (activation === 'swiglu' && hasBias(bias, 'b_3')) this.b_3 = parameter.bias('b_3', dModel, dHidden);
   }
 
+  get dModel(): number {
+    return this.W_1.rows;
+  }
+
+  get dHidden(): number {
+    return this.W_1.cols;
+  }
+
   /**
    * @param x  (tokens × dModel)
    * @returns  (tokens × dModel)

@@ -39,6 +39,14 @@ export class LearnedPositions extends Module {
     this.table = normalParameter('table', layerRandom(where, options.seed), capacity, dModel, 1 / Math.sqrt(dModel));
   }
 
+  get capacity(): number {
+    return this.table.rows;
+  }
+
+  get dModel(): number {
+    return this.table.cols;
+  }
+
   /**
    * @param positions  a list of positions, or a number n for 0 … n − 1
    * @returns  (number of positions × dModel)
@@ -48,7 +56,7 @@ export class LearnedPositions extends Module {
   forward(positions: number | ArrayLike<number>): Matrix {
     const where = 'LearnedPositions';
     if (typeof positions !== 'number') return gatherRows(where, this.table, positions, undefined, 'positions');
-    const capacity = this.table.rows;
+    const { capacity } = this;
     requireInteger(where, 'positions', positions);
     if (positions > capacity) {
       throw shapeError(where, `positions must be at most capacity = ${capacity}`, `got ${positions}`);

@@ -51,6 +51,14 @@ export class Linear extends Module {
     if (bias) this.b = uniformParameter('b', random, 1, outputs, isTorch ? torchBound(inputs) : 0);
   }
 
+  get inputs(): number {
+    return this.W.rows;
+  }
+
+  get outputs(): number {
+    return this.W.cols;
+  }
+
   /**
    * @param x  (tokens × inputs)
    * @returns  (tokens × outputs)

@@ -55,6 +55,10 @@ export class LayerNorm extends Module {
     if (bias) this.bias = constantParameter('bias', 1, dModel, 0);
   }
 
+  get dModel(): number {
+    return this.gain.cols;
+  }
+
   /**
    * @param x  (tokens × dModel)
    * @returns  (tokens × dModel)
@@ -86,6 +90,10 @@ export class RMSNorm extends Module {
     super();
     this.epsilon = checkNorm('RMSNorm', dModel, options);
     this.gain = constantParameter('gain', 1, dModel, 1);
+  }
+
+  get dModel(): number {
+    return this.gain.cols;
   }
 
   /**

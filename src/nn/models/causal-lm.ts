@@ -23,7 +23,6 @@ import { Embedding } from '../layers/embedding.js';
 import { LearnedPositions } from '../layers/learned-positions.js';
 import { Linear } from '../layers/linear.js';
 import { type LayerNorm, newNorm, type RMSNorm } from '../layers/norms.js';
-import { Module } from '../module.js';
 import {
   type CausalLMFromTorchOptions,
   type CausalLMToTorchOptions,
@@ -31,6 +30,7 @@ import {
   modelToTorch,
 } from '../weights/causal-lm.js';
 import { type BuiltOf, loaded } from '../weights/loaded.js';
+import { BlockSettings } from './block-settings.js';
 import {
   type CausalLMForwardOptions,
   type CausalLMOptions,
@@ -61,7 +61,7 @@ const DEFAULT_CAPACITY = 1024;
  * const model = new CausalLM({ vocabularySize: 512, dModel: 64, numLayers: 4, numHeads: 8, seed: 1 });
  * const { value, gradients } = valueAndGrad(() => crossEntropy(model.forward(ids.slice(0, -1)), ids.slice(1)));
  */
-export class CausalLM extends Module {
+export class CausalLM extends BlockSettings {
   static override get name(): string {
     return 'CausalLM';
   }
@@ -95,6 +95,26 @@ export class CausalLM extends Module {
     if (!tieEmbeddings) this.head = new Linear(dModel, vocabularySize, { init, seed: seed() });
     this.positions = positions;
     this.capacity = capacity;
+  }
+
+  protected override parts(): TransformerBlock {
+    return this.layers[0];
+  }
+
+  get vocabularySize(): number {
+    return this.embedding.numEmbeddings;
+  }
+
+  get numLayers(): number {
+    return this.layers.length;
+  }
+
+  get tieEmbeddings(): boolean {
+    return this.head === undefined;
+  }
+
+  get normPlacement(): 'pre' | 'post' {
+    return this.layers[0].normPlacement;
   }
 
   /**
@@ -214,8 +234,7 @@ export class CausalLM extends Module {
     options: GenerateOptions = {},
   ): AsyncGenerator<number, void, undefined> & PromiseLike<number[]> {
     const where = 'CausalLM.generate';
-    const { rows: vocabularySize } = this.embedding.table;
-    const generation = checkGenerate(where, ids, options, { vocabularySize, capacity: this.capacity });
+    const generation = checkGenerate(where, ids, options, this);
     const { prompt, maxTokens, cached } = generation;
     let caches: KVCache[] | undefined; // of memory that only somebody who asks for a token needs
     const next = (ids: readonly number[], all: readonly number[]) => {

@@ -27,11 +27,11 @@ import { Dropout } from '../dropout.js';
 import type { Init } from '../initialization.js';
 import { type Activation, checkFeedForward, FeedForward } from '../layers/feed-forward.js';
 import { type LayerNorm, newNorm, type RMSNorm } from '../layers/norms.js';
-import { Module } from '../module.js';
 import { requireColumns } from '../shapes.js';
 import { blockFromTorch, blockToTorch, type TransformerBlockFromTorchOptions } from '../weights/block.js';
 import type { ToTorchOptions } from '../weights/layouts/layouts.js';
 import { type BuiltOf, loaded } from '../weights/loaded.js';
+import { BlockSettings } from './block-settings.js';
 
 type BlockBias = (typeof BLOCK_BIASES)[number];
 
@@ -127,7 +127,7 @@ function partBiases(bias: Biases<BlockBias> | undefined) {
  * @see Vaswani et al. 2017, §3.1, https://arxiv.org/abs/1706.03762; Xiong et al. 2020 ('pre'), https://arxiv.org/abs/2002.04745
  * @example const y = new TransformerBlock({ dModel: 64, numHeads: 8, dHidden: 256, causal: true, seed: 1 }).forward(x);
  */
-export class TransformerBlock extends Module {
+export class TransformerBlock extends BlockSettings {
   static override get name(): string {
     return 'TransformerBlock';
   }
@@ -159,6 +159,14 @@ export class TransformerBlock extends Module {
     this.dropout1 = new Dropout(dropout, random.seedForChild());
     this.dropout2 = new Dropout(dropout, random.seedForChild());
     this.normPlacement = normPlacement;
+  }
+
+  protected override parts(): this {
+    return this;
+  }
+
+  get alibi(): boolean | Float32Array {
+    return this.attention.alibi;
   }
 
   /**
