@@ -10,7 +10,11 @@ import type { FamilySource } from '../../src/kernels/state.js';
 // So nothing here may import what imports that.
 
 type MakeFamily = <K extends object>(source: FamilySource<K>) => () => K;
-type State = { family: MakeFamily; parameterArray: (...args: never[]) => Floats };
+type State = {
+  family: MakeFamily;
+  parameterArray: (...args: never[]) => Floats;
+  table: (length: number) => Floats;
+};
 
 /** What reads and writes of numbers are noted in while `readersOf` runs. */
 let readers: string[] | undefined;
@@ -18,10 +22,13 @@ let readers: string[] | undefined;
 const targets = new WeakMap<object, Floats>();
 const seals = new WeakMap<object, Floats>();
 
+/** Buffers of tables that the host may still fill: until a kernel gets them. It never reads one. */
+const fillable = new WeakSet<ArrayBufferLike>();
+
 /** What a host may ask of an array on a device. */
 const ABOUT = ['length', 'byteLength', 'byteOffset', 'buffer', 'BYTES_PER_ELEMENT', 'constructor'];
 
-/** The module that chooses the kernels; while `readersOf` runs, what they give and the arrays of caches are sealed. */
+/** The module that chooses the kernels; while `readersOf` runs, what they give, the arrays of caches and host tables are sealed. */
 export async function sealing<S extends State>(original: () => Promise<S>): Promise<S> {
   const state = await original();
   const family: MakeFamily = (source) => {
@@ -32,7 +39,13 @@ export async function sealing<S extends State>(original: () => Promise<S>): Prom
     const array = state.parameterArray(...args);
     return readers === undefined ? array : sealed(array);
   };
-  return { ...state, family, parameterArray };
+  const table = (length: number) => {
+    const array = state.table(length);
+    if (readers === undefined) return array;
+    fillable.add(array.buffer);
+    return sealed(array);
+  };
+  return { ...state, family, parameterArray, table };
 }
 
 function sealedKernel<K extends object>(kernels: K, name: string | symbol): unknown {
@@ -42,7 +55,7 @@ function sealedKernel<K extends object>(kernels: K, name: string | symbol): unkn
     const given = Reflect.apply(
       kernel,
       kernels,
-      args.map((value) => mapped(value, unsealed)),
+      args.map((value) => mapped(value, handedOver)),
     );
     return readers === undefined ? given : mapped(given, sealed);
   };
@@ -60,6 +73,12 @@ export function unsealed<Array extends Floats>(array: Array): Array {
   return (targets.get(array) as Array | undefined) ?? array;
 }
 
+/** The array for a kernel. */
+function handedOver(array: Floats): Floats {
+  fillable.delete(array.buffer);
+  return unsealed(array);
+}
+
 /** The array as kernels give it. */
 export function sealed<Array extends Floats>(array: Array): Array {
   const made = targets.has(array) ? array : seals.get(array);
@@ -69,11 +88,14 @@ export function sealed<Array extends Floats>(array: Array): Array {
       if (key === 'subarray') return (start?: number, end?: number) => sealed(target.subarray(start, end));
       const value: unknown = Reflect.get(target, key, target);
       if (key === Symbol.toStringTag || ABOUT.includes(String(key))) return value;
+      if (key === 'fill' && fillable.has(target.buffer)) {
+        return (...args: Parameters<typeof target.fill>) => sealed(target.fill(...args));
+      }
       note();
       return typeof value === 'function' ? value.bind(target) : value;
     },
     set(target, key, value) {
-      note();
+      if (!fillable.has(target.buffer)) note();
       return Reflect.set(target, key, value, target);
     },
   });
