@@ -11,8 +11,8 @@ export function logSoftmax(runtime: Runtime, x: Floats, rows: number, cols: numb
   // A row of −∞, whose sum is 0, is copied.
   const logSum = sum.map((s) => (s === 0 ? 0 : Math.log(s)));
   const shift = max.map((m) => (m === Number.NEGATIVE_INFINITY ? 0 : m));
-  const operands = { x: at, out, max: memory.copyIn(shift), logSum: memory.copyIn(logSum) };
-  entries.logSoftmaxRows(runtime, { ...operands, cols }, rows);
+  const [atShift, atLogSum] = [memory.copyIn(shift), memory.copyIn(logSum)];
+  entries.logSoftmaxRows(runtime, { x: at, out, max: atShift, logSum: atLogSum, cols }, rows);
   return memory.copyOut(out, x.length);
 }
 
