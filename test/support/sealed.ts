@@ -89,7 +89,7 @@ export function sealed<Array extends Floats>(array: Array): Array {
       const value: unknown = Reflect.get(target, key, target);
       if (key === Symbol.toStringTag || ABOUT.includes(String(key))) return value;
       if (key === 'fill' && fillable.has(target.buffer)) {
-        return (...args: Parameters<typeof target.fill>) => sealed(target.fill(...args));
+        return (x: number, start?: number, end?: number) => sealed(target.fill(x, start, end));
       }
       note();
       return typeof value === 'function' ? value.bind(target) : value;
