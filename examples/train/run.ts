@@ -63,7 +63,8 @@ export function trainStep(run: Run): number {
   const warmupSteps = Math.min(Math.ceil(steps / 20), steps - 1);
   const schedule = cosineSchedule({ learningRate, warmupSteps, totalSteps: steps, minimum: learningRate / 20 });
   optimizer.learningRate = schedule(run.step);
-  optimizer.step(clipGradNorm(gradients, 1).gradients);
+  clipGradNorm(gradients, 1);
+  optimizer.step(gradients);
   return value;
 }
 

@@ -23,7 +23,7 @@ export class Gradients {
     return 'Gradients';
   }
 
-  readonly #gradients: ReadonlyMap<Matrix, Matrix | SparseGradient>;
+  #gradients: ReadonlyMap<Matrix, Matrix | SparseGradient>;
 
   /** @internal */
   constructor(gradients: ReadonlyMap<Matrix, Matrix | SparseGradient>) {
@@ -79,6 +79,11 @@ export class Gradients {
       scaled.set(x, rows ? { rows: rows.slice(), values: scale(values, s) } : scale(values, s));
     }
     return gradientsOf(scaled);
+  }
+
+  /** From now on these are the gradients of `other`; matrices that `get` gave before keep their numbers. @internal */
+  become(other: Gradients): void {
+    this.#gradients = new Map(other.entries());
   }
 }
 

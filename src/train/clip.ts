@@ -13,19 +13,21 @@ export interface ClipGradNormOptions {
 }
 
 /**
- * Gradients made shorter where their norm, as of one long vector, is above max: all of them times
- * min(1, max / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. Those given stay as they are.
+ * Shortens gradients in place where their norm, as of one long vector, is above max: all of them times
+ * min(1, max / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. From then on `gradients.get(x)` gives the shorter matrix; a
+ * matrix that it gave before keeps its numbers.
  *
  * A norm that is not finite tells of such gradients, and no max below Infinity saves them, as in torch: an infinity becomes
  * NaN and what was finite 0, and one NaN makes all of them NaN. Look at the norm before the step.
  *
  * @param max  at least 0; Infinity only measures: the gradients are the same to the bit, also where they are not finite
- * @returns  the clipped gradients, and the norm before
- * @throws ShapeError  if max is negative or NaN; TypeError for wrong kinds
+ * @returns  the gradients that were given, clipped, and their norm before
+ * @throws ShapeError  if max is negative or NaN; TypeError for wrong kinds: the gradients are as before then
  * @see Pascanu et al. 2013, algorithm 1, https://arxiv.org/abs/1211.5063
  * @example
  * const { value, gradients } = valueAndGrad(() => crossEntropy(model.forward(ids), targets));
- * optimizer.step(clipGradNorm(gradients, 1).gradients);
+ * clipGradNorm(gradients, 1);
+ * optimizer.step(gradients);
  */
 export function clipGradNorm(
   gradients: Gradients,
@@ -41,7 +43,8 @@ export function clipGradNorm(
   if (parameters !== undefined) requireMatrices(where, 'parameters', parameters);
   const norm = normOf(where, gradients, new Set(parameters ?? counted(gradients)));
   const factor = max === Number.POSITIVE_INFINITY ? 1 : Math.min(1, max / (norm + 1e-6));
-  return { gradients: gradients.scale(factor), norm };
+  if (factor !== 1) gradients.become(gradients.scale(factor));
+  return { gradients, norm };
 }
 
 function counted(gradients: Gradients): Matrix[] {

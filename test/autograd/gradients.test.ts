@@ -71,6 +71,14 @@ forEachTwin(() => {
       expect(shown(b)).toBeUndefined();
     });
 
+    it('become those of another, of which no matrix is copied', () => {
+      const [a, b] = [given(floats(1, 2, 3, 4, 5, 6)), given(sparse([1], 7, 8))];
+      a.become(b);
+      expect(a.get(x)).toBe(b.get(x));
+      b.become(given(floats(0, 0, 0, 0, 0, 0)));
+      expect(shown(a)).toEqual({ rows: [1], values: [[7, 8]] });
+    });
+
     it('of dense() are the gradient itself or a new array', () => {
       const array = floats(1, 2, 3, 4, 5, 6);
       expect(gradientAlgebra.dense(x, array)).toBe(array);

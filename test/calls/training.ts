@@ -110,7 +110,7 @@ function plainRates({ learningRate, warmupSteps, totalSteps, minimum = 0 }: Cosi
 const schedule = (options: Partial<CosineScheduleOptions>) => options as CosineScheduleOptions;
 
 const [a, b] = [Matrix.from([[3, 4]]), Matrix.from([[5, 12]])];
-const two = gradientsLike([a, a], [b, b]);
+const two = () => gradientsLike([a, a], [b, b]);
 
 const rate = { learningRate: 0.1 };
 const momentum = { learningRate: 0.1, momentum: 0.9 };
@@ -149,7 +149,7 @@ export const training: Callables = {
   'AdamW.loadStateDict': () => afterStep(AdamW, rate).load,
   clipGradNorm: {
     works: () => ({ args: [gradientsLike([square(), square()]), 1, {}] }),
-    options: uses<ClipGradNormOptions>({}, (o) => clipGradNorm(two, 1, o).norm, {
+    options: uses<ClipGradNormOptions>({}, (o) => clipGradNorm(two(), 1, o).norm, {
       parameters: [
         { value: [a], expected: () => 5 },
         { value: [], expected: () => 0 },

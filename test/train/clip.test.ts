@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { capabilities, clipGradNorm, Matrix, Parameter, setKernels, valueAndGrad } from '../../src/index.js';
+import { capabilities, clipGradNorm, Matrix, Parameter, SGD, setKernels, valueAndGrad } from '../../src/index.js';
 import { wrap } from '../../src/matrix/matrix.js';
 import { expectClose, expectSame } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
@@ -12,19 +12,35 @@ forEachTwin(({ tolerance }) => {
   test('all gradients shrink by one factor, to a norm of max', () => {
     const [p, q] = [parameter(1, 1), parameter(1)];
     const given = gradientsLike([p, row(3, -4)], [q, row(12)]);
+    const taken = given.get(p) as Matrix;
     const { gradients, norm } = clipGradNorm(given, 6.5);
+    expect(gradients).toBe(given);
     expectClose([norm], [13], tolerance);
     const factor = 6.5 / (13 + 1e-6);
-    expectClose((gradients.get(p) as Matrix).data, [3 * factor, -4 * factor], tolerance);
-    expectClose((gradients.get(q) as Matrix).data, [12 * factor], tolerance);
-    expectSame((given.get(p) as Matrix).data, [3, -4]); // those given stay
+    expectClose((given.get(p) as Matrix).data, [3 * factor, -4 * factor], tolerance);
+    expectClose((given.get(q) as Matrix).data, [12 * factor], tolerance);
+    expect([...given.entries()]).toEqual([p, q].map((x) => [x, given.get(x)]));
+    expectSame(taken.data, [3, -4]); // a matrix that was taken before keeps its numbers
+    expectClose([clipGradNorm(given, Number.POSITIVE_INFINITY).norm], [13 * factor], tolerance);
+  });
+
+  test('a step after clipping is clipped, whether it takes what was given or what was returned', () => {
+    const [p, q] = [parameter(0), parameter(0)];
+    const [first, second] = [gradientsLike([p, row(8)]), gradientsLike([q, row(8)])];
+    clipGradNorm(first, 2);
+    new SGD([p], { learningRate: 1 }).step(first);
+    new SGD([q], { learningRate: 1 }).step(clipGradNorm(second, 2).gradients);
+    expectClose([...p.data, ...q.data], [-2, -2], 1e-6);
   });
 
   test('a norm within max changes no bit', () => {
     const p = parameter(1, 1);
     for (const max of [5.1, Number.POSITIVE_INFINITY]) {
-      const { gradients, norm } = clipGradNorm(gradientsLike([p, row(3, -4)]), max);
+      const given = gradientsLike([p, row(3, -4)]);
+      const before = given.get(p);
+      const { gradients, norm } = clipGradNorm(given, max);
       expect(norm).toBe(5);
+      expect(gradients.get(p)).toBe(before);
       expectSame((gradients.get(p) as Matrix).data, [3, -4]);
     }
   });
@@ -49,9 +65,8 @@ forEachTwin(({ tolerance }) => {
 
   test('a norm beyond float32 still gives the right lengths, and a tiny max does', () => {
     const p = parameter(...new Array<number>(400).fill(1));
-    const given = gradientsLike([p, row(...new Array<number>(400).fill(3e38))]);
     for (const max of [1, 1e-6]) {
-      const { gradients, norm } = clipGradNorm(given, max);
+      const { gradients, norm } = clipGradNorm(gradientsLike([p, row(...new Array<number>(400).fill(3e38))]), max);
       expectClose([norm / 6e39], [1], 1e-6);
       expectClose(
         (gradients.get(p) as Matrix).data.map((g) => g / max),
@@ -80,11 +95,11 @@ forEachTwin(({ tolerance }) => {
 
 test('inputs do not count beside parameters, unless they are named or nothing else is there', () => {
   const [p, x] = [parameter(1, 1), row(1, 1)];
-  const both = gradientsLike([p, row(3, 4)], [x, row(5, 12)]);
-  expect(clipGradNorm(both, 1).norm).toBe(5);
-  expect(clipGradNorm(both, 1, { parameters: [x, x] }).norm).toBe(13);
-  expect(clipGradNorm(both, 1, { parameters: [x, p] }).norm).toBe(Math.sqrt(25 + 169));
-  expect(clipGradNorm(both, 1, { parameters: [parameter(1)] }).norm).toBe(0); // which has no gradient
+  const both = () => gradientsLike([p, row(3, 4)], [x, row(5, 12)]);
+  expect(clipGradNorm(both(), 1).norm).toBe(5);
+  expect(clipGradNorm(both(), 1, { parameters: [x, x] }).norm).toBe(13);
+  expect(clipGradNorm(both(), 1, { parameters: [x, p] }).norm).toBe(Math.sqrt(25 + 169));
+  expect(clipGradNorm(both(), 1, { parameters: [parameter(1)] }).norm).toBe(0); // which has no gradient
   expect(clipGradNorm(gradientsLike([x, row(5, 12)]), 1).norm).toBe(13);
 });
 
@@ -119,13 +134,31 @@ test.each([1e200, 1e-200, 1e-160, 5e-324, 1e308])(
     try {
       const p = parameter(1, 1);
       const { gradients } = valueAndGrad(() => p.multiply(wrap(1, 2, Float64Array.of(size, 0))).sum());
+      expectSame((clipGradNorm(gradients, Number.POSITIVE_INFINITY).gradients.get(p) as Matrix).data, [size, 0]);
       const clipped = clipGradNorm(gradients, size / 2);
       expectClose([clipped.norm / size], [1], 1e-12);
       const factor = size / 2 / (size + 1e-6);
       expectClose([(clipped.gradients.get(p) as Matrix).data[0]], [size * factor], 1e-12);
-      expectSame((clipGradNorm(gradients, Number.POSITIVE_INFINITY).gradients.get(p) as Matrix).data, [size, 0]);
     } finally {
       setKernels(before);
     }
   },
 );
+
+test('a refused call leaves the gradients as they are', () => {
+  const [p, q] = [parameter(1, 1), parameter(1)];
+  const given = gradientsLike([p, row(3, 4)], [q, row(12)]);
+  const before = given.get(p);
+  const wrong = [
+    () => clipGradNorm(given, -1),
+    () => clipGradNorm(given, 1, { max: 1 } as never),
+    () => clipGradNorm(given, 1, { parameters: [1] } as never),
+  ];
+  for (const call of wrong) expect(call).toThrow();
+  expect(given.get(p)).toBe(before);
+  // Found only while the gradients are scaled: this one does not count, so that its norm is not asked for.
+  Object.assign(given.get(q) as Matrix, { data: new Float32Array(5) });
+  expect(() => clipGradNorm(given, 1, { parameters: [p] })).toThrow();
+  expect(given.get(p)).toBe(before);
+  expectSame((before as Matrix).data, [3, 4]);
+});
