@@ -3,7 +3,7 @@ import { brandOf, putBrand } from '../core/brands.js';
 import { describe, kindError, requireNumber, shapeError, shapeText } from '../core/errors.js';
 import type { Floats } from '../kernels/contract.js';
 import { elementwise, layouts } from '../kernels/families.js';
-import { backwards } from '../kernels/state.js';
+import { backwards, table } from '../kernels/state.js';
 import { copied } from '../matrix/algebra.js';
 import { requireWhole } from '../matrix/checks.js';
 import { type Matrix, requireMatrix, wrap } from '../matrix/matrix.js';
@@ -41,6 +41,22 @@ export class Gradients {
   get(x: Matrix): Matrix | SparseGradient | undefined {
     requireMatrix('Gradients.get', 'x', x);
     return this.#gradients.get(x);
+  }
+
+  /**
+   * The gradient of x, always a Matrix of its shape: zeros in the rows of a table that were not read, zeros everywhere if x
+   * was not used. Where `get` gives a Matrix, it is that one.
+   *
+   * @throws TypeError  if x is not a Matrix
+   * @example const dTable = gradients.dense(model.embedding.table);
+   */
+  dense(x: Matrix): Matrix {
+    const where = 'Gradients.dense';
+    requireMatrix(where, 'x', x);
+    const gradient = this.#gradients.get(x);
+    if (gradient === undefined) return wrap(x.rows, x.cols, table(x.rows * x.cols));
+    const array = arrayOf(where, x, gradient);
+    return 'values' in gradient ? wrap(x.rows, x.cols, dense(x, array)) : gradient;
   }
 
   /** Every matrix that has a gradient, with that gradient. */

@@ -25,6 +25,7 @@ export interface Computed extends Shaped {
 }
 
 const NONE = /* @__PURE__ */ new Int32Array(0);
+const BOTH: readonly boolean[] = [true, true];
 
 /** A new array with the numbers of x: 32-bit of 64-bit numbers that the oracle left, and the reverse. */
 export function copied(x: Floats): Floats {
@@ -50,21 +51,23 @@ export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: b
   /** A copy of x with 0 in these of its `count` vectors of k entries: its rows or its columns. */
   const without = (x: Floats, quiet: Int32Array, count: number, areRows: boolean) =>
     areRows ? withoutRows(x, quiet, k) : transpose(withoutRows(transpose(x, k, count), quiet, k), count, k);
+  // A NaN in row i of op(A) is in a whole row of ∂op(B), also where row i of dC is 0; one in column j of op(B) in a whole
+  // column of ∂op(A), also where column j of dC is 0: see reference/quiet-rows.ts.
+  const gradientA = (dC: Floats) => {
+    const dA = dLeft(b.data, dC);
+    const columns = hasNaN(dA, transposeA ? m : 1, k) ? quietRows(transpose(dC, m, n), n, m) : NONE;
+    return columns.length === 0 ? dA : dLeft(without(b.data, columns, n, transposeB), dC);
+  };
+  const gradientB = (dC: Floats) => {
+    const dB = dRight(a.data, dC);
+    const rows = hasNaN(dB, transposeB ? 1 : n, k) ? quietRows(dC, m, n) : NONE;
+    return rows.length === 0 ? dB : dRight(without(a.data, rows, m, !transposeA), dC);
+  };
   return {
     rows: m,
     cols: n,
     data: gemm({ m, n, k, a: a.data, b: b.data, transposeA, transposeB }),
-    backward: (dC) => {
-      const [dA, dB] = [dLeft(b.data, dC), dRight(a.data, dC)];
-      // A NaN in row i of op(A) is in a whole row of ∂op(B), also where row i of dC is 0; one in column j of op(B) in a
-      // whole column of ∂op(A), also where column j of dC is 0: see reference/quiet-rows.ts.
-      const rows = hasNaN(dB, transposeB ? 1 : n, k) ? quietRows(dC, m, n) : NONE;
-      const columns = hasNaN(dA, transposeA ? m : 1, k) ? quietRows(transpose(dC, m, n), n, m) : NONE;
-      return [
-        columns.length === 0 ? dA : dLeft(without(b.data, columns, n, transposeB), dC),
-        rows.length === 0 ? dB : dRight(without(a.data, rows, m, !transposeA), dC),
-      ];
-    },
+    backward: (dC, [wantsA, wantsB] = BOTH) => [wantsA ? gradientA(dC) : undefined, wantsB ? gradientB(dC) : undefined],
   };
 }
 
@@ -76,17 +79,19 @@ export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): C
   const data = binary(operation, a.data, b.data);
   const toB = (dRepeated: Floats) => (b.rows === rows ? dRepeated : sumRows(dRepeated, rows, cols));
   const backward: Record<BinaryOperation, Backward> = {
-    add: (dC) => [dC, toB(dC)], // C = A + B
-    subtract: (dC) => [dC, scale(toB(dC), -1)], // C = A − B
+    add: (dC, [, wantsB] = BOTH) => [dC, wantsB ? toB(dC) : undefined], // C = A + B
+    subtract: (dC, [, wantsB] = BOTH) => [dC, wantsB ? scale(toB(dC), -1) : undefined], // C = A − B
     // C = A∘B
-    multiply: (dC) => [
-      quieted(binary('multiply', dC, b.data), dC, rows, cols),
-      toB(quieted(binary('multiply', dC, a.data), dC, rows, cols)),
+    multiply: (dC, [wantsA, wantsB] = BOTH) => [
+      wantsA ? quieted(binary('multiply', dC, b.data), dC, rows, cols) : undefined,
+      wantsB ? toB(quieted(binary('multiply', dC, a.data), dC, rows, cols)) : undefined,
     ],
     // C = A/B: ∂A = dC/B, ∂B = −dC∘C/B
-    divide: (dC) => [
-      quieted(binary('divide', dC, b.data), dC, rows, cols),
-      scale(toB(quieted(binary('divide', binary('multiply', dC, data), b.data), dC, rows, cols)), -1),
+    divide: (dC, [wantsA, wantsB] = BOTH) => [
+      wantsA ? quieted(binary('divide', dC, b.data), dC, rows, cols) : undefined,
+      wantsB
+        ? scale(toB(quieted(binary('divide', binary('multiply', dC, data), b.data), dC, rows, cols)), -1)
+        : undefined,
     ],
   };
   return { rows, cols, data, backward: backward[operation] };

@@ -7,8 +7,12 @@ import type { Floats, SparseRows } from '../kernels/contract.js';
 /** Of a matrix: all entries, or some rows where the others are 0. */
 export type Gradient = Floats | SparseRows;
 
-/** From ∂loss/∂output to ∂loss/∂input, in the order of the inputs; undefined = none. Never writes to its argument. */
-export type Backward = (dOut: Floats) => readonly (Gradient | undefined)[];
+/**
+ * From ∂loss/∂output to ∂loss/∂input, in the order of the inputs; undefined = none. Never writes to its argument.
+ *
+ * @param isWanted  a flag per input; absent: all are. What is not wanted is dropped, so it need not be computed
+ */
+export type Backward = (dOut: Floats, isWanted?: readonly boolean[]) => readonly (Gradient | undefined)[];
 
 interface Step<Value> {
   output: Value;
@@ -62,10 +66,17 @@ export class Tape<Value extends object> {
   }
 
   /**
-   * The gradients of `loss` with respect to every value that no step computed, and to those in `keep`. Steps and the
-   * gradients between them are let go on the way, so a tape plays once.
+   * The gradients of `loss` with respect to the values in `keep`, and unless these are all (`onlyThese`), to every value that
+   * no step computed. Steps and the gradients between them are let go on the way, so a tape plays once.
    */
-  play(algebra: GradientAlgebra<Value>, loss: Value, dLoss: Floats, keep: ReadonlySet<Value>): Map<Value, Gradient> {
+  play(
+    algebra: GradientAlgebra<Value>,
+    loss: Value,
+    dLoss: Floats,
+    keep: ReadonlySet<Value>,
+    onlyThese = false,
+  ): Map<Value, Gradient> {
+    const wanted = onlyThese ? this.#leadingFrom(keep) : undefined;
     const partials = new Map<Value, Partial[]>([[loss, [{ gradient: dLoss, uses: 1 }]]]);
     const sum = (value: Value, parts: readonly Partial[]): Gradient => {
       return parts.map(({ gradient }) => gradient).reduceRight((later, earlier) => algebra.add(value, earlier, later));
@@ -74,18 +85,31 @@ export class Tape<Value extends object> {
       const { output, inputs, backward } = step;
       const parts = partials.get(output);
       if (parts === undefined) continue;
+      const isWanted = wanted && inputs.map((input) => wanted.has(input));
+      if (isWanted?.includes(true) === false) continue;
       const dOut = sum(output, parts);
       if (keep.has(output)) partials.set(output, [{ gradient: dOut, uses: 1 }]);
       else partials.delete(output);
       algebra.requireWhole(output);
       inputs.forEach(algebra.requireWhole);
-      backward(algebra.dense(output, dOut)).forEach((gradient, i) => {
-        if (gradient !== undefined) addUse(algebra, inputs[i], gradient, partials);
+      backward(algebra.dense(output, dOut), isWanted).forEach((gradient, i) => {
+        if (gradient !== undefined && isWanted?.[i] !== false) addUse(algebra, inputs[i], gradient, partials);
       });
     }
     const gradients = new Map<Value, Gradient>();
-    for (const [value, parts] of partials) gradients.set(value, sum(value, parts));
+    for (const [value, parts] of partials) {
+      if (!onlyThese || keep.has(value)) gradients.set(value, sum(value, parts));
+    }
     return gradients;
+  }
+
+  /** These values, and all that was computed from them. */
+  #leadingFrom(values: ReadonlySet<Value>): ReadonlySet<Value> {
+    const found = new Set(values);
+    for (const { output, inputs } of this.#steps) {
+      if (inputs.some((input) => found.has(input))) found.add(output);
+    }
+    return found;
   }
 }
 

@@ -71,6 +71,28 @@ forEachTwin(() => {
       expect(shown(b)).toBeUndefined();
     });
 
+    it('are dense for whoever asks: zeros where no row was read, and where x was not used', () => {
+      const all = given(floats(1, 2, 3, 4, 5, 6));
+      expect(all.dense(x)).toBe(all.get(x));
+      const read = given(sparse([0, 2], 1, 2, 5, 6));
+      const dense = read.dense(x);
+      expect(dense.toArray()).toEqual([
+        [1, 2],
+        [0, 0],
+        [5, 6],
+      ]);
+      expect(dense.data.constructor).toBe(table(0).constructor);
+      expect(shown(read)).toEqual(expect.objectContaining({ rows: [0, 2] }));
+      const unused = read.dense(new Matrix(2, 3));
+      expect([unused.toArray(), unused.data.constructor]).toEqual([
+        [
+          [0, 0, 0],
+          [0, 0, 0],
+        ],
+        table(0).constructor,
+      ]);
+    });
+
     it('become those of another, of which no matrix is copied', () => {
       const [a, b] = [given(floats(1, 2, 3, 4, 5, 6)), given(sparse([1], 7, 8))];
       a.become(b);

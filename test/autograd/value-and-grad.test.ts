@@ -45,6 +45,30 @@ forEachTwin(({ tolerance }) => {
       expect(gradients.get(other)).toBeUndefined();
     });
 
+    it('gives only those of `wrt` and `of`, to the bit those of all', () => {
+      const [w, frozen] = [3, 4].map((seed) => Matrix.randomNormal(3, 3, { seed }));
+      const of: Matrix[] = [];
+      const wrt: Matrix[] = [one]; // which is not used
+      const f = () => {
+        const h = x.matmul(frozen).add(x.matmul(w)).tanh();
+        of.splice(0, 1, h);
+        wrt.splice(1, 1, w); // f may fill both
+        return h
+          .multiply(h)
+          .divide(Matrix.from([[3, 4, 5]]))
+          .subtract(h)
+          .sum();
+      };
+      const all = valueAndGrad(f, { of });
+      const { gradients } = valueAndGrad(f, { wrt });
+      expect([...gradients.entries()]).toEqual([[w, all.gradients.get(w)]]);
+      const two = valueAndGrad(f, { wrt, of });
+      expect(two.value).toBe(all.value);
+      expect([...two.gradients.entries()].map(([m]) => m)).toEqual([of[0], w]);
+      expect(valueAndGrad(f, { wrt: [] }).gradients.entries().next().done).toBe(true);
+      expect([...valueAndGrad(f, { wrt: [x, frozen] }).gradients.entries()].map(([m]) => m)).toEqual([x, frozen]);
+    });
+
     it('gives undefined for what was not used, and for what the loss does not depend on', () => {
       const { value, gradients } = valueAndGrad(() => {
         x.exp();

@@ -27,17 +27,17 @@ function plainCrossEntropy({ ignoreIndex = -100, labelSmoothing = 0 }: CrossEntr
   return [losses.reduce((a, b) => a + b) / losses.length];
 }
 
-/** Known beforehand, as `of` wants it: what f computes once, and gives back in every call. */
+/** Stands for what f computes, and puts into the list that is given. */
 const squared = x.multiply(x);
 function gradientOfSquare(options: ValueAndGradOptions): unknown {
-  const list = options.of === undefined ? undefined : [...options.of];
+  const lists = Object.entries(options).map(([name, list]): [string, Matrix[]] => [name, [...list]]);
   let inner = x;
   const f = () => {
     inner = x.multiply(x);
-    list?.splice(0, list.length, inner);
+    for (const [, list] of lists) list.splice(0, list.length, inner);
     return inner.scale(3).sum();
   };
-  const { gradients } = valueAndGrad(f, list && { of: list });
+  const { gradients } = valueAndGrad(f, Object.fromEntries(lists));
   return gradients.get(inner);
 }
 
@@ -51,11 +51,13 @@ export const gradients: Callables = {
     works: () => ({ args: [() => square().sum(), { of: [] }] }),
     options: uses<ValueAndGradOptions>({}, gradientOfSquare, {
       of: [{ value: [squared], expected: () => new Matrix(4, 3, new Float32Array(12).fill(3)) }],
+      wrt: [{ value: [squared], expected: () => new Matrix(4, 3, new Float32Array(12).fill(3)) }],
     }),
   },
   noGrad: () => ({ args: [() => 1] }),
   customGradient: () => ({ args: [(a: Matrix) => a, (d: Matrix) => [d]] }),
   'Gradients.get': () => ({ self: found(), args: [square()] }),
+  'Gradients.dense': () => ({ self: found(), args: [square()] }),
   'Gradients.add': () => ({ self: found(), args: [found()] }),
   'Gradients.scale': () => ({ self: found(), args: [2] }),
   logSoftmax: () => ({ args: [batch()] }),

@@ -37,8 +37,8 @@ function recorded(f: () => Value): [tape: Tape<Value>, loss: Value] {
   return [tape, whileRecording(tape as Tape<object>, f)];
 }
 
-function play([tape, loss]: [Tape<Value>, Value], keep: readonly Value[] = []): Map<Value, number> {
-  const found = tape.play(algebra, loss, Float64Array.of(1), new Set(keep));
+function play([tape, loss]: [Tape<Value>, Value], keep: readonly Value[] = [], onlyThese = false): Map<Value, number> {
+  const found = tape.play(algebra, loss, Float64Array.of(1), new Set(keep), onlyThese);
   return new Map(Array.from(found, ([x, gradient]) => [x, dense(gradient)[0]]));
 }
 
@@ -52,6 +52,51 @@ describe('a tape', () => {
       [x, 10],
       [y, 15],
     ]);
+  });
+
+  it('computes only what leads to the values that it is asked for, and tells each step which inputs do', () => {
+    const asked: [string, readonly boolean[] | undefined][] = [];
+    const told = (name: string, inputs: readonly Value[]): Value =>
+      record(value(name), inputs, ([dOut], isWanted) => {
+        asked.push([name, isWanted]);
+        return inputs.map((_, i) => Float64Array.of(dOut * (i + 2)));
+      });
+    const [z, unused] = [value('z'), value('unused')];
+    let middle = x;
+    const run = () => {
+      asked.length = 0;
+      return recorded(() => {
+        const constant = told('constant', [y, z]);
+        middle = told('middle', [x, constant]);
+        told('no part of the loss', [x]);
+        return told('loss', [middle, constant]);
+      });
+    };
+    expect([...play(run(), [x, unused], true)]).toEqual([[x, 4]]);
+    expect(asked).toEqual([
+      ['loss', [true, false]],
+      ['middle', [true, false]],
+    ]);
+    const both = run();
+    expect([...play(both, [middle, z], true)]).toEqual([
+      [middle, 2],
+      [z, (2 * 3 + 3) * 3],
+    ]);
+    expect(asked).toEqual([
+      ['loss', [true, true]],
+      ['middle', [false, true]],
+      ['constant', [false, true]],
+    ]);
+    const alone = run();
+    expect([...play(alone, [middle], true)]).toEqual([[middle, 2]]);
+    expect(asked).toEqual([['loss', [true, false]]]);
+    const none = run();
+    expect([...play(none, [unused], true)]).toEqual([]);
+    expect(asked).toEqual([]);
+    const loss = run();
+    expect([...play(loss, [loss[1]], true)]).toEqual([[loss[1], 1]]);
+    play(run());
+    expect(asked.map(([, isWanted]) => isWanted)).toEqual([undefined, undefined, undefined]);
   });
 
   it('keeps those it is asked for, the loss too', () => {

@@ -1,4 +1,5 @@
 import { capabilities, Matrix, setKernels, valueAndGrad } from 'qkv';
+import { expect } from 'vitest';
 import { expectTable } from './compare.js';
 import type { Table } from './tensor.js';
 import type { Twin } from './twins.js';
@@ -56,13 +57,18 @@ export function differences({ inputs, f }: Differentiable): Table[] {
   });
 }
 
-/** The gradients that valueAndGrad finds for the same sum, made dense; throws if an input has none. */
+/** The gradients that valueAndGrad finds for the same sum, made dense; throws if an input has none, or another one alone. */
 export function tapeGradients({ inputs, f }: Differentiable): Table[] {
   const at = inputs();
-  const { gradients } = valueAndGrad(() => {
+  const loss = () => {
     const parts = [f(...at)].flat().map((result, i) => result.multiply(weights(result, i)).sum());
     return parts.reduce((total, part) => total.add(part));
-  });
+  };
+  const { gradients } = valueAndGrad(loss);
+  for (const input of at) {
+    const alone = valueAndGrad(loss, { wrt: [input] }).gradients;
+    expect([...alone.entries()]).toEqual([[input, gradients.get(input)]]);
+  }
   return at.map((input, i) => {
     const found = gradients.get(input);
     if (found === undefined) throw new Error(`input ${i} has no gradient`);
