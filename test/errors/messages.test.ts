@@ -24,6 +24,7 @@ const NO_SHAPE_MISTAKE: Record<string, string> = {
   'Matrix.scale': 'any number will do',
   noGrad: 'any function will do that waits for nothing',
   'Gradients.get': 'any matrix may be asked for',
+  'Gradients.dense': 'any matrix may be asked for',
   'Gradients.add': 'gradients of any matrices add up',
   'Gradients.scale': 'any number will do',
   'Adam.step': 'gradients of any matrices will do',
