@@ -49,7 +49,8 @@ export const products = /* @__PURE__ */ family<ProductKernels>({
   wasm: (runtime) => ({ gemm: (problem) => wasmProducts.gemm(runtime, problem) }),
 });
 
-/** These are as fast in JavaScript: a copy into kernel memory and out of it would cost more than they do. */
+// In JavaScript alone: copies into kernel memory and out of it would cost more, or kernels more bytes, than they gain
+// (docs/kernels.md).
 export const layouts = /* @__PURE__ */ family<LayoutKernels>({
   reference: (allocate) => ({
     transpose: (x, rows, cols) => transpose(allocate, x, rows, cols),

@@ -28,7 +28,8 @@ export type ActivationOperation = keyof ActivationNames & UnaryOperation;
 export type ElementaryOperation = Exclude<UnaryOperation, ActivationOperation>;
 
 /**
- * Those that have a WASM kernel for y; its entry has their name. For dX all have one, named as in `exp_backward`. log has none: its
- * results are those of Math.log to the bit, which steps in float32 cannot give.
+ * Those that have a WASM kernel for y; its entry has their name. For dX all have one, named as in `exp_backward`. log has
+ * none: its results are those of Math.log to the bit, which steps in float32 cannot give, and steps in float64 only where
+ * the engine takes the same (docs/kernels.md).
  */
 export type UnaryEntry = Exclude<UnaryOperation, 'log'>;

@@ -20,7 +20,10 @@ describe.each(Object.entries(families))('the family %s', (_, family) => {
   });
 });
 
-/** What WASM leaves to the specification; whatever else lost its own function would run plain loops unseen. */
+/**
+ * What WASM leaves to the specification, measured in docs/kernels.md; whatever else lost its own function would run plain
+ * loops unseen.
+ */
 const LEFT = [
   ...['transpose', 'sliceColumns', 'concat', 'concatColumns', 'gatherRows', 'write', 'argmax', 'logSumExp'],
   ...['scoresBackward', 'weights', 'weightsBackward', 'timesValues', 'timesValuesBackward'],
