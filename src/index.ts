@@ -77,5 +77,8 @@ export {
   type GradCheckReport,
   gradCheck,
 } from './train/gradient-check.js';
+export { Muon, type MuonOptions } from './train/muon.js';
+export { Optimizer, type OptimizerGroup } from './train/optimizer.js';
+export type { ParameterGroup } from './train/parameter-groups.js';
 export { type CosineScheduleOptions, cosineSchedule } from './train/schedule.js';
 export { SGD, type SGDOptions } from './train/sgd.js';

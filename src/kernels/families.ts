@@ -25,9 +25,9 @@ import { concat, concatColumns, gatherRows, sliceColumns, transpose, write } fro
 import { layerNorm, rmsNorm } from './reference/normalization.js';
 import { rotary } from './reference/rotary.js';
 import { logSoftmax, softmax } from './reference/softmax.js';
-import { euclideanNorm, updateAdam, updateSGD } from './reference/updates.js';
+import { euclideanNorm, muonDirection, quinticFactor, updateAdam, updateSGD } from './reference/updates.js';
 import { family } from './state.js';
-import type { UpdateKernels } from './updates.js';
+import type { MuonKernels, UpdateKernels } from './updates.js';
 import * as wasmAttention from './wasm/calls/attention.js';
 import * as wasmDropout from './wasm/calls/dropout.js';
 import * as wasmElementwise from './wasm/calls/elementwise.js';
@@ -160,5 +160,13 @@ export const updates = /* @__PURE__ */ family<UpdateKernels>({
     updateSGD: (update) => wasmUpdates.updateSGD(runtime, update, reference),
     updateAdam: (update) => wasmUpdates.updateAdam(runtime, update, reference),
     euclideanNorm: (parts) => wasmUpdates.euclideanNorm(runtime, parts, reference),
+  }),
+});
+
+/** Beside the products of Muon these take no time. */
+export const muon = /* @__PURE__ */ family<MuonKernels>({
+  reference: (allocate) => ({
+    muonDirection: (direction) => muonDirection(allocate, direction),
+    quinticFactor: (s, square, n, coefficients) => quinticFactor(allocate, s, square, n, coefficients),
   }),
 });

@@ -50,3 +50,22 @@ export interface UpdateKernels {
   /** √Σ x² over all parts, as of one long vector, in float64; infinite or NaN only where an entry is. */
   euclideanNorm(parts: readonly Floats[]): number;
 }
+
+/**
+ * b = momentum·b + (1 − momentum)·g; the direction is u/max(‖u‖, ε) with u = b, or (1 − momentum)·g + momentum·b with
+ * nesterov.
+ */
+export interface MuonDirection {
+  gradient: Floats;
+  /** b of every entry, as long as the gradient; the only array that is written to. */
+  buffer: Floats;
+  momentum: number;
+  nesterov: boolean;
+  epsilon: number;
+}
+
+export interface MuonKernels {
+  muonDirection(direction: MuonDirection): Floats;
+  /** a·I + b·S + c·S² of S and its square, both (n × n). */
+  quinticFactor(s: Floats, square: Floats, n: number, coefficients: readonly [a: number, b: number, c: number]): Floats;
+}

@@ -1,6 +1,6 @@
 import type { SparseGradient } from '../autograd/gradients.js';
 import type { Floats } from '../kernels/contract.js';
-import { updates } from '../kernels/families.js';
+import { muon, products, updates } from '../kernels/families.js';
 import { momentArray } from '../kernels/state.js';
 import type { Moved } from '../kernels/updates.js';
 import type { Matrix } from '../matrix/matrix.js';
@@ -62,6 +62,50 @@ export function updateAdam({ p, gradient, rows, cols }: Moved, m: Floats, v: Flo
   const added = isDecoupled ? 0 : weightDecay;
   const kept = isDecoupled ? 1 - learningRate * weightDecay : 1;
   updates().updateAdam({ p, gradient, rows, cols, m, v, beta1, beta2, epsilon, rate, rootCorrection, added, kept });
+}
+
+export interface MuonRule {
+  learningRate: number;
+  momentum: number;
+  nesterov: boolean;
+  weightDecay: number;
+  epsilon: number;
+  iterations: number;
+  /** a, b, c of an iteration: X ← a·X + b·S·X + c·S²·X with S = X·Xᵀ. */
+  coefficients: readonly [number, number, number];
+  /** Times the learning rate, for the direction and not for the decay; above 0. */
+  ratio: number;
+}
+
+/** p = (1 − learningRate·weightDecay)·p − learningRate·ratio·X, X the orthogonalized momentum. */
+export function updateMuon({ p, gradient, cols }: Moved, buffer: Floats, rule: MuonRule): void {
+  const { learningRate, momentum, nesterov, weightDecay, epsilon, ratio } = rule;
+  const direction = muon().muonDirection({ gradient, buffer, momentum, nesterov, epsilon });
+  updates().updateSGD({
+    p,
+    gradient: orthogonalized(direction, p.length / cols, cols, rule),
+    cols,
+    learningRate: learningRate * ratio,
+    momentum: 0,
+    nesterov: false,
+    weightDecay: weightDecay / ratio,
+  });
+}
+
+/** By iterations of Newton and Schulz on the shorter side: XᵀX has the singular values of X·Xᵀ, and powers of either do. */
+function orthogonalized(x: Floats, rows: number, cols: number, { iterations, coefficients }: MuonRule): Floats {
+  const { gemm } = products();
+  const { quinticFactor } = muon();
+  const isTall = rows > cols;
+  const [n, k] = isTall ? [cols, rows] : [rows, cols];
+  let result = x;
+  for (let i = 0; i < iterations; i++) {
+    const s = gemm({ m: n, n, k, a: result, b: result, transposeA: isTall, transposeB: !isTall });
+    const factor = quinticFactor(s, gemm({ m: n, n, k: n, a: s, b: s }), n, coefficients);
+    const [a, b] = isTall ? [result, factor] : [factor, result];
+    result = gemm({ m: rows, n: cols, k: n, a, b });
+  }
+  return result;
 }
 
 /** √Σ x² over all entries of all matrices, as of one long vector, in float64. */

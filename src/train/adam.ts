@@ -1,16 +1,11 @@
-import {
-  describe,
-  requireArrayLike,
-  requireFinite,
-  requireNumber,
-  requireOptions,
-  shapeError,
-} from '../core/errors.js';
+import { describe, requireArrayLike, requireFinite, requireNumber, shapeError } from '../core/errors.js';
 import type { Matrix } from '../matrix/matrix.js';
 import { updateAdam } from '../ops/optimizer-updates.js';
-import { type Move, Optimizer, type OptimizerOptions } from './optimizer.js';
+import { type Method, Optimizer } from './optimizer.js';
+import type { ParameterGroup } from './parameter-groups.js';
+import { checkedRowUpdates, type RowOptimizerOptions } from './row-updates.js';
 
-export interface AdamOptions extends OptimizerOptions {
+export interface AdamOptions extends RowOptimizerOptions {
   /** Of the running means of the gradient and of its square, each at least 0 and below 1. Default [0.9, 0.999]. */
   betas?: readonly [number, number];
   /** Added to the root of the mean square, at least 0. Default 1e-8. */
@@ -19,7 +14,7 @@ export interface AdamOptions extends OptimizerOptions {
   weightDecay?: number;
 }
 
-const ADAM_OPTIONS: readonly (keyof AdamOptions)[] = ['learningRate', 'betas', 'epsilon', 'weightDecay', 'rowUpdates'];
+const OPTIONS: readonly (keyof AdamOptions)[] = ['learningRate', 'betas', 'epsilon', 'weightDecay', 'rowUpdates'];
 const MOMENTS = ['firstMoment', 'secondMoment'];
 
 /**
@@ -32,15 +27,16 @@ const MOMENTS = ['firstMoment', 'secondMoment'];
  * @throws ShapeError  if parameters are empty or one stands there twice, or an option is out of range; TypeError for wrong
  *   kinds
  * @see Kingma and Ba 2015, algorithm 1, https://arxiv.org/abs/1412.6980
- * @example const optimizer = new Adam(model.parameters(), { learningRate: 1e-3 });
+ * @example const optimizer = new Adam(model.parameters(), { learningRate: 3e-4 });
  */
 export class Adam extends Optimizer {
   static override get name(): string {
     return 'Adam';
   }
 
-  constructor(parameters: readonly Matrix[], options: AdamOptions) {
-    super('Adam', parameters, options, MOMENTS, adam('Adam', options, 0, false));
+  /** @param parameters  a list, or groups with options of their own: `[{ parameters, weightDecay: 0 }, …]` */
+  constructor(parameters: readonly Matrix[] | readonly ParameterGroup<AdamOptions>[], options: AdamOptions = {}) {
+    super('Adam', parameters, options, adam(0, false));
   }
 }
 
@@ -58,21 +54,30 @@ export class AdamW extends Optimizer {
     return 'AdamW';
   }
 
-  constructor(parameters: readonly Matrix[], options: AdamOptions) {
-    super('AdamW', parameters, options, MOMENTS, adam('AdamW', options, 0.01, true));
+  /** @param parameters  a list, or groups with options of their own: `[{ parameters, weightDecay: 0 }, …]` */
+  constructor(parameters: readonly Matrix[] | readonly ParameterGroup<AdamOptions>[], options: AdamOptions = {}) {
+    super('AdamW', parameters, options, adam(0.01, true));
   }
 }
 
-function adam(where: string, options: AdamOptions, defaultDecay: number, isDecoupled: boolean): (move: Move) => void {
-  requireOptions(where, options, ADAM_OPTIONS, 'required');
-  const { betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = defaultDecay } = options;
-  requireArrayLike(where, 'betas', betas);
-  if (betas.length !== 2) throw shapeError(where, 'betas must be two numbers', `got ${describe(betas)}`);
-  const [beta1, beta2] = Array.from(betas, (beta, i) => requireShare(where, `betas[${i}]`, beta));
-  requireFinite(where, 'epsilon', epsilon, 0);
-  requireFinite(where, 'weightDecay', weightDecay, 0);
-  return ({ moved, moments: [m, v], t, learningRate }) => {
-    updateAdam(moved, m, v, t, { learningRate, beta1, beta2, epsilon, weightDecay, isDecoupled });
+function adam(defaultDecay: number, isDecoupled: boolean): Method<AdamOptions> {
+  return {
+    options: OPTIONS,
+    movesBy(where, options) {
+      const { betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = defaultDecay } = options;
+      requireArrayLike(where, 'betas', betas);
+      if (betas.length !== 2) throw shapeError(where, 'betas must be two numbers', `got ${describe(betas)}`);
+      const [beta1, beta2] = Array.from(betas, (beta, i) => requireShare(where, `betas[${i}]`, beta));
+      requireFinite(where, 'epsilon', epsilon, 0);
+      requireFinite(where, 'weightDecay', weightDecay, 0);
+      return {
+        momentNames: MOMENTS,
+        rowUpdates: checkedRowUpdates(where, options),
+        move: ({ moved, moments: [m, v], t, learningRate }) => {
+          updateAdam(moved, m, v, t, { learningRate, beta1, beta2, epsilon, weightDecay, isDecoupled });
+        },
+      };
+    },
   };
 }
 

@@ -1,9 +1,11 @@
-import { requireBoolean, requireFinite, requireOptions, shapeError } from '../core/errors.js';
+import { requireBoolean, requireFinite, shapeError } from '../core/errors.js';
 import type { Matrix } from '../matrix/matrix.js';
 import { updateSGD } from '../ops/optimizer-updates.js';
-import { Optimizer, type OptimizerOptions } from './optimizer.js';
+import { type Method, Optimizer } from './optimizer.js';
+import type { ParameterGroup } from './parameter-groups.js';
+import { checkedRowUpdates, type RowOptimizerOptions } from './row-updates.js';
 
-export interface SGDOptions extends OptimizerOptions {
+export interface SGDOptions extends RowOptimizerOptions {
   /** Share of the last direction that goes on, at least 0. Default 0. */
   momentum?: number;
   /** Look ahead along the momentum, which must then be above 0. Default false. */
@@ -12,13 +14,7 @@ export interface SGDOptions extends OptimizerOptions {
   weightDecay?: number;
 }
 
-const SGD_OPTIONS: readonly (keyof SGDOptions)[] = [
-  'learningRate',
-  'momentum',
-  'nesterov',
-  'weightDecay',
-  'rowUpdates',
-];
+const OPTIONS: readonly (keyof SGDOptions)[] = ['learningRate', 'momentum', 'nesterov', 'weightDecay', 'rowUpdates'];
 
 /**
  * Stochastic gradient descent, as torch.optim.SGD: g = ∂loss/∂p + weightDecay·p, b = momentum·b + g with b = g at first,
@@ -36,9 +32,15 @@ export class SGD extends Optimizer {
     return 'SGD';
   }
 
-  constructor(parameters: readonly Matrix[], options: SGDOptions) {
-    const where = 'SGD';
-    requireOptions(where, options, SGD_OPTIONS, 'required');
+  /** @param parameters  a list, or groups with options of their own: `[{ parameters, weightDecay: 0 }, …]` */
+  constructor(parameters: readonly Matrix[] | readonly ParameterGroup<SGDOptions>[], options: SGDOptions = {}) {
+    super('SGD', parameters, options, METHOD);
+  }
+}
+
+const METHOD: Method<SGDOptions> = {
+  options: OPTIONS,
+  movesBy(where, options) {
     const { momentum = 0, nesterov = false, weightDecay = 0 } = options;
     requireFinite(where, 'momentum', momentum, 0);
     requireBoolean(where, 'nesterov', nesterov);
@@ -46,8 +48,12 @@ export class SGD extends Optimizer {
     if (nesterov && momentum === 0) {
       throw shapeError(where, 'momentum must be above 0 with nesterov', `got momentum ${momentum}`);
     }
-    super(where, parameters, options, momentum === 0 ? [] : ['momentum'], ({ moved, moments, learningRate }) => {
-      updateSGD(moved, moments[0], { learningRate, momentum, nesterov, weightDecay });
-    });
-  }
-}
+    return {
+      momentNames: momentum === 0 ? [] : ['momentum'],
+      rowUpdates: checkedRowUpdates(where, options),
+      move: ({ moved, moments, learningRate }) => {
+        updateSGD(moved, moments[0], { learningRate, momentum, nesterov, weightDecay });
+      },
+    };
+  },
+};

@@ -57,7 +57,10 @@ export const gradients: Callables = {
   noGrad: () => ({ args: [() => 1] }),
   customGradient: () => ({ args: [(a: Matrix) => a, (d: Matrix) => [d]] }),
   'Gradients.get': () => ({ self: found(), args: [square()] }),
-  'Gradients.dense': () => ({ self: found(), args: [square()] }),
+  'Gradients.dense': () => {
+    const a = square();
+    return { self: valueAndGrad(() => a.sum()).gradients, args: [a] };
+  },
   'Gradients.add': () => ({ self: found(), args: [found()] }),
   'Gradients.scale': () => ({ self: found(), args: [2] }),
   logSoftmax: () => ({ args: [batch()] }),

@@ -7,6 +7,8 @@ import {
   clipGradNorm,
   type GradCheckOptions,
   Matrix,
+  Muon,
+  type MuonOptions,
   SGD,
   type SGDOptions,
 } from '../../src/index.js';
@@ -45,7 +47,7 @@ function byHand(rowUpdates: string | undefined, update: (p: number, g: number, t
   });
 }
 
-function plainSGD({ learningRate, momentum = 0, nesterov = false, weightDecay = 0, rowUpdates }: SGDOptions) {
+function plainSGD({ learningRate = 1e-3, momentum = 0, nesterov = false, weightDecay = 0, rowUpdates }: SGDOptions) {
   return byHand(rowUpdates, (p, gradient, _, kept) => {
     const g = gradient + weightDecay * p;
     kept[0] = momentum * kept[0] + g;
@@ -54,7 +56,7 @@ function plainSGD({ learningRate, momentum = 0, nesterov = false, weightDecay = 
 }
 
 function plainAdam(options: AdamOptions, isDecoupled: boolean) {
-  const { learningRate, betas: [b1, b2] = [0.9, 0.999], epsilon = 1e-8, rowUpdates } = options;
+  const { learningRate = 1e-3, betas: [b1, b2] = [0.9, 0.999], epsilon = 1e-8, rowUpdates } = options;
   const { weightDecay = isDecoupled ? 0.01 : 0 } = options;
   return byHand(rowUpdates, (p, gradient, t, kept) => {
     const g = gradient + (isDecoupled ? 0 : weightDecay * p);
@@ -67,7 +69,7 @@ function plainAdam(options: AdamOptions, isDecoupled: boolean) {
 
 const sgd: Uses<SGDOptions> = {
   learningRate: [
-    { value: 0.3, base: { learningRate: missing }, needed: true, expected: plainSGD },
+    { value: 0.3, base: { learningRate: missing }, expected: plainSGD },
     { value: 0, expected: () => start },
   ],
   momentum: [{ value: 0.7, expected: plainSGD }],
@@ -80,7 +82,7 @@ function adam(isDecoupled: boolean): Uses<AdamOptions> {
   const expected = (options: AdamOptions) => plainAdam(options, isDecoupled);
   return {
     learningRate: [
-      { value: 0.3, base: { learningRate: missing }, needed: true, expected },
+      { value: 0.3, base: { learningRate: missing }, expected },
       { value: 0, expected: () => start },
     ],
     betas: [
@@ -95,6 +97,35 @@ function adam(isDecoupled: boolean): Uses<AdamOptions> {
     ],
     rowUpdates: [{ value: 'dense', expected }],
   };
+}
+
+const MUON_GRADIENTS = [sample(4, 2, 5), sample(4, 2, 6)];
+
+/** A matrix after two steps. */
+function muonStep(options: MuonOptions): Matrix {
+  const p = start.scale(1);
+  const optimizer = new Muon([p], options);
+  for (const gradient of MUON_GRADIENTS) optimizer.step(gradientsLike([p, gradient]));
+  return p;
+}
+
+/** The same from the definition, which does not turn the matrix to its shorter side. */
+function plainMuon(options: MuonOptions): Matrix {
+  const { learningRate = 1e-3, momentum: beta = 0.95, nesterov = true, weightDecay = 0.1, epsilon = 1e-7 } = options;
+  const { iterations = 5, coefficients: [a, b, c] = [3.4445, -4.775, 2.0315], rateAdjustment } = options;
+  let [p, mean] = [start, start.scale(0)];
+  for (const g of MUON_GRADIENTS) {
+    mean = mean.scale(beta).add(g.scale(1 - beta));
+    let x = nesterov ? g.scale(1 - beta).add(mean.scale(beta)) : mean;
+    x = x.scale(1 / Math.max(Math.hypot(...x.data), epsilon));
+    for (let i = 0; i < iterations; i++) {
+      const s = x.matmul(x, { transposeB: true });
+      x = x.scale(a).add(s.matmul(x).scale(b)).add(s.matmul(s).matmul(x).scale(c));
+    }
+    const ratio = rateAdjustment === 'matchAdamW' ? 0.2 * Math.sqrt(4) : 1; // 4 × 2: as many outputs as inputs, or fewer
+    p = p.scale(1 - learningRate * weightDecay).subtract(x.scale(learningRate * ratio));
+  }
+  return p;
 }
 
 const STEPS_OF_SCHEDULE = [0, 1, 2, 3, 5, 8, 9];
@@ -133,20 +164,29 @@ export const training: Callables = {
     works: () => ({ args: [[square()], momentum] }),
     options: uses<SGDOptions>(rate, (o) => trained((ps) => new SGD(ps, o)), sgd),
   },
-  'SGD.step': () => afterStep(SGD, momentum).step,
-  'SGD.loadStateDict': () => afterStep(SGD, momentum).load,
   'new Adam': {
     works: () => ({ args: [[square()], rate] }),
     options: uses<AdamOptions>(rate, (o) => trained((ps) => new Adam(ps, o)), adam(false)),
   },
-  'Adam.step': () => afterStep(Adam, rate).step,
-  'Adam.loadStateDict': () => afterStep(Adam, rate).load,
   'new AdamW': {
     works: () => ({ args: [[square()], rate] }),
     options: uses<AdamOptions>(rate, (o) => trained((ps) => new AdamW(ps, o)), adam(true)),
   },
-  'AdamW.step': () => afterStep(AdamW, rate).step,
-  'AdamW.loadStateDict': () => afterStep(AdamW, rate).load,
+  'new Muon': {
+    works: () => ({ args: [[square()], rate] }),
+    options: uses<MuonOptions>(rate, muonStep, {
+      learningRate: [{ value: 0.3, expected: plainMuon }],
+      momentum: [{ value: 0.5, expected: plainMuon }],
+      nesterov: [{ value: false, expected: plainMuon }],
+      weightDecay: [{ value: 0.4, expected: plainMuon }],
+      epsilon: [{ value: 100, expected: plainMuon }],
+      iterations: [{ value: 2, expected: plainMuon }],
+      coefficients: [{ value: [2, -1.5, 0.5], expected: plainMuon }],
+      rateAdjustment: [{ value: 'matchAdamW', expected: plainMuon }],
+    }),
+  },
+  'Optimizer.step': () => afterStep(AdamW, rate).step,
+  'Optimizer.loadStateDict': () => afterStep(SGD, momentum).load,
   clipGradNorm: {
     works: () => ({ args: [gradientsLike([square(), square()]), 1, {}] }),
     options: uses<ClipGradNormOptions>({}, (o) => clipGradNorm(two(), 1, o).norm, {

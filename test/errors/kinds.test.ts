@@ -52,6 +52,7 @@ const ANY_VALUE: Record<string, string> = {
   'toBertViz.weights': 'weights may have any shape',
   'heatmapSvg.title': 'a title is free text',
   'Gradients.get.x': 'any matrix may be asked for',
+  'Gradients.dense.x': 'any matrix may be asked for',
   'Gradients.scale.s': 'a gradient holds any number',
   'logSoftmax.x': 'x may have any shape',
   'dropout.x': 'x may have any shape',

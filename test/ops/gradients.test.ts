@@ -56,6 +56,7 @@ const NOT_DIFFERENTIABLE: Record<string, string> = {
   momentLike: UPDATES,
   updateSGD: UPDATES,
   updateAdam: UPDATES,
+  updateMuon: UPDATES,
   euclideanNorm: UPDATES,
   attendChecked: 'scaledDotProductAttention behind its checks',
   stagesOf: 'attentionWeights behind its checks',

@@ -68,7 +68,14 @@ function expectKept(list: unknown[], call: () => unknown): unknown[] {
 }
 
 /** The data of a matrix is the matrix; the others call valueAndGrad themselves. */
-const EXCEPTIONS = ['new Matrix.data', 'valueAndGrad.of', 'new Adam.betas', 'new AdamW.betas'];
+const EXCEPTIONS = [
+  'new Matrix.data',
+  'valueAndGrad.of',
+  'valueAndGrad.wrt',
+  'new Adam.betas',
+  'new AdamW.betas',
+  'new Muon.coefficients',
+];
 const lists = OPTION_CASES.filter(({ key, value, refused }) => {
   return isList(value) && refused === undefined && !EXCEPTIONS.includes(key);
 });

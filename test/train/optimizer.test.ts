@@ -248,3 +248,18 @@ test('a state of other names, counts or rates is refused and changes nothing', (
     expect(optimizer.stateDict()).toEqual(before);
   }
 });
+
+test('a step tells which parameters had no gradient, and refuses to move none at all', () => {
+  const [p, q] = [table(1), table(2)];
+  const optimizer = new SGD([p, q]);
+  expect(optimizer.learningRate).toBe(1e-3);
+  expect(optimizer.step(gradientsLike([p, noise(6, 1)], [q, noise(6, 2)]))).toEqual({ withoutGradient: [] });
+  const { withoutGradient } = optimizer.step(gradientsLike([p, noise(6, 1)]));
+  expect(withoutGradient).toHaveLength(1);
+  expect(withoutGradient[0]).toBe(q);
+  const before = everything(optimizer, p, q);
+  expect(() => optimizer.step(gradientsLike([table(3), noise(6, 1)]))).toThrow(
+    'SGD.step: a parameter must have a gradient: none of 2 has one (they are of a loss that used none of these parameters)',
+  );
+  expect(everything(optimizer, p, q)).toEqual(before);
+});

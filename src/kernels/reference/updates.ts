@@ -1,5 +1,5 @@
-import type { Floats } from '../contract.js';
-import type { AdamUpdate, Moved, SGDUpdate } from '../updates.js';
+import type { Allocate, Floats } from '../contract.js';
+import type { AdamUpdate, Moved, MuonDirection, SGDUpdate } from '../updates.js';
 
 // One pass over the numbers, every entry in float64, rounded as it is stored.
 
@@ -42,6 +42,34 @@ export function updateAdam(update: AdamUpdate): void {
       p[at] = kept * p[at] - (rate * mean) / (Math.sqrt(square) / rootCorrection + epsilon);
     }
   }
+}
+
+/** The momentum of Muon, as of one step of length 1; a NaN is in all of it, as in its norm. */
+export function muonDirection(allocate: Allocate, update: MuonDirection): Floats {
+  const { gradient, buffer, momentum, nesterov, epsilon } = update;
+  const direction = allocate(gradient.length);
+  for (let i = 0; i < gradient.length; i++) {
+    const own = (1 - momentum) * gradient[i];
+    const b = momentum * buffer[i] + own;
+    buffer[i] = b;
+    direction[i] = nesterov ? own + momentum * b : b;
+  }
+  const length = Math.max(euclideanNorm([direction]), epsilon);
+  for (let i = 0; i < direction.length; i++) direction[i] /= length;
+  return direction;
+}
+
+/** a on the diagonal: one product with it is an iteration of Newton and Schulz. */
+export function quinticFactor(
+  allocate: Allocate,
+  s: Floats,
+  square: Floats,
+  n: number,
+  [a, b, c]: readonly [a: number, b: number, c: number],
+): Floats {
+  const factor = allocate(n * n);
+  for (let i = 0; i < factor.length; i++) factor[i] = (i % (n + 1) === 0 ? a : 0) + b * s[i] + c * square[i];
+  return factor;
 }
 
 /** Where squares could leave the range of float64, they are taken in units of the largest entry. */
