@@ -10,6 +10,7 @@ export { type HeatmapSvgOptions, heatmapSvg } from './inspect/heatmap-svg.js';
 export { readSafetensors, type Safetensors, writeSafetensors } from './io/safetensors.js';
 export { capabilities, type KernelChoice, setKernels, setSeed } from './kernels/state.js';
 export type { MatmulOptions } from './matrix/checks.js';
+export type { AllCloseOptions } from './matrix/closeness.js';
 export { Matrix } from './matrix/matrix.js';
 export { Parameter } from './matrix/parameter.js';
 export type { RandomNormalOptions, RandomUniformOptions } from './matrix/random.js';
@@ -50,7 +51,7 @@ export type { CausalLMFromTorchOptions, CausalLMToTorchOptions } from './nn/weig
 export type { CausalLMLayout, TorchLayout, ToTorchOptions } from './nn/weights/layouts/layouts.js';
 export { maskFromTorchMHA } from './nn/weights/mask.js';
 export { type PermuteRotaryOptions, permuteRotary, type RotaryLayout } from './nn/weights/permute-rotary.js';
-export { type GeluOptions, gelu, logSoftmax, relu, silu } from './ops/activations.js';
+export { type GeluOptions, gelu, logSoftmax, relu, silu, softmax } from './ops/activations.js';
 export {
   type AttentionStage,
   type AttentionWeightsOptions,

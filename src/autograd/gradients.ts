@@ -1,6 +1,7 @@
 import type { AnyBuffer } from '../core/array-types.js';
 import { brandOf, putBrand } from '../core/brands.js';
 import { describe, kindError, requireNumber, shapeError, shapeText } from '../core/errors.js';
+import { prepareClass } from '../core/prepared-class.js';
 import type { Floats } from '../kernels/contract.js';
 import { elementwise, layouts } from '../kernels/families.js';
 import { backwards, table } from '../kernels/state.js';
@@ -29,6 +30,7 @@ export class Gradients {
   constructor(gradients: ReadonlyMap<Matrix, Matrix | SparseGradient>) {
     this.#gradients = gradients;
     putBrand(this, 'Gradients');
+    prepareClass(Gradients.prototype, { saving: 'get(x) and entries() give them as matrices' });
   }
 
   /**

@@ -1,8 +1,9 @@
 // autograd: plays the tape back and keeps the gradients. Knows Matrix, but no operation in particular.
 
 import { allOrNone } from '../core/all-or-none.js';
-import { kindError, requireOptions, shapeError, shapeText } from '../core/errors.js';
+import { kindError, shapeError, shapeText } from '../core/errors.js';
 import { requireFunction, requireSync } from '../core/functions.js';
+import { type OptionsGuide, requireOptions } from '../core/options.js';
 import { backwardKernels } from '../kernels/backward.js';
 import { provideBackward, table } from '../kernels/state.js';
 import { type Matrix, requireMatrices, requireMatrix } from '../matrix/matrix.js';
@@ -20,6 +21,12 @@ export interface ValueAndGradOptions {
    */
   wrt?: readonly Matrix[];
 }
+
+const OPTIONS: readonly (keyof ValueAndGradOptions)[] = ['of', 'wrt'];
+
+const GUIDE: OptionsGuide = {
+  form: 'valueAndGrad(() => loss(x), { wrt: [x] }): without wrt, gradients of all that goes into f',
+};
 
 /**
  * Runs f, which computes a loss, and returns the loss with its gradients: for every matrix that f used but did not
@@ -42,7 +49,11 @@ export function valueAndGrad(
 ): { value: number; gradients: Gradients } {
   const where = 'valueAndGrad';
   requireFunction(where, 'f', f);
-  requireOptions(where, options, ['of', 'wrt']);
+  if (f.length > 0) {
+    const hint = 'it reads what it needs: valueAndGrad(() => loss(x), { wrt: [x] })';
+    throw kindError(where, 'f must take no arguments', `it expects ${f.length}`, hint);
+  }
+  requireOptions(where, options, OPTIONS, GUIDE);
   const { of = [], wrt } = options;
   requireLists(where, of, wrt);
   if (isRecording()) throw kindError(where, 'f must not call valueAndGrad itself', 'another one is running');

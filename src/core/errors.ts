@@ -78,7 +78,12 @@ export function describe(value: unknown): string {
 }
 
 function kindOf(value: object): string {
-  const name = Object.prototype.toString.call(value).slice(8, -1);
+  if (brandOf(value, 'Matrix') !== undefined) {
+    const { rows, cols } = value as { rows: number; cols: number };
+    return `a ${shapeText({ rows, cols })} ${brandOf(value, 'Parameter') === true ? 'Parameter' : 'Matrix'}`;
+  }
+  const isModule = brandOf(value, 'Module') === true;
+  const name = isModule ? value.constructor.name : Object.prototype.toString.call(value).slice(8, -1);
   return name === 'Object' ? 'an object' : `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
@@ -182,52 +187,4 @@ export function requireArrayLike(where: string, name: string, value: unknown): a
   if (length > MAX_ENTRIES) {
     throw shapeError(where, `${name} must have at most ${MAX_ENTRIES} entries`, `got ${length}`);
   }
-}
-
-/**
- * Every option must be known: a misspelled name that is silently ignored costs its user days. A name whose value is
- * undefined counts as absent.
- */
-export function requireOptions(
-  where: string,
-  options: unknown,
-  allowed: readonly string[],
-  presence: 'required' | 'optional' = 'optional',
-): void {
-  if (options === undefined && presence === 'optional') return;
-  // By tag: a Map, a Date or an ArrayBuffer has no keys of its own and would pass for an empty object.
-  if (Object.prototype.toString.call(options) !== '[object Object]') {
-    throw kindError(where, 'options must be an object', `got ${describe(options)}`);
-  }
-  for (const key of Object.keys(options as object)) {
-    if (allowed.includes(key) || (options as Record<string, unknown>)[key] === undefined) continue;
-    const likeliest = nearest(key, allowed);
-    const hint = likeliest === undefined ? `known: ${allowed.join(', ')}` : `did you mean ${likeliest}?`;
-    throw kindError(where, 'every option must be known', `got ${describe(key)}`, hint);
-  }
-}
-
-/** The allowed name nearest to the key: it differs only in case, in at most one letter of three, or in its ending. */
-function nearest(key: string, allowed: readonly string[]): string | undefined {
-  const sameButCase = allowed.find((name) => name.toLowerCase() === key.toLowerCase());
-  if (sameButCase !== undefined) return sameButCase;
-  let best = allowed.find((name) => key.length > 2 && (name.startsWith(key) || key.startsWith(name)));
-  let bestDistance = Math.floor(key.length / 3) + 1;
-  for (const name of allowed) {
-    const distance = editDistance(key, name);
-    if (distance < bestDistance) [best, bestDistance] = [name, distance];
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length];
 }

@@ -1,3 +1,4 @@
+import { requireArguments } from './arguments.js';
 import type { OwnIntegers } from './array-types.js';
 import { describe, requireArrayLike, requireInteger, shapeError } from './errors.js';
 
@@ -12,6 +13,7 @@ import { describe, requireArrayLike, requireInteger, shapeError } from './errors
  */
 export function cuSeqlensFromLengths(lengths: ArrayLike<number>): OwnIntegers {
   const where = 'cuSeqlensFromLengths';
+  requireArguments(where, arguments.length, 1);
   requireArrayLike(where, 'lengths', lengths);
   let total = 0;
   for (let s = 0; s < lengths.length; s++) {

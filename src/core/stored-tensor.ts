@@ -1,6 +1,7 @@
 import type { AnyBuffer } from './array-types.js';
 import { describe, kindError, shapeError } from './errors.js';
 import { nameList } from './name-list.js';
+import { noJson } from './prepared-class.js';
 
 /**
  * The element kinds of stored tensors, named as in the safetensors format. The dtypes of the first line come in a typed array
@@ -21,6 +22,14 @@ export interface StoredTensor {
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
   readonly data: (Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array) & AnyBuffer;
+}
+
+/** A Map of tensors that does not let JSON.stringify write '{}'. */
+export function newState(entries: Iterable<readonly [string, StoredTensor]> = []): Map<string, StoredTensor> {
+  const toJSON = () => {
+    throw noJson('stateDict', 'writeSafetensors(state) keeps them; of a small matrix JSON.stringify(matrix) does');
+  };
+  return Object.defineProperty(new Map(entries), 'toJSON', { value: toJSON });
 }
 
 /** What a state dict must hold under a name. */

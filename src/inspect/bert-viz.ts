@@ -1,4 +1,6 @@
-import { requireOptions, shapeError } from '../core/errors.js';
+import { requireArguments } from '../core/arguments.js';
+import { shapeError } from '../core/errors.js';
+import { requireOptions } from '../core/options.js';
 import { type Matrix, requireMatrix } from '../matrix/matrix.js';
 import { checkLabels, checkMaps, requireFew } from './heatmap-input.js';
 
@@ -48,6 +50,7 @@ export function toBertViz(
 ): BertVizData {
   const where = 'toBertViz';
   requireOptions(where, options, BERT_VIZ_OPTIONS);
+  requireArguments(where, arguments.length, 2);
   const layers = layersOf(where, weights);
   requireFew(where, layers.length * layers[0].length, layers[0][0], MOST_ENTRIES);
   const [{ rows, cols }] = layers[0];

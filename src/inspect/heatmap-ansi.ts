@@ -1,3 +1,4 @@
+import { requireArguments } from '../core/arguments.js';
 import { requireBoolean, requireInteger } from '../core/errors.js';
 import type { Matrix } from '../matrix/matrix.js';
 import { HEATMAP_OPTIONS, type Heatmap, type HeatmapOptions, heatmapInput, longestValue } from './heatmap-input.js';
@@ -40,6 +41,7 @@ const MOST_CELLS = 2 ** 22;
  */
 export function heatmapAnsi(weights: Matrix | readonly Matrix[], options: HeatmapAnsiOptions = {}): string {
   const where = 'heatmapAnsi';
+  requireArguments(where, arguments.length, 2);
   const map = heatmapInput(where, weights, options, [...HEATMAP_OPTIONS, 'color', 'maxWidth'], MOST_CELLS);
   const { color = true, maxWidth = 80 } = options;
   requireBoolean(where, 'color', color);

@@ -1,6 +1,7 @@
 // inspect: attention weights as pictures and pages. Knows matrices; computes no attention.
 
-import { describe, kindError, requireArrayLike, requireFinite, requireOptions, shapeError } from '../core/errors.js';
+import { describe, kindError, requireArrayLike, requireFinite, shapeError } from '../core/errors.js';
+import { requireOptions } from '../core/options.js';
 import { type Matrix, requireMatrix } from '../matrix/matrix.js';
 import { type Scale, scaleOf, valueWriter } from './heatmap-scale.js';
 import { visibleLabel } from './labels.js';

@@ -1,3 +1,4 @@
+import { requireArguments } from '../core/arguments.js';
 import { describe, kindError } from '../core/errors.js';
 import type { Matrix } from '../matrix/matrix.js';
 import { HEATMAP_OPTIONS, type Heatmap, type HeatmapOptions, heatmapInput, longestValue } from './heatmap-input.js';
@@ -47,6 +48,7 @@ const NOTE = 'rows attend to columns';
  */
 export function heatmapSvg(weights: Matrix | readonly Matrix[], options: HeatmapSvgOptions = {}): string {
   const where = 'heatmapSvg';
+  requireArguments(where, arguments.length, 2);
   const map = heatmapInput(where, weights, options, [...HEATMAP_OPTIONS, 'title'], MOST_CELLS);
   const { title = 'Attention weights' } = options;
   if (typeof title !== 'string') throw kindError(where, 'title must be a string', `got ${describe(title)}`);

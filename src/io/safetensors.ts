@@ -1,8 +1,9 @@
 // io: file formats, from bytes to named tensors and back. Knows no file system and no model.
 
+import { requireArguments } from '../core/arguments.js';
 import type { OwnBytes } from '../core/array-types.js';
 import { describe, kindError, shapeError } from '../core/errors.js';
-import { isShape, type StoredDtype, type StoredTensor } from '../core/stored-tensor.js';
+import { isShape, newState, type StoredDtype, type StoredTensor } from '../core/stored-tensor.js';
 import { jsonKeys } from './json-keys.js';
 import {
   checkName,
@@ -53,12 +54,13 @@ interface Entry {
  */
 export function readSafetensors(bytes: Uint8Array | ArrayBuffer): Safetensors {
   const where = 'readSafetensors';
+  requireArguments(where, arguments.length, 1);
   const file = bytesOf(where, bytes);
   const { header, names, dataStart } = readHeader(where, file);
   const metadata = checkMetadata(where, header[METADATA]);
   const entries = names.map((name) => checkEntry(where, name, header[name]));
   checkCoverage(where, entries, file.length - dataStart);
-  const tensors = new Map<string, StoredTensor>();
+  const tensors = newState();
   for (const { name, dtype, shape, from, to } of entries) {
     // Copied, because offsets need not be aligned, and the file may lie in shared memory.
     const { buffer } = new Uint8Array(file.subarray(dataStart + from, dataStart + to));
@@ -201,6 +203,7 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): OwnBytes {
   const where = 'writeSafetensors';
+  requireArguments(where, arguments.length, 2);
   if (Object.prototype.toString.call(tensors) !== '[object Map]') {
     throw kindError(where, 'tensors must be a Map of tensors', `got ${describe(tensors)}`);
   }

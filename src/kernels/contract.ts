@@ -135,7 +135,7 @@ export interface SparseRows {
   values: Floats;
 }
 
-export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide';
+export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide' | 'maximum';
 
 // The families of kernels. Kernels trust their arguments, never write to them and return new arrays, but for `write` and
 // `quieted`, which say so, and the updates of updates.ts. Between kernels nobody reads or writes an entry: the arrays may lie
@@ -169,6 +169,10 @@ export interface ElementwiseKernels extends UnaryKernels<ElementaryOperation> {
   /** b is as long as a, or one row of it, repeated. */
   binary(operation: BinaryOperation, a: Floats, b: Floats): Floats;
   scale(x: Floats, factor: number): Floats;
+  /** x^exponent of every entry. */
+  power(x: Floats, exponent: number): Floats;
+  /** Entries of a where the condition is not 0, of b elsewhere; all three are equally long. */
+  select(condition: Floats, a: Floats, b: Floats): Floats;
   sum(x: Floats): Floats;
   /** The column of the largest entry of every row, the first of equals; a NaN counts as largest. cols ≥ 1. */
   argmax(x: Floats, rows: number, cols: number): OwnIntegers;
@@ -253,6 +257,8 @@ export interface BackwardKernels {
   rmsNormBackward(problem: RmsNormBackward): RmsNormGradients;
   /** dLoss is ∂/∂loss, one entry; m and s are those of the forward. */
   crossEntropyBackward(problem: CrossEntropy, forward: Omit<CrossEntropyResult, 'loss'>, dLoss: Floats): Floats;
+  /** The slope of max(a, b) in a: 1, 0, or ½ where they are equal; b is as long as a, or one row of it, repeated. */
+  shareOfMaximum(a: Floats, b: Floats): Floats;
   /** factor·dY, dY one entry, `length` times: of a sum. */
   broadcast(dY: Floats, length: number, factor: number): Floats;
   /** dX (rows × cols): dY in columns [start, end), 0 elsewhere. */

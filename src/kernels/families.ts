@@ -19,7 +19,7 @@ import * as referenceAttention from './reference/attention.js';
 import * as steps from './reference/attention-steps.js';
 import { crossEntropy } from './reference/cross-entropy.js';
 import { dropout } from './reference/dropout.js';
-import { argmax, binary, elementary, mapped, scale, sum } from './reference/elementwise.js';
+import { argmax, binary, elementary, mapped, power, scale, select, sum } from './reference/elementwise.js';
 import { gemm } from './reference/gemm.js';
 import { concat, concatColumns, gatherRows, sliceColumns, transpose, write } from './reference/layout.js';
 import { layerNorm, rmsNorm } from './reference/normalization.js';
@@ -67,6 +67,8 @@ export const elementwise = /* @__PURE__ */ family<ElementwiseKernels>({
     unary: (operation, x) => mapped(allocate, elementary[operation], x),
     binary: (operation, a, b) => binary(allocate, operation, a, b),
     scale: (x, factor) => scale(allocate, x, factor),
+    power: (x, exponent) => power(allocate, x, exponent),
+    select: (condition, a, b) => select(allocate, condition, a, b),
     sum: (x) => sum(allocate, x),
     argmax,
   }),

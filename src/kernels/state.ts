@@ -1,3 +1,4 @@
+import { requireArguments } from '../core/arguments.js';
 import { requireChoice, shapeError } from '../core/errors.js';
 import { Random, requireSeed } from '../core/random.js';
 import type { Allocate, BackwardKernels, Floats } from './contract.js';
@@ -139,6 +140,7 @@ export function releaseArray(array: Floats): void {
  * @example setKernels('float64'); const exact = scaledDotProductAttention(q, k, v); setKernels('auto');
  */
 export function setKernels(wanted: KernelChoice): void {
+  requireArguments('setKernels', arguments.length, 1);
   requireChoice('setKernels', 'kernels', wanted, CHOICES);
   if (wanted === 'wasm-simd' && tryWasm() === undefined) {
     throw shapeError('setKernels', "kernels 'wasm-simd' must be possible here", String(refusal), "use 'auto'");
@@ -168,6 +170,7 @@ export function capabilities(): {
   threads: number;
   reasons: string[];
 } {
+  requireArguments('capabilities', arguments.length, 0);
   const name = twin();
   const chosen = choice === 'auto' ? [] : [`setKernels('${choice}') was called`];
   const reasons = name === 'wasm-simd' ? [] : choice === 'auto' ? [String(refusal)] : chosen;
@@ -183,6 +186,7 @@ export function capabilities(): {
  * @example setSeed(7); const a = new Linear(4, 4); setSeed(7); const b = new Linear(4, 4); // equal weights
  */
 export function setSeed(seed: number): void {
+  requireArguments('setSeed', arguments.length, 1);
   requireSeed('setSeed', seed);
   seeds = new Random(seed);
 }

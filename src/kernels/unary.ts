@@ -4,6 +4,7 @@ export const UNARY = {
   log: 'x',
   sqrt: 'y',
   tanh: 'y',
+  abs: 'x',
   relu: 'x',
   gelu: 'x',
   geluTanh: 'x',

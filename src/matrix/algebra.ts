@@ -7,7 +7,7 @@ import type {
   UnaryOperation,
 } from '../kernels/contract.js';
 import { elementwise as elementwiseKernels, layouts, losses, products, softmaxKernels } from '../kernels/families.js';
-import { backwards } from '../kernels/state.js';
+import { backwards, table } from '../kernels/state.js';
 import type { Backward } from './tape.js';
 
 // The algebra of matrices as pairs: each function computes a result and gives with it the backward of the very line that
@@ -74,7 +74,7 @@ export function product(a: Shaped, b: Shaped, transposeA: boolean, transposeB: b
 /** C = A ∘ B for one of + − × /; a B of one row stands for that row repeated. */
 export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): Computed {
   const { binary, scale } = elementwiseKernels();
-  const { quieted, sumRows } = backwards();
+  const { quieted, shareOfMaximum, sumRows } = backwards();
   const { rows, cols } = a;
   const data = binary(operation, a.data, b.data);
   const toB = (dRepeated: Floats) => (b.rows === rows ? dRepeated : sumRows(dRepeated, rows, cols));
@@ -86,6 +86,11 @@ export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): C
       wantsA ? quieted(binary('multiply', dC, b.data), dC, rows, cols) : undefined,
       wantsB ? toB(quieted(binary('multiply', dC, a.data), dC, rows, cols)) : undefined,
     ],
+    // C = max(A, B): each gives where it is the larger, both a half where they are equal
+    maximum: (dC) => {
+      const dA = quieted(binary('multiply', dC, shareOfMaximum(a.data, b.data)), dC, rows, cols);
+      return [dA, toB(binary('subtract', dC, dA))];
+    },
     // C = A/B: ∂A = dC/B, ∂B = −dC∘C/B
     divide: (dC, [wantsA, wantsB] = BOTH) => [
       wantsA ? quieted(binary('divide', dC, b.data), dC, rows, cols) : undefined,
@@ -97,7 +102,7 @@ export function elementwise(operation: BinaryOperation, a: Shaped, b: Shaped): C
   return { rows, cols, data, backward: backward[operation] };
 }
 
-/** e^x, log x, √x or tanh x of every entry. */
+/** e^x, log x, √x, tanh x or |x| of every entry. */
 export function elementary(operation: ElementaryOperation, x: Shaped): Computed {
   return entrywise(elementwiseKernels(), operation, x);
 }
@@ -112,6 +117,30 @@ export function entrywise<Operation extends UnaryOperation>(
   const { rows, cols } = x;
   const data = unary(operation, x.data);
   const backward: Backward = (dY) => [quieted(unaryBackward(operation, x.data, data, dY), dY, rows, cols)];
+  return { rows, cols, data, backward };
+}
+
+/** x^exponent of every entry. */
+export function raised(x: Shaped, exponent: number): Computed {
+  const { binary, power, scale } = elementwiseKernels();
+  const { quieted } = backwards();
+  const { rows, cols } = x;
+  // Y = X^p: ∂X = p·X^(p − 1)∘dY; X^0 is 1 everywhere, and its slope 0, also where X^−1 is infinite.
+  const slope = () => scale(power(x.data, exponent === 0 ? 0 : exponent - 1), exponent);
+  const backward: Backward = (dY) => [quieted(binary('multiply', slope(), dY), dY, rows, cols)];
+  return { rows, cols, data: power(x.data, exponent), backward };
+}
+
+/** Entries of a where the condition is not 0, of b elsewhere; all of one shape. */
+export function selected(condition: Shaped, a: Shaped, b: Shaped): Computed {
+  const { select } = elementwiseKernels();
+  const { rows, cols } = a;
+  const data = select(condition.data, a.data, b.data);
+  // Each gets the gradient of its entries; the condition is no function of anything.
+  const backward: Backward = (dC) => {
+    const none = table(dC.length);
+    return [select(condition.data, dC, none), select(condition.data, none, dC)];
+  };
   return { rows, cols, data, backward };
 }
 

@@ -3,16 +3,27 @@ import {
   kindError,
   requireArrayLike,
   requireBoolean,
+  requireInteger,
   requireNumber,
-  requireOptions,
   requireSize,
   shapeError,
   shapeText,
 } from '../core/errors.js';
+import { requireOptions } from '../core/options.js';
 
 // What a Matrix asks of its arguments; kept apart so that matrix.ts reads as algebra.
 
 type Shape = { readonly rows: number; readonly cols: number };
+
+/** Integers of at least 0; nested lists belong elsewhere. */
+export function requireDimensions(where: string, rows: unknown, cols: unknown): void {
+  if (typeof rows === 'object' && rows !== null && 'length' in rows) {
+    const hint = 'Matrix.from(rows) takes nested arrays; a typed array stands third: new Matrix(rows, cols, data)';
+    throw kindError(where, 'rows must be a number', `got ${describe(rows)}`, hint);
+  }
+  requireInteger(where, 'rows', rows);
+  requireInteger(where, 'cols', cols);
+}
 
 /** rows·cols float32 numbers; float64 ones where `allow64`, only asked then, says so. */
 export function requireData(where: string, data: unknown, rows: number, cols: number, allow64: () => boolean): void {
@@ -74,9 +85,12 @@ function isSize(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) >= 0;
 }
 
-export function requireRowEntries(where: string, x: Shape): void {
-  if (x.cols > 0 || x.rows === 0) return;
-  throw shapeError(where, 'every row must have at least one entry', `the matrix is ${shapeText(x)}`);
+/** Of rows, or of columns, none is without entries. */
+export function requireEntries(where: string, x: Shape, ofColumns: boolean): void {
+  const [count, entries] = ofColumns ? [x.cols, x.rows] : [x.rows, x.cols];
+  if (entries > 0 || count === 0) return;
+  const what = ofColumns ? 'column' : 'row';
+  throw shapeError(where, `every ${what} must have at least one entry`, `the matrix is ${shapeText(x)}`);
 }
 
 export function requireIndex(where: string, name: string, index: unknown, count: number): void {
@@ -100,18 +114,42 @@ export function requireEntry(where: string, x: Shape & { readonly data: unknown 
   return r * x.cols + c;
 }
 
-export function requireRange(where: string, what: string, start: unknown, end: unknown, count: number): void {
+/** Places in a list of `count`, negative ones counted from its end, as [start, end]. */
+export function rangeOf(where: string, what: string, start: unknown, end: unknown, count: number): [number, number] {
   requireNumber(where, 'start', start);
   requireNumber(where, 'end', end);
-  if (Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= count) return;
-  throw shapeError(where, `0 ≤ start ≤ end ≤ ${count} ${what} must hold`, `got start ${start}, end ${end}`);
+  const place = (index: number) => (index < 0 ? index + count : index);
+  const [first, last] = [place(start), place(end)];
+  const isRange = Number.isInteger(first) && Number.isInteger(last) && 0 <= first && first <= last && last <= count;
+  if (isRange) return [first, last];
+  const hint = start < 0 || end < 0 ? 'negative ones count from the end' : undefined;
+  throw shapeError(where, `0 ≤ start ≤ end ≤ ${count} ${what} must hold`, `got start ${start}, end ${end}`, hint);
 }
 
-/** Rows of equal length, all numbers; that length. */
-export function checkRows(where: string, rows: ArrayLike<ArrayLike<number>>): number {
-  requireArrayLike(where, 'rows', rows);
+/** 0: along the rows, from top to bottom; 1 or −1: along the columns, from left to right; undefined: all entries. */
+export function axisOf(where: string, axis: unknown): 0 | 1 | undefined {
+  if (axis === undefined || axis === 0 || axis === 1) return axis;
+  if (axis === -1) return 1;
+  if (axis === -2) return 0;
+  const rule = 'axis must be 0 (one result per column) or 1 or -1 (one per row)';
+  if (typeof axis === 'number') throw shapeError(where, rule, `got ${axis}`);
+  const name = where.slice(where.indexOf('.') + 1);
+  throw kindError(where, rule, `got ${describe(axis)}`, isObject(axis) ? `write ${name}(1)` : undefined);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Rows of equal length, all numbers, and that length. */
+export function checkRows(where: string, value: unknown): [rows: ArrayLike<ArrayLike<number>>, cols: number] {
+  requireArrayLike(where, 'rows', value);
+  const rows = value as ArrayLike<ArrayLike<number>>;
   for (let r = 0; r < rows.length; r++) {
     const row = rows[r];
+    if (isMatrixLike(row)) {
+      throw kindError(where, `row ${r} must be an array or a typed array`, `got ${describe(row)}`, PACKED);
+    }
     requireArrayLike(where, `row ${r}`, row);
     if (row.length !== rows[0].length) {
       throw shapeError(
@@ -120,9 +158,47 @@ export function checkRows(where: string, rows: ArrayLike<ArrayLike<number>>): nu
         `row 0 has ${rows[0].length}, row ${r} has ${row.length}`,
       );
     }
-    for (let c = 0; c < row.length; c++) requireNumber(where, `entry (${r}, ${c})`, row[c]);
+    for (let c = 0; c < row.length; c++) {
+      const entry: unknown = row[c];
+      if (typeof entry === 'number') continue;
+      const hint = Array.isArray(entry) || ArrayBuffer.isView(entry) ? PACKED : undefined;
+      throw kindError(where, `entry (${r}, ${c}) must be a number`, `got ${describe(entry)}`, hint);
+    }
   }
-  return rows.length === 0 ? 0 : rows[0].length;
+  return [rows, rows.length === 0 ? 0 : rows[0].length];
+}
+
+/** Where three dimensions or a list of matrices are tried. */
+const PACKED = 'a matrix has two dimensions: a batch of sequences is packed into one, see pack and cuSeqlens';
+
+function isMatrixLike(value: unknown): boolean {
+  return isObject(value) && 'rows' in value && 'cols' in value;
+}
+
+/** rows·cols numbers. */
+export function requireFlat(where: string, rows: unknown, cols: unknown, values: unknown): void {
+  requireDimensions(where, rows, cols);
+  requireSize(where, 'a matrix', rows as number, cols as number);
+  requireArrayLike(where, 'values', values);
+  const count = (rows as number) * (cols as number);
+  if (values.length !== count) {
+    throw shapeError(where, 'values.length must be rows·cols', `${rows}×${cols} needs ${count}, got ${values.length}`);
+  }
+  if (values instanceof Float32Array) return;
+  for (let i = 0; i < count; i++) requireNumber(where, `values[${i}]`, values[i]);
+}
+
+/** The shape of a reshape of x, with −1 resolved. */
+export function reshaped(where: string, x: Shape, rows: unknown, cols: unknown): Shape {
+  requireNumber(where, 'rows', rows);
+  requireNumber(where, 'cols', cols);
+  const count = x.rows * x.cols;
+  const shape = {
+    rows: rows === -1 && cols > 0 ? count / cols : rows,
+    cols: cols === -1 && rows > 0 ? count / rows : cols,
+  };
+  if (isSize(shape.rows) && isSize(shape.cols) && shape.rows * shape.cols === count) return shape;
+  throw shapeError(where, `rows·cols must be ${count}, one of them -1 for what remains`, `got ${rows} and ${cols}`);
 }
 
 export interface MatmulOptions {
@@ -154,11 +230,17 @@ export function requireProduct(where: string, a: Shape, b: Shape, options: Matmu
   return { transposeA, transposeB };
 }
 
-/** b is as large as a, or one row of it. */
-export function requireSameOrRow(where: string, a: Shape, b: Shape): void {
-  if (a.cols === b.cols && (a.rows === b.rows || b.rows === 1)) return;
-  const rule = `other must have the same shape or be a 1×${a.cols} row`;
-  throw shapeError(where, rule, `this is ${shapeText(a)}, other is ${shapeText(b)}`);
+/** The shape of an elementwise result: rows and columns must each be equal, or 1 in one of the two. */
+export function broadcastShape(where: string, a: Shape, b: Shape): [rows: number, cols: number] {
+  const fits = (x: number, y: number) => x === y || x === 1 || y === 1;
+  if (fits(a.rows, b.rows) && fits(a.cols, b.cols)) {
+    const [rows, cols] = [a.rows === 1 ? b.rows : a.rows, a.cols === 1 ? b.cols : a.cols];
+    requireSize(where, 'the result', rows, cols);
+    return [rows, cols];
+  }
+  const rule = `other must be a number, have the same shape, or be a 1×${a.cols} row, a ${a.rows}×1 column or 1×1`;
+  const hint = b.rows === a.cols && b.cols === a.rows ? 'transpose() gives it that shape' : undefined;
+  throw shapeError(where, rule, `this is ${shapeText(a)}, other is ${shapeText(b)}`, hint);
 }
 
 /** The rows or columns that every matrix of a list has; there must be one. */

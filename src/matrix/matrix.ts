@@ -1,27 +1,20 @@
 // matrix: Matrix and its algebra, Parameter, the tape of operations. Knows kernels, not who plays the tape back.
 
-import type { AnyBuffer, OwnIntegers } from '../core/array-types.js';
+import { requireArguments } from '../core/arguments.js';
+import type { OwnIntegers } from '../core/array-types.js';
 import { brandOf } from '../core/brands.js';
-import { describe, kindError, requireCount, requireInteger, requireNumber, requireSize } from '../core/errors.js';
+import { describe, kindError, requireNumber, requireSize } from '../core/errors.js';
 import type { BinaryOperation, ElementaryOperation, Floats } from '../kernels/contract.js';
-import { isFloat64 } from '../kernels/state.js';
 import * as algebra from './algebra.js';
+import { maxima, sums } from './axes.js';
+import { broadcast, withNumber } from './broadcast.js';
+import { choiceOf, mapped } from './by-entry.js';
 import type { MatmulOptions } from './checks.js';
 import * as checks from './checks.js';
-import { putOrigin, requireForeign } from './origin.js';
-import { filled, normalDraws, type RandomNormalOptions, type RandomUniformOptions, uniformDraws } from './random.js';
+import { type AllCloseOptions, areClose } from './closeness.js';
+import { requireForeign } from './origin.js';
+import { Made, Table } from './table.js';
 import { record } from './tape.js';
-
-/** What the constructor takes as it is, in the place of data: an array that kernels made. */
-class Made {
-  constructor(
-    readonly data: Floats,
-    /** Of an operation. */
-    readonly isResult: boolean,
-  ) {}
-}
-
-let hasBrand = false;
 
 /**
  * A (rows × cols) table of float32 numbers, row-major in one Float32Array. Rows are tokens.
@@ -30,119 +23,22 @@ let hasBrand = false;
  *
  * @example const c = Matrix.from([[1, 2], [3, 4]]).matmul(Matrix.identity(2));
  */
-export class Matrix {
-  static get name(): string {
+export class Matrix extends Table {
+  static override get name(): string {
     return 'Matrix';
-  }
-
-  readonly rows: number;
-  readonly cols: number;
-  /** rows·cols numbers; entry (r, c) is data[r·cols + c]. Writes are seen by the next operation. */
-  readonly data: Float32Array & AnyBuffer;
-  readonly #isResult: boolean;
-
-  /**
-   * @param data  rows·cols numbers, kept, not copied; zeros when absent
-   * @throws ShapeError  if a size is no integer of at least 0 or the length differs; TypeError if data is no Float32Array
-   * @example new Matrix(2, 3, Float32Array.of(1, 2, 3, 4, 5, 6));
-   */
-  constructor(rows: number, cols: number, data?: Float32Array) {
-    const given: unknown = data;
-    const made = given instanceof Made ? given : undefined;
-    if (made === undefined) {
-      requireInteger('Matrix', 'rows', rows);
-      requireInteger('Matrix', 'cols', cols);
-    }
-    requireSize('Matrix', 'a matrix', rows, cols);
-    if (data !== undefined && made === undefined) checks.requireData('Matrix', data, rows, cols, isFloat64);
-    this.rows = rows;
-    this.cols = cols;
-    this.data = (made?.data as Float32Array | undefined) ?? data ?? new Float32Array(rows * cols);
-    this.#isResult = made?.isResult ?? false;
-    if (!hasBrand) hasBrand = putOrigin(Matrix.prototype, (m: Matrix) => m.#isResult);
-  }
-
-  /** (rows × cols) of zeros. @example Matrix.zeros(2, 3); */
-  static zeros(rows: number, cols: number): Matrix {
-    return new Matrix(rows, cols);
-  }
-
-  /**
-   * A matrix from a list of rows of equal length.
-   *
-   * @throws ShapeError  if the rows differ in length; TypeError if a row is no array or an entry no number
-   * @example Matrix.from([[1, 2, 3], [4, 5, 6]]); // 2×3
-   */
-  static from(rows: ArrayLike<ArrayLike<number>>): Matrix {
-    const cols = checks.checkRows('Matrix.from', rows);
-    const out = new Matrix(rows.length, cols); // allocated only where the rows are really there
-    for (let r = 0; r < rows.length; r++) out.row(r).set(rows[r]);
-    return out;
-  }
-
-  /** The (n × n) identity. @example Matrix.identity(3); */
-  static identity(n: number): Matrix {
-    requireInteger('Matrix.identity', 'n', n);
-    const out = new Matrix(n, n);
-    for (let i = 0; i < n; i++) out.data[i * n + i] = 1;
-    return out;
-  }
-
-  /**
-   * (rows × cols) of independent normal numbers, the same for the same seed.
-   *
-   * @throws ShapeError  if std is negative or a number is not finite
-   * @example Matrix.randomNormal(4, 8, { seed: 1, std: 0.02 });
-   */
-  static randomNormal(rows: number, cols: number, options: RandomNormalOptions = {}): Matrix {
-    const draws = normalDraws('Matrix.randomNormal', options); // checked before anything is allocated
-    return filled(new Matrix(rows, cols), draws); // a refused size must not draw a seed
-  }
-
-  /**
-   * (rows × cols) of independent numbers, uniform in [low, high), the same for the same seed.
-   *
-   * @throws ShapeError  if low > high or a number is not finite
-   * @example Matrix.randomUniform(4, 8, { seed: 1, low: -1, high: 1 });
-   */
-  static randomUniform(rows: number, cols: number, options: RandomUniformOptions = {}): Matrix {
-    const draws = uniformDraws('Matrix.randomUniform', options);
-    return filled(new Matrix(rows, cols), draws);
-  }
-
-  /** Entry (r, c). @throws ShapeError  if it lies outside */
-  get(r: number, c: number): number {
-    const value = checks.isEntry(this, r, c) ? this.data[r * this.cols + c] : undefined;
-    return value ?? this.data[checks.requireEntry('get', this, r, c)];
-  }
-
-  /** Writes entry (r, c). @throws ShapeError  if it lies outside; TypeError if value is no number */
-  set(r: number, c: number, value: number): void {
-    const index = checks.isEntry(this, r, c) ? r * this.cols + c : checks.requireEntry('set', this, r, c);
-    requireNumber('set', 'value', value);
-    this.data[index] = value;
-    if (this.data[index] === undefined) checks.requireEntry('set', this, r, c);
-  }
-
-  /** Row r as a view: writing to it writes to the matrix. @throws ShapeError  if it lies outside */
-  row(r: number): Float32Array & AnyBuffer {
-    requireMatrix('row', 'this', this);
-    checks.requireIndex('row', 'row', r, this.rows);
-    return this.data.subarray(r * this.cols, (r + 1) * this.cols);
-  }
-
-  /** The entries as nested arrays, rows first. @throws ShapeError  if they would be more than arrays can hold */
-  toArray(): number[][] {
-    requireMatrix('toArray', 'this', this);
-    requireCount('toArray', 'rows', this.rows);
-    requireCount('toArray', 'the number of entries', this.rows * this.cols, 2 ** 27); // 1 GiB of V8's heap
-    return Array.from({ length: this.rows }, (_, r) => Array.from(this.row(r)));
   }
 
   /** A copy with memory of its own. */
   clone(): Matrix {
-    requireMatrix('clone', 'this', this);
+    requireCall('Matrix.clone', this, arguments.length, 0);
     return result([this], algebra.cloned(this));
+  }
+
+  /** The same entries in the same order, (rows × cols), copied; one of the two may be −1: whatever is left. @example x.reshape(1, -1); */
+  reshape(rows: number, cols: number): Matrix {
+    requireCall('Matrix.reshape', this, arguments.length, 2);
+    const shape = checks.reshaped('Matrix.reshape', this, rows, cols);
+    return result([this], { ...algebra.cloned(this), ...shape });
   }
 
   /**
@@ -152,90 +48,157 @@ export class Matrix {
    * @example const scores = q.matmul(k, { transposeB: true }); // q · kᵀ
    */
   matmul(other: Matrix, options: MatmulOptions = {}): Matrix {
-    requireMatrix('matmul', 'this', this);
-    requireMatrix('matmul', 'other', other);
-    const { transposeA, transposeB } = checks.requireProduct('matmul', this, other, options);
+    const where = 'Matrix.matmul';
+    requireCall(where, this, arguments.length, 2);
+    requireMatrix(where, 'other', other);
+    const { transposeA, transposeB } = checks.requireProduct(where, this, other, options);
     return result([this, other], algebra.product(this, other, transposeA, transposeB));
   }
 
   /** (cols × rows). @example q.matmul(k.transpose()); */
   transpose(): Matrix {
-    requireMatrix('transpose', 'this', this);
+    requireCall('Matrix.transpose', this, arguments.length, 0);
     return result([this], algebra.transposed(this));
+  }
+
+  /** transpose(), as NumPy writes it. */
+  get T(): Matrix {
+    return this.transpose();
   }
 
   /** Every entry times s. @example scores.scale(1 / Math.sqrt(dK)); */
   scale(s: number): Matrix {
-    requireMatrix('scale', 'this', this);
-    requireNumber('scale', 's', s);
+    requireCall('Matrix.scale', this, arguments.length, 1);
+    requireNumber('Matrix.scale', 's', s);
     return result([this], algebra.scaled(this, s));
   }
 
-  /** Softmax of every row. A row that is all −∞ gives zeros. @example const weights = scores.softmax(); */
-  softmax(): Matrix {
-    requireMatrix('softmax', 'this', this);
+  /** Softmax of every row, or along axis 0 of every column. One that is all −∞ gives zeros. @example scores.softmax(); */
+  softmax(axis: 0 | 1 | -1 = 1): Matrix {
+    requireCall('Matrix.softmax', this, arguments.length, 1);
+    if (checks.axisOf('Matrix.softmax', axis) === 0) return this.transpose().softmax().transpose();
     return result([this], algebra.softmaxRows(this));
   }
 
-  /** this + other; other has the same shape, or is a (1 × cols) row for every row. @throws ShapeError  if neither */
-  add(other: Matrix): Matrix {
-    return binary(this, 'add', other);
+  /**
+   * this + other, elementwise: other is a number or has the same shape; a row (1 × cols), a column (rows × 1) and a 1×1
+   * matrix stand for as many of them as the other operand has.
+   *
+   * @throws ShapeError  if the shapes do not fit
+   * @example x.add(1); x.add(Matrix.from([[0.1, 0.2, 0.3]])); // a row for every row of x
+   */
+  add(other: Matrix | number): Matrix {
+    return binary(this, 'add', other, arguments.length);
   }
 
   /** this − other, elementwise; shapes as in add. @throws ShapeError  if they do not fit */
-  subtract(other: Matrix): Matrix {
-    return binary(this, 'subtract', other);
+  subtract(other: Matrix | number): Matrix {
+    return binary(this, 'subtract', other, arguments.length);
   }
 
   /** this ∘ other, elementwise; shapes as in add. @throws ShapeError  if they do not fit */
-  multiply(other: Matrix): Matrix {
-    return binary(this, 'multiply', other);
+  multiply(other: Matrix | number): Matrix {
+    return binary(this, 'multiply', other, arguments.length);
   }
 
   /** this / other, elementwise; shapes as in add. @throws ShapeError  if they do not fit */
-  divide(other: Matrix): Matrix {
-    return binary(this, 'divide', other);
+  divide(other: Matrix | number): Matrix {
+    return binary(this, 'divide', other, arguments.length);
+  }
+
+  /** The larger of both, elementwise; shapes as in add. Equal entries share the gradient. */
+  maximum(other: Matrix | number): Matrix {
+    return binary(this, 'maximum', other, arguments.length);
+  }
+
+  /** Every entry to the power of a number. @example x.pow(2); */
+  pow(exponent: number): Matrix {
+    requireCall('Matrix.pow', this, arguments.length, 1);
+    requireNumber('Matrix.pow', 'exponent', exponent);
+    return result([this], algebra.raised(this, exponent));
+  }
+
+  /** |x| of every entry. */
+  abs(): Matrix {
+    return elementary('abs', this, arguments.length);
   }
 
   /** e^x of every entry. */
   exp(): Matrix {
-    return elementary('exp', this);
+    return elementary('exp', this, arguments.length);
   }
 
   /** The natural logarithm of every entry. */
   log(): Matrix {
-    return elementary('log', this);
+    return elementary('log', this, arguments.length);
   }
 
   /** The square root of every entry. */
   sqrt(): Matrix {
-    return elementary('sqrt', this);
+    return elementary('sqrt', this, arguments.length);
   }
 
   /** The hyperbolic tangent of every entry. */
   tanh(): Matrix {
-    return elementary('tanh', this);
+    return elementary('tanh', this, arguments.length);
   }
 
-  /** The column of the largest entry of every row, the first of equals; a NaN counts as largest. */
-  argmax(): OwnIntegers {
-    requireMatrix('argmax', 'this', this);
-    checks.requireRowEntries('argmax', this);
-    return algebra.largestOfRows(this);
+  /** The column of the largest entry of every row (axis 0: the row, of every column), the first of equals; NaN is largest. */
+  argmax(axis: 0 | 1 | -1 = 1): OwnIntegers {
+    const where = 'Matrix.argmax';
+    requireCall(where, this, arguments.length, 1);
+    const isAlongRows = checks.axisOf(where, axis) === 0;
+    checks.requireEntries(where, this, isAlongRows);
+    return algebra.largestOfRows(isAlongRows ? algebra.transposed(this) : this);
   }
 
-  /** Rows [start, end) as a new matrix; end defaults to rows. @throws ShapeError  unless 0 ≤ start ≤ end ≤ rows */
+  /**
+   * f of every entry, its row and its column, in plain JavaScript; valueAndGrad refuses it, because nobody knows its slope.
+   *
+   * @throws TypeError  if f is not a function or gives anything but numbers, or operations are recorded
+   * @example x.map((value, row, column) => (column > row ? 0 : value));
+   */
+  map(f: (value: number, row: number, column: number) => number): Matrix {
+    requireCall('Matrix.map', this, arguments.length, 1);
+    return wrap(this.rows, this.cols, mapped('Matrix.map', this, f));
+  }
+
+  /**
+   * Entries of a where the condition is not 0, of b elsewhere: (rows × cols), each a matrix or one number for all.
+   *
+   * @param condition  (rows × cols)
+   * @throws ShapeError  if the shapes differ
+   * @example Matrix.where(mask, scores, -1e9);
+   */
+  static where(condition: Matrix, a: Matrix | number, b: Matrix | number): Matrix {
+    const where = 'Matrix.where';
+    requireArguments(where, arguments.length, 3);
+    requireMatrix(where, 'condition', condition);
+    const [x, y] = Object.entries({ a, b }).map(([name, value]) => {
+      if (typeof value !== 'number') requireMatrix(where, name, value);
+      return choiceOf(where, name, value, condition);
+    });
+    const { backward, ...chosen } = algebra.selected(condition, x, y);
+    const isInput = [a, b].map(isMatrix);
+    return result([a, b].filter(isMatrix), { ...chosen, backward: (dC) => backward(dC).filter((_, i) => isInput[i]) });
+  }
+
+  /**
+   * Rows [start, end) as a new matrix; end defaults to rows, negative ones count from the end.
+   *
+   * @throws ShapeError  unless 0 ≤ start ≤ end ≤ rows
+   * @example x.sliceRows(-1); // the last row
+   */
   sliceRows(start: number, end: number = this.rows): Matrix {
-    requireMatrix('sliceRows', 'this', this);
-    checks.requireRange('sliceRows', 'rows', start, end, this.rows);
-    return result([this], algebra.rowSlice(this, start, end));
+    requireCall('Matrix.sliceRows', this, arguments.length, 2);
+    return result([this], algebra.rowSlice(this, ...checks.rangeOf('Matrix.sliceRows', 'rows', start, end, this.rows)));
   }
 
-  /** Columns [start, end) as a new matrix; end defaults to cols. @throws ShapeError  unless 0 ≤ start ≤ end ≤ cols */
+  /** Columns [start, end), as sliceRows. @throws ShapeError  unless 0 ≤ start ≤ end ≤ cols */
   sliceColumns(start: number, end: number = this.cols): Matrix {
-    requireMatrix('sliceColumns', 'this', this);
-    checks.requireRange('sliceColumns', 'columns', start, end, this.cols);
-    return result([this], algebra.columnSlice(this, start, end));
+    const where = 'Matrix.sliceColumns';
+    requireCall(where, this, arguments.length, 2);
+    return result([this], algebra.columnSlice(this, ...checks.rangeOf(where, 'columns', start, end, this.cols)));
   }
 
   /**
@@ -245,11 +208,8 @@ export class Matrix {
    * @example Matrix.concatRows([a, b]); // (a.rows + b.rows) × cols
    */
   static concatRows(matrices: readonly Matrix[]): Matrix {
-    requireMatrices('Matrix.concatRows', 'matrices', matrices);
-    const cols = checks.equalSize('Matrix.concatRows', 'matrices', 'cols', matrices);
-    const rows = matrices.reduce((total, m) => total + m.rows, 0);
-    requireSize('Matrix.concatRows', 'the result', rows, cols);
-    const parts = [...matrices]; // the list stays its owner's
+    const [parts, cols] = partsOf('Matrix.concatRows', matrices, 'cols', arguments.length);
+    requireSize('Matrix.concatRows', 'the result', sumOf(parts, 'rows'), cols);
     return result(parts, algebra.stacked(parts, cols));
   }
 
@@ -260,24 +220,45 @@ export class Matrix {
    * @example Matrix.concatColumns([head0, head1]); // rows × (head0.cols + head1.cols)
    */
   static concatColumns(matrices: readonly Matrix[]): Matrix {
-    requireMatrices('Matrix.concatColumns', 'matrices', matrices);
-    const rows = checks.equalSize('Matrix.concatColumns', 'matrices', 'rows', matrices);
-    const cols = matrices.reduce((total, m) => total + m.cols, 0);
-    requireSize('Matrix.concatColumns', 'the result', rows, cols);
-    const parts = [...matrices]; // the list stays its owner's
+    const [parts, rows] = partsOf('Matrix.concatColumns', matrices, 'rows', arguments.length);
+    requireSize('Matrix.concatColumns', 'the result', rows, sumOf(parts, 'cols'));
     return result(parts, algebra.sideBySide(parts, rows));
   }
 
-  /** The sum of all entries, 1×1. */
-  sum(): Matrix {
-    requireMatrix('sum', 'this', this);
-    return result([this], algebra.total(this, 1));
+  /**
+   * Whether every entry is within tolerance·(1 + |entry of other|) of that of other. A NaN is close to nothing, unless
+   * `equalNaN` says that it is to another NaN.
+   *
+   * @throws ShapeError  if the shapes differ or tolerance is negative; TypeError for wrong kinds
+   * @example fast.allClose(slow, { tolerance: 1e-5 });
+   */
+  allClose(other: Matrix, options: AllCloseOptions = {}): boolean {
+    const where = 'Matrix.allClose';
+    requireCall(where, this, arguments.length, 2);
+    requireMatrix(where, 'other', other);
+    return areClose(where, this, other, options);
   }
 
-  /** The mean of all entries, 1×1; NaN for an empty matrix. */
-  mean(): Matrix {
-    requireMatrix('mean', 'this', this);
-    return result([this], algebra.total(this, 1 / this.data.length));
+  /** The sum of all entries, 1×1; along axis 0 of every column, (1 × cols); along 1 or −1 of every row, (rows × 1). */
+  sum(axis?: 0 | 1 | -1): Matrix {
+    requireCall('Matrix.sum', this, arguments.length, 1);
+    return result([this], sums(this, checks.axisOf('Matrix.sum', axis), 1));
+  }
+
+  /** The largest entry of all or along an axis, as sum; NaN counts as largest. The gradient goes to the first of equals. */
+  max(axis?: 0 | 1 | -1): Matrix {
+    requireCall('Matrix.max', this, arguments.length, 1);
+    const along = checks.axisOf('Matrix.max', axis);
+    checks.requireEntries('Matrix.max', along === undefined ? { rows: 1, cols: this.size } : this, along === 0);
+    return result([this], maxima(this, along));
+  }
+
+  /** The mean of all entries or along an axis, as sum; NaN where there is none. */
+  mean(axis?: 0 | 1 | -1): Matrix {
+    requireCall('Matrix.mean', this, arguments.length, 1);
+    const along = checks.axisOf('Matrix.mean', axis);
+    const count = along === undefined ? this.size : along === 0 ? this.rows : this.cols;
+    return result([this], sums(this, along, 1 / count));
   }
 }
 
@@ -291,16 +272,34 @@ export function result(inputs: readonly Matrix[], { rows, cols, data, backward }
   return record(wrap(rows, cols, data, true), inputs, backward);
 }
 
-function elementary(operation: ElementaryOperation, x: Matrix): Matrix {
-  requireMatrix(operation, 'this', x);
+function elementary(operation: ElementaryOperation, x: Matrix, given: number): Matrix {
+  requireCall(`Matrix.${operation}`, x, given, 0);
   return result([x], algebra.elementary(operation, x));
 }
 
-function binary(a: Matrix, operation: BinaryOperation, b: Matrix): Matrix {
-  requireMatrix(operation, 'this', a);
-  requireMatrix(operation, 'other', b);
-  checks.requireSameOrRow(operation, a, b);
-  return result([a, b], algebra.elementwise(operation, a, b));
+function binary(a: Matrix, operation: BinaryOperation, b: unknown, given: number): Matrix {
+  const where = `Matrix.${operation}`;
+  requireCall(where, a, given, 1);
+  if (typeof b === 'number') return result([a], withNumber(where, operation, a, b));
+  requireMatrix(where, 'other', b);
+  return result([a, b], broadcast(operation, a, b, ...checks.broadcastShape(where, a, b)));
+}
+
+/** The list, which stays its owner's, and the size in which they agree. */
+function partsOf(where: string, matrices: unknown, agree: 'rows' | 'cols', given: number): [Matrix[], number] {
+  requireArguments(where, given, 1, 'write them as a list: [a, b]');
+  requireMatrices(where, 'matrices', matrices);
+  return [[...matrices], checks.equalSize(where, 'matrices', agree, matrices)];
+}
+
+function sumOf(parts: readonly Matrix[], size: 'rows' | 'cols'): number {
+  return parts.reduce((total, part) => total + part[size], 0);
+}
+
+/** First in every method: it is called on a matrix, with no more arguments than it reads. */
+function requireCall(where: string, self: Matrix, given: number, most: number): void {
+  requireArguments(where, given, most);
+  requireMatrix(where, 'this', self);
 }
 
 /** A Matrix of this copy of the library or another, whose data still fits its shape. */

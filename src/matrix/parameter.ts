@@ -1,8 +1,8 @@
+import { requireArguments } from '../core/arguments.js';
 import { brandOf, putBrand } from '../core/brands.js';
 import { kindError, shapeError, shapeText } from '../core/errors.js';
 import { parameterArray, releaseArray, residentFloats } from '../kernels/state.js';
 import { Matrix } from './matrix.js';
-import type { RandomNormalOptions, RandomUniformOptions } from './random.js';
 import { isRecording } from './tape.js';
 
 /**
@@ -30,35 +30,9 @@ export class Parameter extends Matrix {
    */
   constructor(rows: number, cols: number, data?: Float32Array) {
     super(rows, cols, learnableCopy(new Matrix(rows, cols, data)));
+    requireArguments('Parameter', arguments.length, 3);
     this.#own = this.data;
     putBrand(this, 'Parameter');
-  }
-
-  // A Matrix here would be accepted as a layer's weight, and never be trained.
-
-  /** As Matrix.zeros. @example gain = Parameter.zeros(1, 64); */
-  static override zeros(rows: number, cols: number): Parameter {
-    return new Parameter(rows, cols);
-  }
-
-  /** As Matrix.from. @throws ShapeError, TypeError  as there @example Parameter.from([[1, 2], [3, 4]]); */
-  static override from(rows: ArrayLike<ArrayLike<number>>): Parameter {
-    return learnable(Matrix.from(rows));
-  }
-
-  /** As Matrix.identity. @example Parameter.identity(3); */
-  static override identity(n: number): Parameter {
-    return learnable(Matrix.identity(n));
-  }
-
-  /** As Matrix.randomNormal. @throws ShapeError  as there @example W = Parameter.randomNormal(4, 8, { std: 0.02 }); */
-  static override randomNormal(rows: number, cols: number, options?: RandomNormalOptions): Parameter {
-    return learnable(Matrix.randomNormal(rows, cols, options));
-  }
-
-  /** As Matrix.randomUniform. @throws ShapeError  as there @example W = Parameter.randomUniform(4, 8, { low: -1 }); */
-  static override randomUniform(rows: number, cols: number, options?: RandomUniformOptions): Parameter {
-    return learnable(Matrix.randomUniform(rows, cols, options));
   }
 
   /**
@@ -71,6 +45,7 @@ export class Parameter extends Matrix {
    * @example for (const parameter of model.parameters()) parameter.release();
    */
   release(): void {
+    requireArguments('Parameter.release', arguments.length, 0);
     if (this.#own === undefined) return;
     if (!isRecording()) releaseArray(this.#own); // a tape may hold it: the collector tells when none does any more
     this.#own = undefined;
@@ -81,10 +56,6 @@ export class Parameter extends Matrix {
 function refuseData(this: Parameter): never {
   const given = `${this.name === '' ? '' : `${this.name}, `}${shapeText(this)}, was`;
   throw kindError('Parameter.data', 'the parameter must not be released', given, 'clone() it before');
-}
-
-function learnable({ rows, cols, data }: Matrix): Parameter {
-  return new Parameter(rows, cols, data);
 }
 
 /** Of this copy of the library or another. */

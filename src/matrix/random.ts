@@ -1,4 +1,5 @@
-import { requireFinite, requireOptions } from '../core/errors.js';
+import { requireFinite } from '../core/errors.js';
+import { requireOptions } from '../core/options.js';
 import { Random, requireSeed } from '../core/random.js';
 import { drawSeed } from '../kernels/state.js';
 

@@ -1,4 +1,5 @@
-import { describe, kindError, requireBoolean, requireOptions } from '../core/errors.js';
+import { describe, kindError, requireBoolean } from '../core/errors.js';
+import { requireOptions } from '../core/options.js';
 
 /** Which products have a bias: true = all, false = none, an object = those whose parameter is true in it. */
 export type Biases<Name extends string> = boolean | { readonly [name in Name]?: boolean };

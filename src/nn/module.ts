@@ -1,11 +1,19 @@
 // nn: layers and models. Computes with matrices and ops only, never with kernels; does not know who trains it.
 
+import { requireArguments } from '../core/arguments.js';
 import { brandOf, putBrand } from '../core/brands.js';
+import { classNameOf } from '../core/class-names.js';
 import { describe, kindError, requireBoolean, requireInteger, shapeError } from '../core/errors.js';
-import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
+import { ATTENTION_NAMES, MODEL_NAMES } from '../core/names-elsewhere.js';
+import { prepareClass } from '../core/prepared-class.js';
+import { newState, requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
 import { requireWhole } from '../matrix/checks.js';
 import { isParameter, type Parameter } from '../matrix/parameter.js';
 import { objectsIn, objectsOf } from './containers.js';
+import { treeOf } from './picture.js';
+
+/** What PyTorch calls the parameters of its layers. */
+const PROPERTY_NAMES = { weight: 'W', lr: 'an optimizer has a learningRate' };
 
 /**
  * The base of every layer: finds the parameters and modules in the fields of a module, in arrays, plain objects, Maps and
@@ -36,7 +44,14 @@ export class Module {
   training = true;
 
   constructor() {
+    requireArguments('Module', arguments.length, 0);
     putBrand(this, 'Module');
+    prepareClass(Module.prototype, {
+      open: Module,
+      elsewhere: [PROPERTY_NAMES, MODEL_NAMES, ATTENTION_NAMES],
+      picture: (module: Module) => treeOf(module, isModule),
+      saving: 'writeSafetensors(module.stateDict()) keeps them',
+    });
   }
 
   /**
@@ -46,12 +61,14 @@ export class Module {
    *   parameters, stateDict and loadStateDict
    */
   namedParameters(): Map<string, Parameter> {
+    requireArguments('Module.namedParameters', arguments.length, 0);
     const parameters = partsOf(this).filter((part): part is [string, Parameter] => isParameter(part[1]));
-    return named(`${className(this)}.namedParameters`, 'parameter', parameters);
+    return named(`${classNameOf(this)}.namedParameters`, 'parameter', parameters);
   }
 
   /** The parameters of namedParameters, without their names. */
   parameters(): Parameter[] {
+    requireArguments('Module.parameters', arguments.length, 0);
     return [...this.namedParameters().values()];
   }
 
@@ -64,9 +81,10 @@ export class Module {
 
   /** A copy of every parameter, as a tensor of shape [rows, cols] under its path. */
   stateDict(): Map<string, StoredTensor> {
-    const state = new Map<string, StoredTensor>();
+    requireArguments('Module.stateDict', arguments.length, 0);
+    const state = newState();
     for (const [path, parameter] of this.namedParameters()) {
-      requireWhole(`${className(this)}.stateDict`, path, parameter);
+      requireWhole(`${classNameOf(this)}.stateDict`, path, parameter);
       const { rows, cols, data } = parameter;
       state.set(path, { dtype: 'F32', shape: [rows, cols], data: Float32Array.from(data) });
     }
@@ -81,7 +99,8 @@ export class Module {
    * @example copy.loadStateDict(model.stateDict());
    */
   loadStateDict(state: ReadonlyMap<string, StoredTensor>): void {
-    const where = `${className(this)}.loadStateDict`;
+    requireArguments('Module.loadStateDict', arguments.length, 1);
+    const where = `${classNameOf(this)}.loadStateDict`;
     const parameters = this.namedParameters();
     for (const [path, parameter] of parameters) requireWhole(where, path, parameter);
     requireState(where, state, new Map([...parameters].map(([path, parameter]) => [path, stored(parameter)])));
@@ -99,8 +118,9 @@ export class Module {
    * and stateDict(), training continues to the bit as if it had not stopped.
    */
   dropoutState(): Map<string, StoredTensor> {
-    const state = new Map<string, StoredTensor>();
-    for (const [path, { dropoutSeed, dropoutCalls }] of droppingModules(`${className(this)}.dropoutState`, this)) {
+    requireArguments('Module.dropoutState', arguments.length, 0);
+    const state = newState();
+    for (const [path, { dropoutSeed, dropoutCalls }] of droppingModules(`${classNameOf(this)}.dropoutState`, this)) {
       state.set(path, { ...DROPOUT_ENTRY, data: Float64Array.of(dropoutSeed, dropoutCalls) });
     }
     return state;
@@ -114,7 +134,8 @@ export class Module {
    * @example copy.loadDropoutState(model.dropoutState());
    */
   loadDropoutState(state: ReadonlyMap<string, StoredTensor>): void {
-    const where = `${className(this)}.loadDropoutState`;
+    requireArguments('Module.loadDropoutState', arguments.length, 1);
+    const where = `${classNameOf(this)}.loadDropoutState`;
     const modules = [...droppingModules(where, this)];
     requireState(where, state, new Map(modules.map(([path]) => [path, DROPOUT_ENTRY])), 'dropoutState');
     const loaded = modules.map(([path, module]) => {
@@ -129,7 +150,8 @@ export class Module {
 
   /** Puts this module and all below it into training mode; train(false) is eval(). Returns this. */
   train(on = true): this {
-    const where = `${className(this)}.train`;
+    requireArguments('Module.train', arguments.length, 1);
+    const where = `${classNameOf(this)}.train`;
     requireBoolean(where, 'on', on);
     const toSwitch = partsOf(this).filter((part): part is [string, Module] => {
       return isModule(part[1]) && part[1].training !== on;
@@ -141,18 +163,8 @@ export class Module {
 
   /** Puts this module and all below it into evaluation mode, without dropout. Returns this. */
   eval(): this {
+    requireArguments('Module.eval', arguments.length, 0);
     return this.train(false);
-  }
-}
-
-/**
- * The name of a module in messages: of its nearest class with a getter `name`, as those of the library have. The names that
- * engines give to classes do not survive a bundler.
- */
-function className(module: Module): string {
-  for (let holder: object = module; ; holder = Object.getPrototypeOf(holder)) {
-    const type: unknown = Object.hasOwn(holder, 'constructor') ? holder.constructor : undefined;
-    if (typeof type === 'function' && Object.getOwnPropertyDescriptor(type, 'name')?.get) return type.name;
   }
 }
 

@@ -1,7 +1,9 @@
 // ops: functions of matrices that are more than algebra, each beside its backward. Checks at the door, then kernels; knows
 // no layer.
 
-import { requireChoice, requireOptions } from '../core/errors.js';
+import { requireArguments } from '../core/arguments.js';
+import { requireChoice } from '../core/errors.js';
+import { requireOptions } from '../core/options.js';
 import { activationKernels } from '../kernels/families.js';
 import type { ActivationOperation, EntrywiseActivation } from '../kernels/unary.js';
 import { entrywise, logSoftmaxRows } from '../matrix/algebra.js';
@@ -18,6 +20,7 @@ const GELU_OPTIONS: readonly (keyof GeluOptions)[] = ['approximate'];
 
 /** max(x, 0) of every entry; any shape. @example const hidden = relu(x.matmul(w)); */
 export function relu(x: Matrix): Matrix {
+  requireArguments('relu', arguments.length, 1);
   return activation('relu', x, 'relu');
 }
 
@@ -31,6 +34,7 @@ export function relu(x: Matrix): Matrix {
 export function gelu(x: Matrix, options: GeluOptions = {}): Matrix {
   requireMatrix('gelu', 'x', x);
   requireOptions('gelu', options, GELU_OPTIONS);
+  requireArguments('gelu', arguments.length, 2);
   if (options.approximate === undefined) return activation('gelu', x, 'gelu');
   requireChoice('gelu', 'approximate', options.approximate, ['tanh']);
   return activation('gelu', x, 'geluTanh');
@@ -43,6 +47,7 @@ export function gelu(x: Matrix, options: GeluOptions = {}): Matrix {
  * @example const gate = silu(x.matmul(w));
  */
 export function silu(x: Matrix): Matrix {
+  requireArguments('silu', arguments.length, 1);
   return activation('silu', x, 'silu');
 }
 
@@ -60,11 +65,23 @@ export const ACTIVATIONS: Record<EntrywiseActivation, (x: Matrix) => Matrix> = {
 };
 
 /**
+ * Softmax of every row, as the method of Matrix; any shape. A row that is all −∞ gives zeros.
+ *
+ * @example const weights = softmax(scores);
+ */
+export function softmax(x: Matrix): Matrix {
+  requireArguments('softmax', arguments.length, 1);
+  requireMatrix('softmax', 'x', x);
+  return x.softmax();
+}
+
+/**
  * log(softmax) of every row, without the detour: x − max − log Σ e^{x − max}; any shape. A row that is all −∞ stays so.
  *
  * @example const logProbabilities = logSoftmax(logits);
  */
 export function logSoftmax(x: Matrix): Matrix {
+  requireArguments('logSoftmax', arguments.length, 1);
   requireMatrix('logSoftmax', 'x', x);
   return result([x], logSoftmaxRows(x));
 }

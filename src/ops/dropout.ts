@@ -1,4 +1,6 @@
-import { requireFinite, requireOptions } from '../core/errors.js';
+import { requireArguments } from '../core/arguments.js';
+import { requireFinite } from '../core/errors.js';
+import { requireOptions } from '../core/options.js';
 import { requireSeed, seedWords } from '../core/random.js';
 import { dropouts } from '../kernels/families.js';
 import { drawSeed } from '../kernels/state.js';
@@ -23,6 +25,7 @@ export function dropout(x: Matrix, rate: number, options: DropoutOptions = {}): 
   requireMatrix('dropout', 'x', x);
   requireFinite('dropout', 'rate', rate, 0, 1);
   requireOptions('dropout', options, ['seed']);
+  requireArguments('dropout', arguments.length, 3);
   if (options.seed !== undefined) requireSeed('dropout', options.seed);
   const [seedLow, seedHigh] = rate === 0 ? [0, 0] : seedWords(options.seed ?? drawSeed());
   const drop = dropouts().dropout;

@@ -1,13 +1,14 @@
+import { requireArguments } from '../core/arguments.js';
 import {
   describe,
   kindError,
   requireArrayLike,
   requireFinite,
   requireInteger,
-  requireOptions,
   shapeError,
   shapeText,
 } from '../core/errors.js';
+import { requireOptions } from '../core/options.js';
 import { losses } from '../kernels/families.js';
 import { backwards } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
@@ -36,6 +37,7 @@ export function crossEntropy(logits: Matrix, targets: ArrayLike<number>, options
   const where = 'crossEntropy';
   requireMatrix(where, 'logits', logits);
   requireOptions(where, options, CROSS_ENTROPY_OPTIONS);
+  requireArguments(where, arguments.length, 3);
   const { ignoreIndex = -100, labelSmoothing = 0 } = options;
   requireInteger(where, 'ignoreIndex', ignoreIndex, -(2 ** 31), 2 ** 31 - 1);
   requireFinite(where, 'labelSmoothing', labelSmoothing, 0, 1);
@@ -83,6 +85,7 @@ function checkTargets(where: string, targets: unknown, logits: Matrix, ignoreInd
  * @example const loss = meanSquaredError(model.forward(x), y);
  */
 export function meanSquaredError(a: Matrix, b: Matrix): Matrix {
+  requireArguments('meanSquaredError', arguments.length, 2);
   requireMatrix('meanSquaredError', 'a', a);
   requireMatrix('meanSquaredError', 'b', b);
   if (a.rows !== b.rows || a.cols !== b.cols) {

@@ -1,4 +1,7 @@
-import { requireFinite, requireOptions, shapeError, shapeText } from '../core/errors.js';
+import { requireArguments } from '../core/arguments.js';
+import { requireFinite, shapeError, shapeText } from '../core/errors.js';
+import { MODEL_NAMES } from '../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../core/options.js';
 import type { Floats, Normalization } from '../kernels/contract.js';
 import { norms } from '../kernels/families.js';
 import { backwards } from '../kernels/state.js';
@@ -10,6 +13,8 @@ export interface NormOptions {
 }
 
 const NORM_OPTIONS: readonly (keyof NormOptions)[] = ['epsilon'];
+
+const GUIDE: OptionsGuide = { form: 'layerNorm(x, gain, bias, { epsilon: 1e-5 })', elsewhere: [MODEL_NAMES] };
 
 /**
  * Layer norm of every row: (x − mean) / √(variance + ε) ∘ gain + bias.
@@ -23,6 +28,7 @@ const NORM_OPTIONS: readonly (keyof NormOptions)[] = ['epsilon'];
  * @example const y = layerNorm(x, gain, bias, { epsilon: 1e-6 });
  */
 export function layerNorm(x: Matrix, gain?: Matrix, bias?: Matrix, options: NormOptions = {}): Matrix {
+  requireArguments('layerNorm', arguments.length, 4);
   const problem = normalization('layerNorm', x, gain, bias, options);
   const { layerNorm: forward } = norms();
   const { layerNormBackward } = backwards();
@@ -51,6 +57,7 @@ export function layerNorm(x: Matrix, gain?: Matrix, bias?: Matrix, options: Norm
  * @example const y = rmsNorm(x, gain);
  */
 export function rmsNorm(x: Matrix, gain?: Matrix, options: NormOptions = {}): Matrix {
+  requireArguments('rmsNorm', arguments.length, 3);
   const problem = normalization('rmsNorm', x, gain, undefined, options);
   const { rmsNorm: forward } = norms();
   const { rmsNormBackward } = backwards();
@@ -94,7 +101,7 @@ function normalization(
   requireMatrix(where, 'x', x);
   checkRow(where, 'gain', gain, x);
   checkRow(where, 'bias', bias, x);
-  requireOptions(where, options, NORM_OPTIONS);
+  requireOptions(where, options, NORM_OPTIONS, GUIDE);
   const { epsilon = 1e-5 } = options;
   requireFinite(where, 'epsilon', epsilon, 0);
   return { x: x.data, rows: x.rows, cols: x.cols, gain: gain?.data, bias: bias?.data, epsilon };

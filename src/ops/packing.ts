@@ -1,3 +1,4 @@
+import { requireArguments } from '../core/arguments.js';
 import type { OwnIntegers } from '../core/array-types.js';
 import { requireCount } from '../core/errors.js';
 import { checkCuSeqlens, cuSeqlensFromLengths } from '../core/sequences.js';
@@ -13,6 +14,7 @@ import { Matrix, requireMatrices, requireMatrix } from '../matrix/matrix.js';
  * @example const { packed, cuSeqlens } = pack([a, b]); const out = attention.forward(packed, { cuSeqlens });
  */
 export function pack(sequences: readonly Matrix[]): { packed: Matrix; cuSeqlens: OwnIntegers } {
+  requireArguments('pack', arguments.length, 1);
   requireMatrices('pack', 'sequences', sequences);
   equalSize('pack', 'sequences', 'cols', sequences);
   const cuSeqlens = cuSeqlensFromLengths(sequences.map((sequence) => sequence.rows));
@@ -28,6 +30,7 @@ export function pack(sequences: readonly Matrix[]): { packed: Matrix; cuSeqlens:
  * @example const [a, b] = unpack(packed, cuSeqlens);
  */
 export function unpack(packed: Matrix, cuSeqlens: ArrayLike<number>): Matrix[] {
+  requireArguments('unpack', arguments.length, 2);
   requireMatrix('unpack', 'packed', packed);
   const offsets = checkCuSeqlens('unpack', 'cuSeqlens', cuSeqlens, packed.rows);
   requireCount('unpack', 'the number of sequences', offsets.length - 1);

@@ -1,4 +1,6 @@
-import { requireChoice, requireInteger, requireOptions, requireSize } from '../core/errors.js';
+import { requireArguments } from '../core/arguments.js';
+import { requireChoice, requireInteger, requireSize } from '../core/errors.js';
+import { requireOptions } from '../core/options.js';
 import type { Floats } from '../kernels/contract.js';
 import { elementwise, layouts } from '../kernels/families.js';
 import { table } from '../kernels/state.js';
@@ -29,6 +31,7 @@ export function sinusoidalPositions(length: number, dModel: number, options: Sin
   requireInteger(where, 'length', length);
   requireInteger(where, 'dModel', dModel);
   requireOptions(where, options, SINUSOIDAL_OPTIONS);
+  requireArguments(where, arguments.length, 3);
   const { offset = 0, layout = 'interleaved' } = options;
   requireInteger(where, 'offset', offset, -0x7fffffff);
   requireChoice(where, 'layout', layout, ['interleaved', 'halves']);

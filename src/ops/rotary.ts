@@ -1,12 +1,14 @@
+import { requireArguments } from '../core/arguments.js';
 import {
   requireArrayLike,
   requireBoolean,
   requireCount,
   requireFinite,
   requireInteger,
-  requireOptions,
   shapeError,
 } from '../core/errors.js';
+import { ATTENTION_NAMES } from '../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../core/options.js';
 import { elementwise, rotations } from '../kernels/families.js';
 import { table } from '../kernels/state.js';
 import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
@@ -31,6 +33,8 @@ export interface RotaryOptions extends RopeOptions {
 
 const ROPE_OPTIONS: readonly (keyof RopeOptions)[] = ['base', 'dim', 'interleaved'];
 
+const GUIDE: OptionsGuide = { form: 'rotary(x, { numHeads: 8 })', elsewhere: [ATTENTION_NAMES] };
+
 /**
  * Rotary position embedding: turns pairs of columns of every head by position · base^(−2p/dim). Angles are float64.
  *
@@ -43,7 +47,8 @@ const ROPE_OPTIONS: readonly (keyof RopeOptions)[] = ['base', 'dim', 'interleave
 export function rotary(x: Matrix, options: RotaryOptions): Matrix {
   const where = 'rotary';
   requireMatrix(where, 'x', x);
-  requireOptions(where, options ?? {}, ['numHeads', 'positions', ...ROPE_OPTIONS]);
+  requireOptions(where, options ?? {}, ['numHeads', 'positions', ...ROPE_OPTIONS], GUIDE);
+  requireArguments(where, arguments.length, 2);
   const { numHeads, positions } = options ?? {};
   requireInteger(where, 'numHeads', numHeads, 1);
   requireCount(where, 'numHeads', numHeads);
@@ -87,7 +92,7 @@ export function checkRope(where: string, options: RopeOptions, headDim: number):
 export function ropeOption(where: string, rope: unknown, headDim: number): Required<RopeOptions> | undefined {
   if (rope === undefined || rope === false) return undefined;
   if (rope === true) return checkRope(`${where}.rope`, {}, headDim);
-  requireOptions(`${where}.rope`, rope, ROPE_OPTIONS);
+  requireOptions(`${where}.rope`, rope, ROPE_OPTIONS, { elsewhere: [ATTENTION_NAMES] });
   return checkRope(`${where}.rope`, rope as RopeOptions, headDim);
 }
 

@@ -1,5 +1,6 @@
 import { type Gradients, requireGradient, requireGradients } from '../autograd/gradients.js';
-import { requireNumber, requireOptions, shapeError } from '../core/errors.js';
+import { requireNumber, shapeError } from '../core/errors.js';
+import { requireOptions } from '../core/options.js';
 import { type Matrix, requireMatrices } from '../matrix/matrix.js';
 import { isParameter } from '../matrix/parameter.js';
 import { euclideanNorm } from '../ops/optimizer-updates.js';

@@ -1,8 +1,11 @@
 // train: optimizers, schedules, clipping, the gradient check. Knows matrices and gradients; neither io nor inspect.
 
 import { type Gradients, requireGradient, requireGradients } from '../autograd/gradients.js';
-import { kindError, requireFinite, requireInteger, requireOptions } from '../core/errors.js';
-import { requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
+import { kindError, requireFinite, requireInteger } from '../core/errors.js';
+import { TRAINING_NAMES } from '../core/names-elsewhere.js';
+import { requireOptions } from '../core/options.js';
+import { prepareClass } from '../core/prepared-class.js';
+import { newState, requireState, type StateEntry, type StoredTensor } from '../core/stored-tensor.js';
 import type { Floats } from '../kernels/contract.js';
 import type { Moved } from '../kernels/updates.js';
 import { type Matrix, requireMatrix } from '../matrix/matrix.js';
@@ -84,11 +87,16 @@ export abstract class Optimizer {
     options: OptimizerOptions,
     method: Method<never>,
   ) {
+    prepareClass(Optimizer.prototype, {
+      elsewhere: [TRAINING_NAMES],
+      picture: (o: Optimizer) => `${o.constructor.name}: learningRate ${o.learningRate}`,
+      saving: 'writeSafetensors(optimizer.stateDict()) keeps them',
+    });
     if (new.target === Optimizer) {
       throw kindError('Optimizer', 'a rule must be chosen', 'got the base of all', 'new AdamW(…), say');
     }
     const { movesBy, requireParameter, options: allowed } = method as Method<OptimizerOptions>;
-    requireOptions(where, options, allowed);
+    requireOptions(where, options, allowed, { form: `new ${where}(model.parameters(), { learningRate: 1e-3 })`, elsewhere: [TRAINING_NAMES] });
     this.#where = where;
     this.#rate = checkedRate(where, options);
     movesBy(where, options); // also where every group has its own
@@ -177,7 +185,7 @@ export abstract class Optimizer {
    * @example const { data } = optimizer.stateDict().get('0.step'); // Int32Array of one number
    */
   stateDict(): Map<string, StoredTensor> {
-    return new Map([...this.#state()].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
+    return newState([...this.#state()].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
   }
 
   /**

@@ -1,5 +1,7 @@
 import { brandOf } from '../core/brands.js';
-import { kindError, requireOptions, shapeError } from '../core/errors.js';
+import { kindError, shapeError } from '../core/errors.js';
+import { TRAINING_NAMES } from '../core/names-elsewhere.js';
+import { requireOptions } from '../core/options.js';
 import { isMatrix, type Matrix, requireMatrices } from '../matrix/matrix.js';
 
 /** Parameters with options of their own, which come before those of the optimizer. */
@@ -58,7 +60,7 @@ function groupOf<Options extends { learningRate?: number }>(
   }
   const name = `groups[${place}]`;
   const where = `${optimizer}.groups.${place}`;
-  requireOptions(where, group, [...allowed, 'parameters'], 'required');
+  requireOptions(where, group, [...allowed, 'parameters'], { elsewhere: [TRAINING_NAMES] });
   const { parameters, ...own } = group;
   const given = Object.entries(own).filter(([, value]) => value !== undefined);
   return {

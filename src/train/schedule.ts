@@ -1,4 +1,6 @@
-import { requireFinite, requireInteger, requireOptions } from '../core/errors.js';
+import { requireFinite, requireInteger } from '../core/errors.js';
+import { TRAINING_NAMES } from '../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../core/options.js';
 
 export interface CosineScheduleOptions {
   /** The highest rate, reached after the warm-up. At least 0. */
@@ -18,6 +20,12 @@ const COSINE_OPTIONS: readonly (keyof CosineScheduleOptions)[] = [
   'minimum',
 ];
 
+const GUIDE: OptionsGuide = {
+  isRequired: true,
+  form: 'cosineSchedule({ learningRate: 1e-3, warmupSteps: 100, totalSteps: 1000 })',
+  elsewhere: [TRAINING_NAMES],
+};
+
 /**
  * Linear warm-up, then half a cosine: rate 0 at step 0 (with a warm-up), learningRate at step warmupSteps, minimum from
  * step totalSteps on, each exactly.
@@ -34,7 +42,7 @@ const COSINE_OPTIONS: readonly (keyof CosineScheduleOptions)[] = [
  */
 export function cosineSchedule(options: CosineScheduleOptions): (step: number) => number {
   const where = 'cosineSchedule';
-  requireOptions(where, options, COSINE_OPTIONS, 'required');
+  requireOptions(where, options, COSINE_OPTIONS, GUIDE);
   const { learningRate, warmupSteps, totalSteps, minimum = 0 } = options;
   requireFinite(where, 'learningRate', learningRate, 0);
   requireInteger(where, 'totalSteps', totalSteps, 1);

@@ -132,7 +132,7 @@ forEachTwin(({ tolerance }) => {
         );
       const run = (gradients: unknown) => () => valueAndGrad(() => giving(gradients)(x).sum());
       expect(run([])).toThrow('backward must give a list of 1 gradients, one for each input: got 0');
-      expect(run(x)).toThrow('backward must give a list of 1 gradients, one for each input: got an object');
+      expect(run(x)).toThrow('backward must give a list of 1 gradients, one for each input: got a 2×3 Matrix');
       expect(run([x.transpose()])).toThrow('customGradient: gradient 0 must be 2×3, as its input: got 3×2');
       expect(run([null])).toThrow('customGradient: gradient 0 must be a Matrix: got null');
       expect(run(Promise.resolve([x]))).toThrow('customGradient: backward must not be asynchronous: it gave a Promise');

@@ -267,7 +267,7 @@ describe('what cannot be differentiated', () => {
       runs++;
       return one.scale(1);
     };
-    expect(() => valueAndGrad(f, { of: x as never })).toThrow('valueAndGrad: of must be an array: got an object');
+    expect(() => valueAndGrad(f, { of: x as never })).toThrow('valueAndGrad: of must be an array: got a 2×3 Matrix');
     expect(() => valueAndGrad(f, { of: [x, 3 as never] })).toThrow('valueAndGrad: of[1] must be a Matrix: got 3');
     expect(runs).toBe(0);
     const of: Matrix[] = [];

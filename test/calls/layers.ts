@@ -43,6 +43,7 @@ type NormArguments = NormOptions & { gain?: typeof gain; bias?: typeof bias };
 
 export const layers: Callables = {
   logSoftmax: () => ({ args: [batch()] }),
+  softmax: () => ({ args: [batch()] }),
   'new Embedding': optioned<EmbeddingOptions, Embedding>(
     () => ({ args: [3, 2, { seed: 1 }] }),
     {

@@ -85,6 +85,7 @@ function classCallables(
   const ownMembers = (type: ts.Type, baseType: ts.Type | undefined) =>
     type.getProperties().filter((member) => {
       if (!(member.flags & ts.SymbolFlags.Method) || !isPublic(member)) return false;
+      if (member.name.startsWith('__@')) return false; // a symbol: called by the language
       return declaringClass(checker, member) === symbol || !baseType?.getProperty(member.name);
     });
   const methods = [

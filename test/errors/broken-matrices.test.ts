@@ -72,6 +72,7 @@ const READS_NONE: Record<string, string> = {
   'TransformerBlock.createCache': 'sizes only',
   'CausalLM.createCaches': 'sizes only',
   'Gradients.get': 'looks a matrix up, and gives the gradient itself',
+  'Gradients.dense': 'looks a matrix up, as get',
   'Gradients.entries': 'gives the matrices themselves',
   'Optimizer.stateDict': 'what the optimizer keeps itself',
   'KVCache.reset': 'its rows are its own',
@@ -95,7 +96,8 @@ const WITHOUT_ARGUMENTS: Record<string, () => GoodCall> = {
 };
 
 /** Every method of Matrix: one that is new is called without arguments, unless it has a call in the registry. */
-const METHODS = Object.entries(Object.getOwnPropertyDescriptors(Matrix.prototype))
+const METHODS = [Matrix.prototype, Object.getPrototypeOf(Matrix.prototype)]
+  .flatMap((prototype: object) => Object.entries(Object.getOwnPropertyDescriptors(prototype)))
   .filter(([name, { value }]) => typeof value === 'function' && name !== 'constructor')
   .map(([name]) => `Matrix.${name}`);
 
@@ -204,6 +206,7 @@ test('a sparse gradient must keep rows of its table', () => {
   for (const use of [
     () => new qkv.SGD([layer.table], { learningRate: 1 }).step(gradients),
     () => gradients.scale(2),
+    () => gradients.dense(layer.table),
     () => gradients.add(gradients),
     () => qkv.clipGradNorm(gradients, 1),
   ]) {

@@ -45,7 +45,17 @@ const OUT_OF_RANGE: Record<string, unknown> = {
 /** Where every value of a kind is right, or can be judged only in a call. */
 const ANY_VALUE: Record<string, string> = {
   'Matrix.set.value': 'a matrix holds any number',
+  'Matrix.full.value': 'a matrix holds any number',
+  'Matrix.add.other: number': 'a matrix holds any number',
+  'Matrix.subtract.other: number': 'a matrix holds any number',
+  'Matrix.multiply.other: number': 'a matrix holds any number',
+  'Matrix.divide.other: number': 'a matrix holds any number',
+  'Matrix.fromJSON.text': 'text of anything else is of a wrong kind',
   'Matrix.scale.s': 'a matrix holds any number',
+  'Matrix.pow.exponent': 'a matrix holds any number',
+  'Matrix.where.a: number': 'a matrix holds any number',
+  'Matrix.where.b: number': 'a matrix holds any number',
+  'Matrix.maximum.other: number': 'a matrix holds any number',
   'cuSeqlensFromLengths.lengths': 'sequences may have any lengths',
   'heatmapAnsi.weights': 'a map may have any shape',
   'heatmapSvg.weights': 'a map may have any shape',
@@ -57,6 +67,7 @@ const ANY_VALUE: Record<string, string> = {
   'logSoftmax.x': 'x may have any shape',
   'dropout.x': 'x may have any shape',
   'relu.x': 'x may have any shape',
+  'softmax.x': 'x may have any shape',
   'gelu.x': 'x may have any shape',
   'silu.x': 'x may have any shape',
   'MultiHeadAttention.toTorch.prefix': 'names may begin with anything',
@@ -78,7 +89,6 @@ const CALLED: Record<string, string> = {
   'Matrix.set.c': 'column',
   'Matrix.row.r': 'row',
   'Matrix.from.rows': 'rows?', // a single row that is none
-  'Parameter.from.rows': 'rows?',
   'Matrix.matmul.other': '(other|b)', // a product is a · b
   'new SelfAttention.options': '(options?|dModel)', // which no options lack first
   'rotary.options': '(options?|numHeads)',
@@ -109,7 +119,7 @@ describe('a wrong kind', () => {
 
 describe('out of range', () => {
   test.each(PLACES.filter(isRanged).map((place) => [place.key, place] as const))('%s', (_, place) => {
-    for (const kind of place.kinds.filter((kind) => kind in OUT_OF_RANGE)) {
+    for (const kind of rangedKinds(place)) {
       const value = OUT_OF_RANGE[kind];
       const error = attempt(place.name, [[place, value]]);
       const isList = kind === 'array'; // a list of numbers may be a wrong kind too
@@ -121,13 +131,19 @@ describe('out of range', () => {
   });
 
   test('the exceptions are places of the surface', () => {
-    const keys = PLACES.flatMap(({ key, name }) => [key, name]);
+    const keys = PLACES.flatMap(({ key, name, kinds }) => [key, name, ...kinds.map((kind) => `${key}: ${kind}`)]);
     expect([...Object.keys(ANY_VALUE), ...Object.keys(CALLED)].filter((key) => !keys.includes(key))).toEqual([]);
   });
 });
 
-function isRanged({ key, kinds }: TypedPlace): boolean {
-  return !(key in ANY_VALUE) && kinds.some((kind) => kind in OUT_OF_RANGE);
+function isRanged(place: TypedPlace): boolean {
+  return rangedKinds(place).length > 0;
+}
+
+/** The kinds of a place of which some values are wrong. */
+function rangedKinds({ key, kinds }: TypedPlace): string[] {
+  if (key in ANY_VALUE) return [];
+  return kinds.filter((kind) => kind in OUT_OF_RANGE && !(`${key}: ${kind}` in ANY_VALUE));
 }
 
 /** The message has the user's own name for it; a bag of options may be named by an option in it that is unknown. */

@@ -22,6 +22,8 @@ describe('mistakes and their answers', () => {
 /** Callables for which one class of mistake does not exist. */
 const NO_SHAPE_MISTAKE: Record<string, string> = {
   'Matrix.scale': 'any number will do',
+  'Matrix.pow': 'any number will do',
+  'Matrix.map': 'any function will do that gives numbers',
   noGrad: 'any function will do that waits for nothing',
   'Gradients.get': 'any matrix may be asked for',
   'Gradients.dense': 'any matrix may be asked for',
@@ -30,6 +32,7 @@ const NO_SHAPE_MISTAKE: Record<string, string> = {
   'Optimizer.step': 'gradients of any matrices will do',
   logSoftmax: 'x may have any shape',
   relu: 'x may have any shape',
+  softmax: 'x may have any shape',
   silu: 'x may have any shape',
   'Module.train': 'true and false both will do',
 };

@@ -25,10 +25,21 @@ describe.each(Object.entries(families))('the family %s', (_, family) => {
  * loops unseen.
  */
 const LEFT = [
-  ...['transpose', 'sliceColumns', 'concat', 'concatColumns', 'gatherRows', 'write', 'argmax', 'logSumExp'],
+  ...[
+    'transpose',
+    'sliceColumns',
+    'concat',
+    'concatColumns',
+    'gatherRows',
+    'write',
+    'argmax',
+    'logSumExp',
+    'power',
+    'select',
+  ],
   ...['scoresBackward', 'weights', 'weightsBackward', 'timesValues', 'timesValuesBackward'],
   ...['gatherRowsBackward', 'scatterRows', 'sliceColumnsBackward', 'broadcast'],
-  ...['hasNaN', 'quietRows', 'withoutRows', 'quieted'],
+  ...['shareOfMaximum', 'hasNaN', 'quietRows', 'withoutRows', 'quieted'],
 ];
 
 it('every operation runs in WASM but those that are named', () => {

@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { requireData, requireIndex, requireProduct, requireRange } from '../../src/matrix/checks.js';
+import { rangeOf, requireData, requireIndex, requireProduct } from '../../src/matrix/checks.js';
 
 const never = () => false;
 
@@ -24,8 +24,11 @@ describe('the checks of a Matrix', () => {
   it('hold indices and ranges inside', () => {
     expect(() => requireIndex('f', 'row', 2, 3)).not.toThrow();
     expect(() => requireIndex('f', 'row', 3, 3)).toThrow('row must be an integer from 0 to 2: got 3');
-    expect(() => requireRange('f', 'rows', 1, 1, 3)).not.toThrow();
-    expect(() => requireRange('f', 'rows', 2, 1, 3)).toThrow('0 ≤ start ≤ end ≤ 3 rows must hold: got start 2, end 1');
+    expect(rangeOf('f', 'rows', 1, 1, 3)).toEqual([1, 1]);
+    expect(rangeOf('f', 'rows', -2, -1, 3)).toEqual([1, 2]);
+    expect(rangeOf('f', 'rows', -3, 3, 3)).toEqual([0, 3]);
+    expect(() => rangeOf('f', 'rows', -4, 3, 3)).toThrow('got start -4, end 3 (negative ones count from the end)');
+    expect(() => rangeOf('f', 'rows', 2, 1, 3)).toThrow('0 ≤ start ≤ end ≤ 3 rows must hold: got start 2, end 1');
   });
 
   it('give the shape of a product, and the hint that helps', () => {

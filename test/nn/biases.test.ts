@@ -43,7 +43,7 @@ describe('the option bias', () => {
     [3, 'f: bias must be true, false or an object of b, c: got 3'],
     [null, 'f: bias must be true, false or an object of b, c: got null'],
     [new Map(), 'f: bias must be true, false or an object of b, c: got a Map'],
-    [{ d: true }, 'f.bias: every option must be known: got "d" (known: b, c)'],
+    [{ d: true }, 'f.bias: every option must be known: unknown option "d" (known: b, c)'],
     [{ b: 1 }, 'f: bias.b must be true or false: got 1'],
   ])('refuses %o', (bias, text) => {
     expect(() => requireBiases('f', bias, ['b', 'c'])).toThrow(new TypeError(text));
@@ -86,7 +86,9 @@ describe('the option bias', () => {
 
   it('a block checks the names of both parts together, and normBias with its norm', () => {
     const block = (options: object) => () => new TransformerBlock({ ...SIZES, dHidden: 6, ...options });
-    expect(block({ bias: { b_4: true } })).toThrow('TransformerBlock.bias: every option must be known: got "b_4"');
+    expect(block({ bias: { b_4: true } })).toThrow(
+      'TransformerBlock.bias: every option must be known: unknown option "b_4"',
+    );
     expect(block({ norm: 'rms', normBias: true })).toThrow("normBias must come with norm: 'layer': got norm: 'rms'");
     expect(block({ norm: 'rms', normBias: false })).not.toThrow();
     expect(block({ normBias: 1 })).toThrow('TransformerBlock: normBias must be true or false: got 1');

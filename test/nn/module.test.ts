@@ -194,7 +194,7 @@ describe('parts in plain objects, Maps, Sets and arrays', () => {
     }
     const model = Object.assign(new Module(), {
       holder: new Holder(),
-      matrix: Object.assign(new Matrix(1, 1), { p: new Parameter(1, 1) }),
+      matrix: Object.defineProperty(new Matrix(1, 1), 'p', { value: new Parameter(1, 1), enumerable: true }),
       floats: Object.assign(new Float32Array(4), { p: new Parameter(1, 1) }),
       keys: new Map([[new Parameter(1, 1), 1]]),
       inner: {

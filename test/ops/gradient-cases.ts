@@ -1,5 +1,5 @@
 import { Matrix } from '../../src/matrix/matrix.js';
-import { gelu, logSoftmax, relu, silu } from '../../src/ops/activations.js';
+import { gelu, logSoftmax, relu, silu, softmax } from '../../src/ops/activations.js';
 import { KVCache } from '../../src/ops/cache/kv-cache.js';
 import { dropout } from '../../src/ops/dropout.js';
 import { gatherRows } from '../../src/ops/embedding.js';
@@ -20,9 +20,38 @@ function of(shapes: readonly Shape[], f: Differentiable['f'], low = -2, high = 2
   return { inputs: () => shapes.map(([rows, cols], i) => gridded(rows, cols, i + 1, low, high)), f };
 }
 
-/** Both shapes of the second operand, an operand with itself, one row, and no rows. */
-function elementwise(f: (a: Matrix, b: Matrix) => Matrix, low = -2, high = 2): GradientCases {
+/** What either operand stands for where it has one row or one column, and numbers; an operand with itself, and no rows. */
+function elementwise(f: (a: Matrix, b: Matrix | number) => Matrix, low = -2, high = 2): GradientCases {
+  const broadcasting: Record<string, [Shape, Shape]> = {
+    'a column repeated': [
+      [3, 4],
+      [3, 1],
+    ],
+    'a 1×1 repeated': [
+      [3, 4],
+      [1, 1],
+    ],
+    'the first, a row, repeated': [
+      [1, 4],
+      [3, 4],
+    ],
+    'the first, a column, repeated': [
+      [3, 1],
+      [3, 4],
+    ],
+    'a column and a row': [
+      [3, 1],
+      [1, 4],
+    ],
+    'a column repeated no times': [
+      [3, 0],
+      [3, 1],
+    ],
+  };
+  const repeated = Object.entries(broadcasting).map(([name, shapes]) => [name, of(shapes, f, low, high)] as const);
   return {
+    ...Object.fromEntries(repeated),
+    'a number': of([[3, 4]], (a) => f(a, 0.75), low, high),
     'of one shape': of(
       [
         [3, 4],
@@ -74,6 +103,15 @@ function withInfinities(x: Matrix): Matrix {
   x.row(2).fill(Number.NEGATIVE_INFINITY);
   return x;
 }
+
+const alongAxes = (f: (x: Matrix, axis: 0 | 1 | -1) => Matrix): GradientCases => ({
+  'along axis 0': of([[3, 4]], (x) => f(x, 0)),
+  'along axis 1': of([[3, 4]], (x) => f(x, 1)),
+  'along axis -1': of([[5, 9]], (x) => f(x, -1)),
+});
+
+/** 3×4, two of three entries true. */
+const flags = () => Matrix.fromFlat(3, 4, [1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 1]);
 
 /** Softmaxes: also of large logits, −∞ among them, and widths around those of vectors. */
 const ofRows = (f: (x: Matrix) => Matrix): GradientCases => ({
@@ -197,11 +235,33 @@ export const GRADIENT_CASES: Record<string, GradientCases> = {
   },
   'Matrix.transpose': entrywise((x) => x.transpose()),
   'Matrix.scale': entrywise((x) => x.scale(-2.5)),
-  'Matrix.softmax': ofRows((x) => x.softmax()),
+  'Matrix.softmax': { ...ofRows((x) => x.softmax()), 'along axis 0': of([[3, 4]], (x) => x.softmax(0)) },
+  'Matrix.reshape': entrywise((x) => x.reshape(4, -1).multiply(3)),
   'Matrix.add': elementwise((a, b) => a.add(b)),
   'Matrix.subtract': elementwise((a, b) => a.subtract(b)),
   'Matrix.multiply': elementwise((a, b) => a.multiply(b)),
   'Matrix.divide': elementwise((a, b) => a.divide(b), 0.5, 2),
+  'Matrix.maximum': elementwise((a, b) => a.maximum(b)),
+  'Matrix.pow': {
+    ...entrywise((x) => x.pow(3)),
+    'to −0.5': of([[3, 4]], (x) => x.pow(-0.5), 0.5, 3),
+    'to 0': of([[3, 4]], (x) => x.pow(0)),
+    'to 1': of([[3, 4]], (x) => x.pow(1)),
+  },
+  'Matrix.abs': entrywise((x) => x.abs()),
+  'Matrix.where': {
+    'a matrix and a matrix': of(
+      [
+        [3, 4],
+        [3, 4],
+      ],
+      (a, b) => Matrix.where(flags(), a, b),
+    ),
+    'a matrix and a number': of([[3, 4]], (a) => Matrix.where(flags(), a, 0.5)),
+    'a number and a matrix': of([[3, 4]], (b) => Matrix.where(flags(), 0.5, b)),
+    'of itself': of([[3, 4]], (a) => Matrix.where(a, a, a.scale(2))),
+  },
+  'Matrix.max': { ...alongAxes((x, axis) => x.max(axis)), 'of all': of([[3, 4]], (x) => x.max()) },
   'Matrix.exp': entrywise((x) => x.exp()),
   'Matrix.log': entrywise((x) => x.log(), 0.5, 3),
   'Matrix.sqrt': entrywise((x) => x.sqrt(), 0.5, 3),
@@ -249,14 +309,15 @@ export const GRADIENT_CASES: Record<string, GradientCases> = {
       (a, b) => Matrix.concatColumns([a, b, a]),
     ),
   },
-  'Matrix.sum': entrywise((x) => x.sum()),
-  'Matrix.mean': { '3×4': of([[3, 4]], (x) => x.mean()) },
+  'Matrix.sum': { ...entrywise((x) => x.sum()), ...alongAxes((x, axis) => x.sum(axis)) },
+  'Matrix.mean': { '3×4': of([[3, 4]], (x) => x.mean()), ...alongAxes((x, axis) => x.mean(axis)) },
   relu: entrywise(relu),
   gelu: {
     exact: of([[3, 4]], (x) => gelu(x), -5, 5),
     tanh: of([[3, 4]], (x) => gelu(x, { approximate: 'tanh' }), -5, 5),
   },
   silu: { '3×4': of([[3, 4]], silu, -5, 5) },
+  softmax: ofRows(softmax),
   logSoftmax: ofRows(logSoftmax),
   layerNorm: {
     ...norm((x, gain, bias) => layerNorm(x, gain, bias), true),

@@ -10,7 +10,7 @@ import { crossEntropy } from '../../src/ops/losses.js';
 import { expectClose, expectSame, expectTable } from '../support/compare.js';
 import { forEachTwin } from '../support/twins.js';
 
-// What DESIGN §5 and §7 promise of gradients: rules 3, 4 and 11, and the traps.
+// What README's section on semantics promises of gradients: rows with nothing to attend to, NaN behind masks, ties.
 
 const { NaN: nan, NEGATIVE_INFINITY, POSITIVE_INFINITY } = Number;
 const normal = (rows: number, cols: number, seed: number) => Matrix.randomNormal(rows, cols, { seed });

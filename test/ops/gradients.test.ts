@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Matrix } from '../../src/matrix/matrix.js';
+import { Table as TableClass } from '../../src/matrix/table.js';
 import { ATTENTION_OPTIONS } from '../../src/ops/attention/options.js';
 import { differences, expectGradients } from '../support/differences.js';
 import { projectRoot } from '../support/source-modules.js';
@@ -20,16 +21,25 @@ const CHECKS = 'checks and reads arguments';
 const ROWS_OF_A_CACHE = 'arrays, which are constants to valueAndGrad';
 
 const NOT_DIFFERENTIABLE: Record<string, string> = {
-  'Matrix.get': NO_MATRIX,
-  'Matrix.set': 'writes: not seen by valueAndGrad, which says so',
-  'Matrix.row': NO_MATRIX,
-  'Matrix.toArray': NO_MATRIX,
+  'Table.get': NO_MATRIX,
+  'Table.set': 'writes: not seen by valueAndGrad, which says so',
+  'Table.item': NO_MATRIX,
+  'Table.row': NO_MATRIX,
+  'Table.toArray': NO_MATRIX,
+  'Matrix.allClose': NO_MATRIX,
+  'Table.toString': NO_MATRIX,
+  'Table.toJSON': NO_MATRIX,
   'Matrix.argmax': NO_MATRIX,
-  'Matrix.zeros': NO_INPUT,
-  'Matrix.from': NO_INPUT,
-  'Matrix.identity': NO_INPUT,
-  'Matrix.randomNormal': NO_INPUT,
-  'Matrix.randomUniform': NO_INPUT,
+  'Matrix.map': 'nobody knows the slope of f: refused while operations are recorded',
+  'Table.zeros': NO_INPUT,
+  'Table.ones': NO_INPUT,
+  'Table.full': NO_INPUT,
+  'Table.from': NO_INPUT,
+  'Table.fromFlat': NO_INPUT,
+  'Table.fromJSON': NO_INPUT,
+  'Table.identity': NO_INPUT,
+  'Table.randomNormal': NO_INPUT,
+  'Table.randomUniform': NO_INPUT,
   sinusoidalPositions: NO_INPUT,
   attentionWeights: 'for looking, as its comment says',
   attentionStages: 'attentionWeights under another name',
@@ -100,7 +110,7 @@ async function operations(): Promise<string[]> {
   const names = readdirSync(`${projectRoot}src/ops`, { recursive: true, encoding: 'utf8' });
   const files = names.filter((name) => name.endsWith('.ts'));
   const exported = await Promise.all(files.map((file) => import(`${projectRoot}src/ops/${file}`) as Promise<object>));
-  return [Matrix, ...exported.flatMap((module) => Object.values(module))].flatMap((value: unknown) => {
+  return [TableClass, Matrix, ...exported.flatMap((module) => Object.values(module))].flatMap((value: unknown) => {
     if (typeof value !== 'function') return [];
     return isClass(value) ? methodsOf(value) : [value.name];
   });

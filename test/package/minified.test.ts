@@ -86,16 +86,16 @@ describe.each([
     const built = Object.keys(GOOD_CALLS).filter((name) => name.startsWith('new '));
     for (const name of built) {
       const text = inspect(invoke(name, GOOD_CALLS[name]()), { depth: 0 });
-      expect(text).toMatch(new RegExp(`^${name.slice('new '.length)} \\{`));
+      expect(text).toMatch(new RegExp(`^${name.slice('new '.length)}\\b`));
     }
     expect(inspect(valueAndGrad(() => new Matrix(1, 1).sum()).gradients)).toMatch(/^Gradients \{/);
-    expect(inspect(new Module())).toMatch(/^Module \{/);
+    expect(inspect(new Module())).toBe('Module');
     expect(inspect(new ShapeError('f: x must be 1: got 2'))).toMatch(/^ShapeError\b/);
     expect([CausalLM, Gradients, Linear, TransformerBlock].map((made) => inspect(made).split(' ')[1])).toEqual(
       ['CausalLM', 'Gradients', 'Linear', 'TransformerBlock'].map((name) => expect.stringContaining(name)),
     );
     const model = new CausalLM({ vocabularySize: 3, dModel: 2, numLayers: 1, numHeads: 1, norm: 'rms' });
-    const parts = inspect(model, { depth: 9, maxArrayLength: 1 }).match(/\b[\w$]+(?= \{|\(\d)/g);
+    const parts = inspect(model).match(/(?<=^|: |× )[A-Z]\w+/gm);
     expect([...new Set(parts)].sort()).toEqual([
       'CausalLM',
       'Dropout',
@@ -103,9 +103,7 @@ describe.each([
       'FeedForward',
       'Linear',
       'MultiHeadAttention',
-      'Parameter',
       'RMSNorm',
-      'ResidentArray',
       'TransformerBlock',
     ]);
   });

@@ -98,13 +98,13 @@ process.stdout.write(JSON.stringify(out));
 const LOADED = 'two copies of qkv are loaded, as by import and by require: use one of them';
 
 const CANNOT: Record<string, string> = {
-  '! their result in valueAndGrad': `add: other must not be computed by another copy of qkv while valueAndGrad runs: what it was computed from would have no gradient (${LOADED}, or for a constant a copy: new Matrix(rows, cols, data))`,
+  '! their result in valueAndGrad': `Matrix.add: other must not be computed by another copy of qkv while valueAndGrad runs: what it was computed from would have no gradient (${LOADED}, or for a constant a copy: new Matrix(rows, cols, data))`,
   '! their layer on ours in valueAndGrad': `MultiHeadAttention: x must not come from another copy of qkv while that runs valueAndGrad: it would miss this operation (${LOADED})`,
   '! their embedding in valueAndGrad': `MultiHeadAttention: x must not be computed by another copy of qkv while valueAndGrad runs: what it was computed from would have no gradient (${LOADED}, or for a constant a copy: new Matrix(rows, cols, data))`,
   '! their loss': `valueAndGrad: the result of f must not be computed by another copy of qkv while valueAndGrad runs: what it was computed from would have no gradient (${LOADED}, or for a constant a copy: new Matrix(rows, cols, data))`,
   '! their cache': `MultiHeadAttention.step: caches must be a KVCache or a list of them, each once: got a KVCache of another copy of qkv (${LOADED})`,
   '! their caches': `MultiHeadAttention.step: caches must be a KVCache or a list of them, each once: caches[0] is a KVCache of another copy of qkv (${LOADED})`,
-  '! no matrix': 'add: other must be a Matrix: got an object',
+  '! no matrix': 'Matrix.add: other must be a Matrix: got an object',
 };
 
 const GIVES: Record<string, unknown> = {

@@ -25,6 +25,7 @@ export const BACKWARD = Object.keys({
   layerNormBackward: true,
   rmsNormBackward: true,
   crossEntropyBackward: true,
+  shareOfMaximum: true,
   broadcast: true,
   sliceColumnsBackward: true,
   scatterRows: true,

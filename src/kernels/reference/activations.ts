@@ -9,6 +9,7 @@ export const unarySlopes: Record<UnaryOperation, (x: number, y: number) => numbe
   log: (x) => 1 / x,
   sqrt: (_, y) => 0.5 / y,
   tanh: (_, y) => 1 - y * y,
+  abs: (x) => (x > 0 ? 1 : x < 0 ? -1 : x), // 0 at 0
   relu: (x) => (x > 0 ? 1 : 0), // 0 at 0
   gelu: geluSlope,
   geluTanh: geluTanhSlope,

@@ -3,7 +3,7 @@ import type { Allocate, AttentionBackwardProblem, AttentionGradients, Floats } f
 import { dotKey, forEachRow, keeps, type Row } from './attention.js';
 import { rounded } from './sums.js';
 
-// The formulas, for one query row i of one head (DESIGN §5), with ℓ = m + log s:
+// The formulas, for one query row i of one head, with ℓ = m + log s:
 //   P = e^{Z−m} / s, 0 where s = 0;  dV = Aᵀ·dO;  dP = (dO·Vᵀ) ∘ keep / (1 − p);  D = dO·O − dℓ;  dZ = P ∘ (dP − D)
 //   dBias = dZ;  dS = dZ ∘ (1 − (cap/c)²), cap = c·tanh(S/c);  dQ = scale·dS·K;  dK = dSᵀ·(scale·Q)
 //   dSink = −Σ_i e^{sink−m} / s · D

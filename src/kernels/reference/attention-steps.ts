@@ -12,7 +12,7 @@ import type {
 import { quietRows } from './quiet-rows.js';
 
 // Attention of one head of one sequence in its steps:
-// Z = softcap(scale·QKᵀ) + bias, −∞ where not allowed;  P = e^{Z−m} / s;  O = (P ∘ keep / (1 − p))·V  (DESIGN §5).
+// Z = softcap(scale·QKᵀ) + bias, −∞ where not allowed;  P = e^{Z−m} / s;  O = (P ∘ keep / (1 − p))·V .
 // A weight that is exactly 0 adds nothing, whatever V holds.
 
 /**

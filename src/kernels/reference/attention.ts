@@ -10,7 +10,7 @@ import type {
   Floats,
 } from '../contract.js';
 
-// The formulas, for one query row of one head (DESIGN §5):
+// The formulas, for one query row of one head:
 //   Z = softcap(scale·q·kᵀ) + bias, −∞ where not allowed;  m = max(Z, sink);  s = Σ e^{Z−m} + e^{sink−m}
 //   P = e^{Z−m} / s, 0 where s = 0;  A = P ∘ keep / (1 − p);  O = A·V
 // A position that may not be attended is never read: whatever q, k, v or bias hold there cannot leak.

@@ -1,7 +1,7 @@
 import type { Allocate, BackwardKernels } from '../contract.js';
 import { attentionBackward } from './attention-backward.js';
 import { crossEntropyBackward } from './cross-entropy.js';
-import { broadcast, sumRows, unaryBackward } from './elementwise.js';
+import { broadcast, shareOfMaximum, sumRows, unaryBackward } from './elementwise.js';
 import { gatherRowsBackward, scatterRows, sliceColumnsBackward } from './layout.js';
 import { layerNormBackward, rmsNormBackward } from './normalization.js';
 import { hasNaN, quieted, quietRows, withoutRows } from './quiet-rows.js';
@@ -19,6 +19,7 @@ export function referenceBackward(allocate: Allocate): BackwardKernels {
     layerNormBackward: (problem) => layerNormBackward(allocate, problem),
     rmsNormBackward: (problem) => rmsNormBackward(allocate, problem),
     crossEntropyBackward: (problem, forward, dLoss) => crossEntropyBackward(allocate, problem, forward, dLoss),
+    shareOfMaximum: (a, b) => shareOfMaximum(allocate, a, b),
     broadcast: (dY, length, factor) => broadcast(allocate, dY, length, factor),
     sliceColumnsBackward: (dY, rows, cols, start, end) => sliceColumnsBackward(allocate, dY, rows, cols, start, end),
     scatterRows: (sparse, rows, cols) => scatterRows(allocate, sparse, rows, cols),

@@ -8,6 +8,7 @@ export const elementary: Record<ElementaryOperation, (x: number) => number> = {
   log: Math.log,
   sqrt: Math.sqrt,
   tanh: Math.tanh,
+  abs: Math.abs,
 };
 
 const binaryFunctions: Record<BinaryOperation, (a: number, b: number) => number> = {
@@ -15,6 +16,7 @@ const binaryFunctions: Record<BinaryOperation, (a: number, b: number) => number>
   subtract: (a, b) => a - b,
   multiply: (a, b) => a * b,
   divide: (a, b) => a / b,
+  maximum: (a, b) => Math.max(a, b), // NaN where one of them is
 };
 
 /** out_i = f(x_i). */
@@ -46,6 +48,28 @@ export function binary(allocate: Allocate, operation: BinaryOperation, a: Floats
 export function scale(allocate: Allocate, x: Floats, factor: number): Floats {
   const out = allocate(x.length);
   for (let i = 0; i < x.length; i++) out[i] = factor * x[i];
+  return out;
+}
+
+/** out_i = x_i^exponent. */
+export function power(allocate: Allocate, x: Floats, exponent: number): Floats {
+  return mapped(allocate, (value) => value ** exponent, x);
+}
+
+/** out_i = a_i where condition_i is not 0, else b_i. */
+export function select(allocate: Allocate, condition: Floats, a: Floats, b: Floats): Floats {
+  const out = allocate(a.length);
+  for (let i = 0; i < a.length; i++) out[i] = condition[i] !== 0 ? a[i] : b[i];
+  return out;
+}
+
+/** The slope of max(a, b) in a: 1 where a is larger, 0 where b is, ½ where they are equal; b may be one row, repeated. */
+export function shareOfMaximum(allocate: Allocate, a: Floats, b: Floats): Floats {
+  const out = allocate(a.length);
+  for (let i = 0; i < a.length; i++) {
+    const other = b[i % b.length];
+    out[i] = a[i] > other ? 1 : a[i] < other ? 0 : 0.5;
+  }
   return out;
 }
 

@@ -1,5 +1,6 @@
-import { describe, kindError, requireChoice, requireOptions, shapeError, shapeText } from '../../core/errors.js';
+import { describe, kindError, requireChoice, shapeError, shapeText } from '../../core/errors.js';
 import { dropPromise, requireFunction } from '../../core/functions.js';
+import { requireOptions } from '../../core/options.js';
 import type { AttentionProblem, AttentionUnit } from '../../kernels/contract.js';
 import { isMatrix, Matrix, requireMatrix } from '../../matrix/matrix.js';
 import {

@@ -1,6 +1,7 @@
 import { allOrNone } from '../../core/all-or-none.js';
 import { brandOf, TWO_COPIES } from '../../core/brands.js';
-import { describe, kindError, requireOptions, shapeError } from '../../core/errors.js';
+import { describe, kindError, shapeError } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
 import { checkCuSeqlens } from '../../core/sequences.js';
 import { KVCache, releasedCache, requireRoom } from '../../ops/cache/kv-cache.js';
 import type { KVCacheOptions } from '../../ops/cache/options.js';
@@ -18,7 +19,7 @@ const CACHE_OPTIONS: readonly (keyof CacheOptions)[] = ['capacity', 'mode', 'sin
 
 /** A cache for the keys and values of a layer with these heads. */
 export function cacheFor(where: string, { numKvHeads, dK, dV }: HeadShape, options: CacheOptions): KVCache {
-  requireOptions(where, options, CACHE_OPTIONS, 'required');
+  requireOptions(where, options, CACHE_OPTIONS, { isRequired: true });
   return new KVCache({ ...options, numKvHeads, dK, dV });
 }
 

@@ -1,7 +1,9 @@
 // nn/attention: the layers with attention, and what they share: heads, projections, hooks, cached steps. They know no model.
 
 import { allOrNone } from '../../core/all-or-none.js';
-import { requireOptions, shapeError } from '../../core/errors.js';
+import { requireArguments } from '../../core/arguments.js';
+import { shapeError } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
 import type { StoredTensor } from '../../core/stored-tensor.js';
 import { Matrix } from '../../matrix/matrix.js';
 import type { Parameter } from '../../matrix/parameter.js';
@@ -44,9 +46,11 @@ import {
 } from './cached-steps.js';
 import { type ExtraKey, extraKeysLast, withExtraKeys } from './extra-keys.js';
 import {
+  CONSTRUCTOR_GUIDE,
   CONSTRUCTOR_OPTIONS,
   checkMultiHeadAttention,
   contextOption,
+  FORWARD_GUIDE,
   FORWARD_OPTIONS,
   type MultiHeadAttentionForwardOptions,
   type MultiHeadAttentionOptions,
@@ -93,7 +97,8 @@ export class MultiHeadAttention extends ProjectedAttention {
 
   constructor(options: MultiHeadAttentionOptions) {
     const where = 'MultiHeadAttention';
-    requireOptions(where, options, CONSTRUCTOR_OPTIONS, 'required');
+    requireOptions(where, options, CONSTRUCTOR_OPTIONS, CONSTRUCTOR_GUIDE);
+    requireArguments(where, arguments.length, 1);
     const { heads, rope } = checkMultiHeadAttention(where, options); // before anything draws a seed
     const { dModel, bias, init, kDim = dModel, vDim = dModel } = options;
     const { sinks = false, addZeroAttention = false, addBiasKeyValue = false } = options;
@@ -120,9 +125,7 @@ export class MultiHeadAttention extends ProjectedAttention {
    * A layer with the weights of PyTorch's nn.MultiheadAttention, or of an attention of GPT-2 or LLaMA. The weights are copied;
    * widths, biases and the heads of K and V follow from them. F16, BF16 and F64 become float32.
    *
-   * Called on a subclass, it builds one with `new Subclass(options)`, so the constructor must take the options of this class.
-   * TypeScript refuses a subclass with another constructor, which needs a fromTorch of its own. Parameters that the subclass
-   * adds stay as its constructor made them.
+   * Called on a subclass, it builds one with `new Subclass(options)`; parameters that the subclass adds stay as they are.
    *
    * @param state  tensors under the names of that layout, as readSafetensors gives them
    * @throws ShapeError  if names or shapes are not those of the layout, or numHeads does not fit; TypeError for wrong
@@ -135,6 +138,7 @@ export class MultiHeadAttention extends ProjectedAttention {
     state: ReadonlyMap<string, StoredTensor>,
     options: MultiHeadAttentionFromTorchOptions,
   ): Layer {
+    requireArguments('MultiHeadAttention.fromTorch', arguments.length, 2);
     return loaded(MultiHeadAttention, this, attentionFromTorch('MultiHeadAttention.fromTorch', state, options));
   }
 
@@ -146,18 +150,18 @@ export class MultiHeadAttention extends ProjectedAttention {
    * @example await writeFile('attention.safetensors', writeSafetensors(attention.toTorch()));
    */
   toTorch(options: ToTorchOptions = {}): Map<string, StoredTensor> {
+    requireArguments('MultiHeadAttention.toTorch', arguments.length, 1);
     return attentionToTorch('MultiHeadAttention.toTorch', this, options);
   }
 
   /**
-   * @param x  (Lq × dModel)
-   * @returns  (Lq × dModel)
+   * @param x  (Lq × dModel), as the result
    * @throws ShapeError  if the shape of x or an option does not fit; TypeError for wrong kinds and unknown options
-   * @example const out = attention.forward(x, { context: encoded, keyMask });
    */
   forward(x: Matrix, options: MultiHeadAttentionForwardOptions = {}): Matrix {
     const where = 'MultiHeadAttention';
-    requireOptions(where, options, FORWARD_OPTIONS);
+    requireOptions(where, options, FORWARD_OPTIONS, FORWARD_GUIDE);
+    requireArguments('MultiHeadAttention.forward', arguments.length, 2);
     return this.dropping(where, { dropout: this.dropout }, (drop, call) => {
       const { q, ...held } = this.#prepare(where, x, options);
       const z = attendWithHooks(where, this.#hooks, this.#check(where, q, held), drop, call);
@@ -169,9 +173,8 @@ export class MultiHeadAttention extends ProjectedAttention {
    * Shows a value inside the layer to `hook`, head by head, in every later call of forward, step and attentionWeights, and
    * continues with what the hook returns.
    *
-   * Replacements are differentiable. A head whose scores or weights are replaced is computed step by step instead of by the
-   * fused attention, which takes memory for its scores and weights; all other results stay the same to the bit. Writing into
-   * the value has no effect.
+   * Replacements are differentiable. A head whose scores or weights are replaced is computed step by step, with memory for
+   * them; all other results stay the same to the bit. Writing into the value has no effect.
    *
    * @returns  a function that removes the hook
    * @throws ShapeError  if there is no such name or head, or the layer has no rotation; TypeError for wrong kinds. Calls of
@@ -181,6 +184,7 @@ export class MultiHeadAttention extends ProjectedAttention {
    * const remove = attention.addHook('hook_pattern', (pattern, { head }) => (head === 3 ? pattern.scale(0) : undefined));
    */
   addHook(name: AttentionHookName, hook: AttentionHook, options: AttentionHookOptions = {}): () => void {
+    requireArguments('MultiHeadAttention.addHook', arguments.length, 3);
     const layer = { heads: this.heads, isRotary: this.rope !== undefined };
     return this.#hooks.add('MultiHeadAttention.addHook', layer, name, hook, options);
   }
@@ -188,13 +192,13 @@ export class MultiHeadAttention extends ProjectedAttention {
   /**
    * The attention weights (or an earlier stage) of forward: one (Lq × Lk) matrix per sequence and head. The keys of
    * addBiasKeyValue and addZeroAttention are the last columns, in this order.
-   *
    * @throws ShapeError, TypeError  as forward, and if a head, a row or the stage does not exist
    * @example const [head0] = attention.attentionWeights(x, { heads: [0] });
    */
   attentionWeights(x: Matrix, options: MultiHeadAttentionWeightsOptions = {}): Matrix[] {
     const where = 'MultiHeadAttention.attentionWeights';
-    requireOptions(where, options, [...FORWARD_OPTIONS, ...STAGE_OPTIONS]);
+    requireOptions(where, options, [...FORWARD_OPTIONS, ...STAGE_OPTIONS], FORWARD_GUIDE);
+    requireArguments(where, arguments.length, 2);
     const { stage, heads, rows } = options;
     return allOrNone(() => {
       const { q, ...held } = this.#prepare(where, x, options);
@@ -213,6 +217,7 @@ export class MultiHeadAttention extends ProjectedAttention {
    * @example const cache = attention.createCache({ capacity: 1024 });
    */
   createCache(options: CacheOptions): KVCache {
+    requireArguments('MultiHeadAttention.createCache', arguments.length, 1);
     return cacheFor('MultiHeadAttention.createCache', this.heads, options);
   }
 
@@ -227,11 +232,11 @@ export class MultiHeadAttention extends ProjectedAttention {
    *   wrong kinds and unknown options. After either, the caches are as before
    * @example
    * const cache = attention.createCache({ capacity: 1024 });
-   * const first = attention.step(prompt, cache); // (rows × dModel), all at once
-   * const next = attention.step(row, cache); // (1 × dModel), one by one
+   * const first = attention.step(prompt, cache); // (rows × dModel), all at once; then row by row
    */
   step(x: Matrix, caches: KVCache | readonly KVCache[], options: StepOptions = {}): Matrix {
     const where = 'MultiHeadAttention.step';
+    requireArguments(where, arguments.length, 3);
     this.requireInput(where, x);
     if (this.kDim !== this.dModel || this.vDim !== this.dModel) {
       throw shapeError(where, 'kDim and vDim must be dModel', `got ${this.kDim}, ${this.vDim} and ${this.dModel}`);

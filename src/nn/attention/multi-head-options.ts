@@ -1,4 +1,6 @@
 import { describe, kindError, requireBoolean, requireInteger, requireSize, shapeError } from '../../core/errors.js';
+import { ATTENTION_NAMES } from '../../core/names-elsewhere.js';
+import type { OptionsGuide } from '../../core/options.js';
 import { checkCuSeqlens, packedPositions } from '../../core/sequences.js';
 import { isMatrix, type Matrix } from '../../matrix/matrix.js';
 import { requireResident } from '../../matrix/parameter.js';
@@ -78,6 +80,19 @@ export const CONSTRUCTOR_OPTIONS = /* @__PURE__ */ (() =>
 
 export const FORWARD_OPTIONS = /* @__PURE__ */ (() =>
   ['context', ...CALL_OPTIONS, 'positions'] as const satisfies readonly (keyof MultiHeadAttentionForwardOptions)[])();
+
+export const CONSTRUCTOR_GUIDE: OptionsGuide = {
+  isRequired: true,
+  form: 'new MultiHeadAttention({ dModel: 64, numHeads: 8 })',
+  elsewhere: [ATTENTION_NAMES],
+  places: [['forward', FORWARD_OPTIONS]],
+};
+
+export const FORWARD_GUIDE: OptionsGuide = {
+  form: 'forward(x, { context }) where keys and values come from another matrix, { mask } for flags, { bias } for numbers to add',
+  elsewhere: [ATTENTION_NAMES],
+  places: [['the constructor', CONSTRUCTOR_OPTIONS]],
+};
 
 /** Checks every option but the seed, which is drawn only if the others are right. @returns  entries: those of the weights */
 export function checkMultiHeadAttention(where: string, options: MultiHeadAttentionOptions) {

@@ -126,7 +126,7 @@ export abstract class ProjectedAttention extends DroppingModule {
     return this.heads.dV;
   }
 
-  /** As the constructor got it, as the next three. */
+  /** causal, window, alibi and softcap are as the constructor got them. */
   get causal(): boolean | 'top-left' {
     return this.#everyCall.causal ?? false;
   }

@@ -1,4 +1,7 @@
+import { requireArguments } from '../../core/arguments.js';
 import { shapeError } from '../../core/errors.js';
+import { ATTENTION_NAMES } from '../../core/names-elsewhere.js';
+import type { OptionsGuide } from '../../core/options.js';
 import { Matrix } from '../../matrix/matrix.js';
 import { requireResident } from '../../matrix/parameter.js';
 import { type AttentionWeightsOptions, attend, attentionStages, STAGE_OPTIONS } from '../../ops/attention/attention.js';
@@ -22,6 +25,18 @@ import {
 
 /** The sizes of the layer, and defaults for the attention options of its calls. `bias` here adds b_Q, b_K, b_V. */
 export interface SelfAttentionOptions extends ProjectionOptions, Omit<AttentionOptions, keyof ProjectionOptions> {}
+
+const CONSTRUCTOR_GUIDE: OptionsGuide = {
+  isRequired: true,
+  form: 'new SelfAttention({ dModel: 64 })',
+  elsewhere: [ATTENTION_NAMES],
+};
+
+const FORWARD_GUIDE: OptionsGuide = {
+  form: 'forward(x, { mask }) for flags, 1 = may attend, { bias } for numbers to add; other keys and values: MultiHeadAttention',
+  elsewhere: [{ context: 'MultiHeadAttention takes one' }, ATTENTION_NAMES],
+  places: [['the constructor', PROJECTION_OPTIONS]],
+};
 
 /** Every step of one self-attention. In scores and weights, row h·tokens + i is query i of head h. */
 export interface AttentionTrace {
@@ -59,7 +74,8 @@ export class SelfAttention extends ProjectedAttention {
   readonly #defaults: AttentionOptions;
 
   constructor(options: SelfAttentionOptions) {
-    requireAttentionOptions('SelfAttention', options, PROJECTION_OPTIONS);
+    requireAttentionOptions('SelfAttention', options, PROJECTION_OPTIONS, CONSTRUCTOR_GUIDE);
+    requireArguments('SelfAttention', arguments.length, 1);
     const where = 'SelfAttention';
     const { dModel, dK, dV, bias, init, seed, numHeads = 1, numKvHeads, dropout, ...attention } = options ?? {};
     const heads = headShape(where, dModel, { numHeads, numKvHeads, dK, dV });
@@ -87,6 +103,7 @@ export class SelfAttention extends ProjectedAttention {
    *   unknown options
    */
   forward(x: Matrix, options: AttentionOptions = {}): Matrix {
+    requireArguments('SelfAttention.forward', arguments.length, 2);
     const where = 'SelfAttention';
     const call = this.#callOptions(where, x, options);
     const { q, k, v } = this.project(x, x, x);
@@ -101,7 +118,8 @@ export class SelfAttention extends ProjectedAttention {
    */
   attentionWeights(x: Matrix, options: AttentionWeightsOptions = {}): Matrix[] {
     const where = 'SelfAttention.attentionWeights';
-    requireAttentionOptions(where, options, STAGE_OPTIONS);
+    requireAttentionOptions(where, options, STAGE_OPTIONS, FORWARD_GUIDE);
+    requireArguments(where, arguments.length, 2);
     const { stage, heads, rows, ...attention } = options;
     const call = this.#callOptions(where, x, attention);
     const { q, k } = this.project(x, x, x);
@@ -118,6 +136,7 @@ export class SelfAttention extends ProjectedAttention {
    */
   trace(x: Matrix, options: AttentionOptions = {}): AttentionTrace {
     const where = 'SelfAttention.trace';
+    requireArguments(where, arguments.length, 2);
     const call = this.#callOptions(where, x, options);
     requireKinds(where, call);
     const packed = optionsOf('packing').find((name) => call[name] !== undefined);
@@ -142,7 +161,7 @@ export class SelfAttention extends ProjectedAttention {
   /** The options of the constructor, each replaced by that of the call unless it is undefined. */
   #callOptions(where: string, x: unknown, options: AttentionOptions): AttentionOptions {
     this.requireInput(where, x);
-    requireAttentionOptions(where, options);
+    requireAttentionOptions(where, options, [], FORWARD_GUIDE);
     const ofCall = Object.entries(options).filter(([, value]) => value !== undefined);
     return { ...this.#defaults, dropout: this.dropout, ...Object.fromEntries(ofCall) };
   }

@@ -1,4 +1,7 @@
-import { requireInteger, requireOptions, requireSize } from '../../core/errors.js';
+import { requireArguments } from '../../core/arguments.js';
+import { requireInteger, requireSize } from '../../core/errors.js';
+import { MODEL_NAMES } from '../../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../../core/options.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import { type Parameter, requireResident } from '../../matrix/parameter.js';
 import { gatherRows } from '../../ops/embedding.js';
@@ -14,6 +17,8 @@ export interface EmbeddingOptions {
 }
 
 const EMBEDDING_OPTIONS: readonly (keyof EmbeddingOptions)[] = ['paddingIndex', 'seed'];
+
+const GUIDE: OptionsGuide = { form: 'new Embedding(512, 64, { seed: 1 })', elsewhere: [MODEL_NAMES] };
 
 /**
  * A table with one row per token id, initially normal with mean 0 and variance 1.
@@ -35,7 +40,8 @@ export class Embedding extends Module {
     super();
     requireInteger('Embedding', 'numEmbeddings', numEmbeddings, 1);
     requireInteger('Embedding', 'dModel', dModel, 1);
-    requireOptions('Embedding', options, EMBEDDING_OPTIONS);
+    requireOptions('Embedding', options, EMBEDDING_OPTIONS, GUIDE);
+    requireArguments('Embedding', arguments.length, 3);
     const { paddingIndex, seed } = options;
     if (paddingIndex !== undefined) requireInteger('Embedding', 'paddingIndex', paddingIndex, 0, numEmbeddings - 1);
     requireSize('Embedding', 'table', numEmbeddings, dModel);
@@ -59,6 +65,7 @@ export class Embedding extends Module {
    * @throws ShapeError  if an id is not a row of the table; TypeError for wrong kinds
    */
   forward(ids: ArrayLike<number>): Matrix {
+    requireArguments('Embedding.forward', arguments.length, 1);
     return gatherRows('Embedding', this.table, ids, this.paddingIndex);
   }
 }

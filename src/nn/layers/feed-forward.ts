@@ -1,11 +1,7 @@
-import {
-  requireChoice,
-  requireFinite,
-  requireInteger,
-  requireOptions,
-  requireSize,
-  shapeError,
-} from '../../core/errors.js';
+import { requireArguments } from '../../core/arguments.js';
+import { requireChoice, requireFinite, requireInteger, requireSize, shapeError } from '../../core/errors.js';
+import { ATTENTION_NAMES, MODEL_NAMES } from '../../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../../core/options.js';
 import type { Random } from '../../core/random.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import { type Parameter, requireResident } from '../../matrix/parameter.js';
@@ -47,6 +43,12 @@ const FEED_FORWARD_OPTIONS = [
   'init',
   'seed',
 ] as const satisfies readonly (keyof FeedForwardOptions)[];
+
+const GUIDE: OptionsGuide = {
+  isRequired: true,
+  form: 'new FeedForward({ dModel: 64, dHidden: 256 })',
+  elsewhere: [ATTENTION_NAMES, MODEL_NAMES],
+};
 
 /** Checks every option but the seed, which is drawn only if the others are right. @returns  the entries of the weights */
 export function checkFeedForward(where: string, options: Omit<FeedForwardOptions, 'seed'>): number {
@@ -96,7 +98,8 @@ export class FeedForward extends DroppingModule {
 
   constructor(options: FeedForwardOptions) {
     const where = 'FeedForward';
-    requireOptions(where, options, FEED_FORWARD_OPTIONS, 'required');
+    requireOptions(where, options, FEED_FORWARD_OPTIONS, GUIDE);
+    requireArguments(where, arguments.length, 1);
     checkFeedForward(where, options);
     const { dModel, dHidden, activation = 'relu', bias, dropout = 0, init = 'xavier', seed } = options;
     const random = layerRandom(where, seed);
@@ -125,6 +128,7 @@ export class FeedForward extends DroppingModule {
    * @throws ShapeError  if x does not have dModel columns; TypeError if x is not a Matrix
    */
   forward(x: Matrix): Matrix {
+    requireArguments('FeedForward.forward', arguments.length, 1);
     const where = 'FeedForward';
     requireColumns(where, 'x', x, 'dModel', this.W_1.rows);
     return this.dropping(where, { dropout: this.dropout }, (drop, call) =>

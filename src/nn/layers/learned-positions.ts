@@ -1,4 +1,6 @@
-import { requireInteger, requireOptions, requireSize, shapeError } from '../../core/errors.js';
+import { requireArguments } from '../../core/arguments.js';
+import { requireInteger, requireSize, shapeError } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import { type Parameter, requireResident } from '../../matrix/parameter.js';
 import { gatherRows } from '../../ops/embedding.js';
@@ -30,6 +32,7 @@ export class LearnedPositions extends Module {
 
   constructor(capacity: number, dModel: number, options: LearnedPositionsOptions = {}) {
     super();
+    requireArguments('LearnedPositions', arguments.length, 3);
     const where = 'LearnedPositions';
     requireInteger(where, 'capacity', capacity, 1);
     requireInteger(where, 'dModel', dModel, 1);
@@ -54,6 +57,7 @@ export class LearnedPositions extends Module {
    * @example const rows = positions.forward([0, 1, 2, 0, 1]); // for two packed sequences
    */
   forward(positions: number | ArrayLike<number>): Matrix {
+    requireArguments('LearnedPositions.forward', arguments.length, 1);
     const where = 'LearnedPositions';
     if (typeof positions !== 'number') return gatherRows(where, this.table, positions, undefined, 'positions');
     const { capacity } = this;

@@ -1,6 +1,8 @@
 // nn/layers: the layers without attention. They know Module and ops, but no model.
 
-import { requireBoolean, requireInteger, requireOptions, requireSize } from '../../core/errors.js';
+import { requireArguments } from '../../core/arguments.js';
+import { requireBoolean, requireInteger, requireSize } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import { type Parameter, requireResident } from '../../matrix/parameter.js';
 import { layerRandom } from '../../ops/seeds.js';
@@ -40,6 +42,7 @@ export class Linear extends Module {
     requireInteger('Linear', 'inputs', inputs, 1);
     requireInteger('Linear', 'outputs', outputs, 1);
     requireOptions('Linear', options, LINEAR_OPTIONS);
+    requireArguments('Linear', arguments.length, 3);
     const { bias = false, init = 'xavier', seed } = options;
     requireBoolean('Linear', 'bias', bias);
     requireInit('Linear', init);
@@ -65,6 +68,7 @@ export class Linear extends Module {
    * @throws ShapeError  if x does not have `inputs` columns; TypeError if x is not a Matrix
    */
   forward(x: Matrix): Matrix {
+    requireArguments('Linear.forward', arguments.length, 1);
     requireColumns('Linear', 'x', x, 'inputs', this.W.rows);
     return affine(x, this.W, this.b);
   }

@@ -1,4 +1,7 @@
-import { requireBoolean, requireFinite, requireInteger, requireOptions, requireSize } from '../../core/errors.js';
+import { requireArguments } from '../../core/arguments.js';
+import { requireBoolean, requireFinite, requireInteger, requireSize } from '../../core/errors.js';
+import { MODEL_NAMES } from '../../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../../core/options.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import type { Parameter } from '../../matrix/parameter.js';
 import { layerNorm, rmsNorm } from '../../ops/normalization.js';
@@ -19,10 +22,12 @@ export interface LayerNormOptions extends NormModuleOptions {
 const NORM_OPTIONS: readonly string[] = ['epsilon'] satisfies (keyof NormModuleOptions)[];
 const LAYER_NORM_OPTIONS: readonly string[] = ['epsilon', 'bias'] satisfies (keyof LayerNormOptions)[];
 
+const GUIDE: OptionsGuide = { form: 'new LayerNorm(64, { epsilon: 1e-5 })', elsewhere: [MODEL_NAMES] };
+
 function checkNorm(where: string, dModel: number, options: NormModuleOptions, known = NORM_OPTIONS): number {
   requireInteger(where, 'dModel', dModel, 1);
   requireSize(where, 'gain', 1, dModel);
-  requireOptions(where, options, known);
+  requireOptions(where, options, known, GUIDE);
   const { epsilon = 1e-5 } = options;
   requireFinite(where, 'epsilon', epsilon, 0);
   return epsilon;
@@ -48,6 +53,7 @@ export class LayerNorm extends Module {
 
   constructor(dModel: number, options: LayerNormOptions = {}) {
     super();
+    requireArguments('LayerNorm', arguments.length, 2);
     this.epsilon = checkNorm('LayerNorm', dModel, options, LAYER_NORM_OPTIONS);
     const { bias = true } = options;
     requireBoolean('LayerNorm', 'bias', bias);
@@ -65,6 +71,7 @@ export class LayerNorm extends Module {
    * @throws ShapeError  if x does not have dModel columns; TypeError if x is not a Matrix
    */
   forward(x: Matrix): Matrix {
+    requireArguments('LayerNorm.forward', arguments.length, 1);
     requireColumns('LayerNorm', 'x', x, 'dModel', this.gain.cols);
     return layerNorm(x, this.gain, this.bias, { epsilon: this.epsilon });
   }
@@ -88,6 +95,7 @@ export class RMSNorm extends Module {
 
   constructor(dModel: number, options: NormModuleOptions = {}) {
     super();
+    requireArguments('RMSNorm', arguments.length, 2);
     this.epsilon = checkNorm('RMSNorm', dModel, options);
     this.gain = constantParameter('gain', 1, dModel, 1);
   }
@@ -102,6 +110,7 @@ export class RMSNorm extends Module {
    * @throws ShapeError  if x does not have dModel columns; TypeError if x is not a Matrix
    */
   forward(x: Matrix): Matrix {
+    requireArguments('RMSNorm.forward', arguments.length, 1);
     requireColumns('RMSNorm', 'x', x, 'dModel', this.gain.cols);
     return rmsNorm(x, this.gain, { epsilon: this.epsilon });
   }

@@ -4,10 +4,11 @@ import {
   requireChoice,
   requireCount,
   requireInteger,
-  requireOptions,
   requireSize,
   shapeError,
 } from '../../core/errors.js';
+import { ATTENTION_NAMES, MODEL_NAMES } from '../../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../../core/options.js';
 import { requireResident } from '../../matrix/parameter.js';
 import type { RopeOptions } from '../../ops/rotary.js';
 import type { StepOptions } from '../attention/cached-steps.js';
@@ -63,6 +64,21 @@ const CAUSAL_LM_OPTIONS: readonly (keyof CausalLMOptions)[] = /* @__PURE__ */ ((
   return [...MODEL_OPTIONS, ...ofLayer];
 })();
 
+const GUIDE: OptionsGuide = {
+  isRequired: true,
+  form: 'new CausalLM({ vocabularySize: 256, dModel: 64, numLayers: 2, numHeads: 4, dHidden: 256 })',
+  elsewhere: [{ causal: 'it always is', iscausal: 'it always is' }, MODEL_NAMES, ATTENTION_NAMES],
+};
+
+export const CALL_PLACES = [['the constructor', CAUSAL_LM_OPTIONS]] as const;
+
+/** Of forward and step. */
+export const CALL_GUIDE: OptionsGuide = {
+  form: "forward(ids, { cuSeqlens }) for a packed batch, { logits: 'last' } for the next token alone",
+  elsewhere: [ATTENTION_NAMES],
+  places: CALL_PLACES,
+};
+
 /**
  * Sixteen times the depth of the deepest published model, https://arxiv.org/abs/2203.00555. Even the narrowest layer takes
  * 6 KB of objects and 0.2 ms to build.
@@ -71,7 +87,7 @@ const MAX_LAYERS = 2 ** 14;
 
 /** Checks every option but the seed, which is drawn only if the others are right. @returns  the options of every layer */
 export function checkCausalLM(where: string, options: CausalLMOptions): TransformerBlockOptions {
-  requireOptions(where, options, CAUSAL_LM_OPTIONS, 'required');
+  requireOptions(where, options, CAUSAL_LM_OPTIONS, GUIDE);
   const { vocabularySize, numLayers, positions = 'rope', rope, capacity, tieEmbeddings = false, ...others } = options;
   requireInteger(where, 'vocabularySize', vocabularySize, 1);
   requireInteger(where, 'numLayers', numLayers, 1);

@@ -1,7 +1,9 @@
 // nn/models: blocks and whole models, and the generation of text. They know all layers; layers do not know them.
 
 import { allOrNone } from '../../core/all-or-none.js';
-import { requireOptions, shapeError } from '../../core/errors.js';
+import { requireArguments } from '../../core/arguments.js';
+import { shapeError } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
 import { checkCuSeqlens, longestSequence, packedPositions, singleSequence } from '../../core/sequences.js';
 import type { StoredTensor } from '../../core/stored-tensor.js';
 import type { Matrix } from '../../matrix/matrix.js';
@@ -32,6 +34,7 @@ import {
 import { type BuiltOf, loaded } from '../weights/loaded.js';
 import { BlockSettings } from './block-settings.js';
 import {
+  CALL_GUIDE,
   type CausalLMForwardOptions,
   type CausalLMOptions,
   type CausalLMStepOptions,
@@ -81,6 +84,7 @@ export class CausalLM extends BlockSettings {
   constructor(options: CausalLMOptions) {
     super();
     const layer = checkCausalLM('CausalLM', options);
+    requireArguments('CausalLM', arguments.length, 1);
     const { vocabularySize, dModel, numLayers, positions = 'rope', capacity = Number.POSITIVE_INFINITY } = options;
     const { dropout = 0, init, tieEmbeddings = false } = options;
     const random = layerRandom('CausalLM', options.seed);
@@ -130,6 +134,7 @@ export class CausalLM extends BlockSettings {
     state: ReadonlyMap<string, StoredTensor>,
     options: CausalLMFromTorchOptions,
   ): Model {
+    requireArguments('CausalLM.fromTorch', arguments.length, 2);
     return loaded(CausalLM, this, modelFromTorch('CausalLM.fromTorch', state, options));
   }
 
@@ -140,6 +145,7 @@ export class CausalLM extends BlockSettings {
    * @example await writeFile('model.safetensors', writeSafetensors(model.toTorch()));
    */
   toTorch(options: CausalLMToTorchOptions = {}): Map<string, StoredTensor> {
+    requireArguments('CausalLM.toTorch', arguments.length, 1);
     return modelToTorch('CausalLM.toTorch', this, options);
   }
 
@@ -152,7 +158,8 @@ export class CausalLM extends BlockSettings {
    * @example const next = model.forward(ids).argmax().at(-1);
    */
   forward(ids: ArrayLike<number>, options: CausalLMForwardOptions = {}): Matrix {
-    requireOptions('CausalLM', options, FORWARD_OPTIONS);
+    requireOptions('CausalLM', options, FORWARD_OPTIONS, CALL_GUIDE);
+    requireArguments('CausalLM.forward', arguments.length, 2);
     return this.#whole('CausalLM', ids, options);
   }
 
@@ -180,6 +187,7 @@ export class CausalLM extends BlockSettings {
   createCaches(options: Partial<CacheOptions> = {}): KVCache[] {
     const where = 'CausalLM.createCaches';
     requireOptions(where, options, ['capacity', 'mode', 'sinkTokens']);
+    requireArguments(where, arguments.length, 1);
     const { capacity = Number.isFinite(this.capacity) ? this.capacity : DEFAULT_CAPACITY } = options;
     const { numKvHeads, dK, dV } = this.layers[0].attention.heads;
     if (Number.isSafeInteger(capacity)) {
@@ -214,6 +222,7 @@ export class CausalLM extends BlockSettings {
     caches: readonly KVCache[] | readonly KVCache[][],
     options: CausalLMStepOptions = {},
   ): Matrix {
+    requireArguments('CausalLM.step', arguments.length, 3);
     return this.#next('CausalLM.step', ids, caches, options);
   }
 
@@ -234,6 +243,7 @@ export class CausalLM extends BlockSettings {
     options: GenerateOptions = {},
   ): AsyncGenerator<number, void, undefined> & PromiseLike<number[]> {
     const where = 'CausalLM.generate';
+    requireArguments(where, arguments.length, 2);
     const generation = checkGenerate(where, ids, options, this);
     const { prompt, maxTokens, cached } = generation;
     let caches: KVCache[] | undefined; // of memory that only somebody who asks for a token needs
@@ -248,7 +258,7 @@ export class CausalLM extends BlockSettings {
 
   /** The logits of the next tokens. */
   #next(where: string, ids: ArrayLike<number>, caches: unknown, options: CausalLMStepOptions): Matrix {
-    requireOptions(where, options, FORWARD_OPTIONS);
+    requireOptions(where, options, FORWARD_OPTIONS, CALL_GUIDE);
     const embedded = gatherRows(where, this.embedding.table, ids);
     const lists = cacheLists(where, caches, this.layers.length);
     const cuSeqlens = stepOffsets(where, lists.length, embedded.rows, { cuSeqlens: options.cuSeqlens });

@@ -1,5 +1,8 @@
-import { describe, kindError, requireBoolean, requireInteger, requireOptions, shapeError } from '../../core/errors.js';
+import { describe, kindError, requireBoolean, requireInteger, shapeError } from '../../core/errors.js';
 import { requireFunction, requireSync } from '../../core/functions.js';
+import { GENERATION_NAMES } from '../../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../../core/options.js';
+import { CALL_PLACES } from './causal-lm-options.js';
 import { checkSampling, checkTokens, SAMPLING_OPTIONS, type SamplingOptions } from './sampling.js';
 
 /** What counts of an AbortSignal; there are programs without its type. */
@@ -36,6 +39,12 @@ const GENERATE_OPTIONS = /* @__PURE__ */ (() =>
     ...SAMPLING_OPTIONS,
   ] as const satisfies readonly (keyof GenerateOptions)[])();
 
+const GUIDE: OptionsGuide = {
+  form: 'generate(ids, { maxTokens: 100 })',
+  elsewhere: [GENERATION_NAMES],
+  places: CALL_PLACES,
+};
+
 const DEFAULT_TOKENS = 256;
 
 /** After this time the event loop gets a turn: the length of a "long task", https://www.w3.org/TR/longtasks-1/. */
@@ -59,7 +68,7 @@ export function checkGenerate(
   options: GenerateOptions,
   { vocabularySize, capacity }: { vocabularySize: number; capacity: number },
 ): Generation {
-  requireOptions(where, options, GENERATE_OPTIONS);
+  requireOptions(where, options, GENERATE_OPTIONS, GUIDE);
   const prompt = checkTokens(where, 'ids', ids, vocabularySize);
   if (prompt.length === 0) throw shapeError(where, 'ids must hold at least one token', 'got none');
   const room = capacity - prompt.length + 1; // the last generated token is not an input of the model

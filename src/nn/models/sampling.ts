@@ -1,3 +1,4 @@
+import { requireArguments } from '../../core/arguments.js';
 import {
   kindError,
   requireArrayLike,
@@ -5,10 +6,11 @@ import {
   requireFinite,
   requireInteger,
   requireNumber,
-  requireOptions,
   shapeError,
   shapeText,
 } from '../../core/errors.js';
+import { GENERATION_NAMES } from '../../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../../core/options.js';
 import { type Random, requireSeed } from '../../core/random.js';
 import { isMatrix } from '../../matrix/matrix.js';
 import { layerRandom } from '../../ops/seeds.js';
@@ -41,6 +43,8 @@ export const SAMPLING_OPTIONS = [
   'seed',
 ] as const satisfies readonly (keyof SamplingOptions)[];
 
+const GUIDE: OptionsGuide = { form: 'sampler({ temperature: 0.8 })', elsewhere: [GENERATION_NAMES] };
+
 /** Gives the id of the next token for its logits, one per token of the vocabulary; `ids` are the tokens so far. */
 export type Sampler = (logits: ArrayLike<number>, ids?: ArrayLike<number>) => number;
 
@@ -59,7 +63,8 @@ export type Sampler = (logits: ArrayLike<number>, ids?: ArrayLike<number>) => nu
  */
 export function sampler(options: SamplingOptions = {}): Sampler {
   const where = 'sampler';
-  requireOptions(where, options, SAMPLING_OPTIONS);
+  requireOptions(where, options, SAMPLING_OPTIONS, GUIDE);
+  requireArguments(where, arguments.length, 1);
   const sample = checkSampling(where, options);
   const { repetitionPenalty = 1 } = options;
   return (logits, ids) => {

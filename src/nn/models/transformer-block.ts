@@ -1,5 +1,8 @@
 import { allOrNone } from '../../core/all-or-none.js';
-import { requireBoolean, requireChoice, requireFinite, requireOptions, shapeError } from '../../core/errors.js';
+import { requireArguments } from '../../core/arguments.js';
+import { requireBoolean, requireChoice, requireFinite, shapeError } from '../../core/errors.js';
+import { ATTENTION_NAMES, MODEL_NAMES } from '../../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../../core/options.js';
 import type { StoredTensor } from '../../core/stored-tensor.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import { requireResident } from '../../matrix/parameter.js';
@@ -92,6 +95,19 @@ const BLOCK_FORWARD_OPTIONS = /* @__PURE__ */ FORWARD_OPTIONS.filter(
   (name) => name !== 'context' && name !== 'cuSeqlensK',
 ) satisfies (keyof TransformerBlockForwardOptions)[];
 
+const BLOCK_GUIDE: OptionsGuide = {
+  isRequired: true,
+  form: 'new TransformerBlock({ dModel: 64, numHeads: 8, dHidden: 256 })',
+  elsewhere: [ATTENTION_NAMES, MODEL_NAMES],
+  places: [['forward', BLOCK_FORWARD_OPTIONS]],
+};
+
+const BLOCK_FORWARD_GUIDE: OptionsGuide = {
+  form: 'forward(x, { mask }) for flags, 1 = may attend, { bias } for numbers to add',
+  elsewhere: [ATTENTION_NAMES],
+  places: [['the constructor', BLOCK_OPTIONS]],
+};
+
 /** Checks every option but the seed, which is drawn only if the others are right. @returns  the entries of the weights */
 export function checkTransformerBlock(where: string, options: Omit<TransformerBlockOptions, 'seed'>): number {
   const { bias, norm = 'layer', normBias = norm === 'layer', normPlacement = 'pre', epsilon = 1e-5 } = options;
@@ -145,7 +161,8 @@ export class TransformerBlock extends BlockSettings {
   constructor(options: TransformerBlockOptions) {
     super();
     const where = 'TransformerBlock';
-    requireOptions(where, options, BLOCK_OPTIONS, 'required');
+    requireOptions(where, options, BLOCK_OPTIONS, BLOCK_GUIDE);
+    requireArguments('TransformerBlock', arguments.length, 1);
     checkTransformerBlock(where, options);
     const { dHidden, activation, norm, normBias, normPlacement = 'pre', epsilon, seed, ...attention } = options;
     const { dModel, dropout = 0, init } = options;
@@ -182,6 +199,7 @@ export class TransformerBlock extends BlockSettings {
     state: ReadonlyMap<string, StoredTensor>,
     options: TransformerBlockFromTorchOptions,
   ): Block {
+    requireArguments('TransformerBlock.fromTorch', arguments.length, 2);
     return loaded(TransformerBlock, this, blockFromTorch('TransformerBlock.fromTorch', state, options));
   }
 
@@ -193,6 +211,7 @@ export class TransformerBlock extends BlockSettings {
    * @example const state = block.toTorch({ prefix: 'encoder.layers.0.' });
    */
   toTorch(options: ToTorchOptions = {}): Map<string, StoredTensor> {
+    requireArguments('TransformerBlock.toTorch', arguments.length, 1);
     return blockToTorch('TransformerBlock.toTorch', this, options);
   }
 
@@ -204,13 +223,15 @@ export class TransformerBlock extends BlockSettings {
    */
   forward(x: Matrix, options: TransformerBlockForwardOptions = {}): Matrix {
     const where = 'TransformerBlock';
-    requireOptions(where, options, BLOCK_FORWARD_OPTIONS);
+    requireOptions(where, options, BLOCK_FORWARD_OPTIONS, BLOCK_FORWARD_GUIDE);
+    requireArguments('TransformerBlock.forward', arguments.length, 2);
     requireColumns(where, 'x', x, 'dModel', this.attention.dModel);
     return this.#around(x, (z) => this.attention.forward(z, options));
   }
 
   /** An empty cache for `step`; see MultiHeadAttention.createCache. @example const cache = block.createCache({ capacity: 1024 }); */
   createCache(options: CacheOptions): KVCache {
+    requireArguments('TransformerBlock.createCache', arguments.length, 1);
     return this.attention.createCache(options);
   }
 
@@ -223,6 +244,7 @@ export class TransformerBlock extends BlockSettings {
    * @example const y = block.step(x, cache);
    */
   step(x: Matrix, caches: KVCache | readonly KVCache[], options: StepOptions = {}): Matrix {
+    requireArguments('TransformerBlock.step', arguments.length, 3);
     requireColumns('TransformerBlock.step', 'x', x, 'dModel', this.attention.dModel);
     const list = cacheList('MultiHeadAttention.step', caches); // which reports all other mistakes in them
     return restoring(list, () => this.#around(x, (z) => this.attention.step(z, list, options)));

@@ -1,4 +1,5 @@
-import { requireInteger, requireOptions, shapeError } from '../../core/errors.js';
+import { requireInteger, shapeError } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
 import type { StoredTensor } from '../../core/stored-tensor.js';
 import { Matrix } from '../../matrix/matrix.js';
 import { LAYER_OPTIONS, type LayerOption } from '../../ops/attention/options.js';
@@ -54,7 +55,7 @@ export function attentionFromTorch(
   stored: ReadonlyMap<string, StoredTensor>,
   options: MultiHeadAttentionFromTorchOptions,
 ): { options: MultiHeadAttentionOptions; state: Map<string, StoredTensor> } {
-  requireOptions(where, options, OPTIONS, 'required');
+  requireOptions(where, options, OPTIONS, { isRequired: true });
   const { prefix, causal, rope, numHeads, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
   const { named, layout, tensors } = recognized(where, stored, prefix, SIGNS, (found, names) =>

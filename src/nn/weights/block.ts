@@ -1,4 +1,5 @@
-import { requireChoice, requireInteger, requireOptions } from '../../core/errors.js';
+import { requireChoice, requireInteger } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
 import type { StoredTensor } from '../../core/stored-tensor.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import { ACTIVATIONS } from '../../ops/activations.js';
@@ -64,7 +65,7 @@ export function blockFromTorch(
   stored: ReadonlyMap<string, StoredTensor>,
   options: TransformerBlockFromTorchOptions,
 ) {
-  requireOptions(where, options, OPTIONS, 'required');
+  requireOptions(where, options, OPTIONS, { isRequired: true });
   const { prefix, causal, rope, numHeads, activation, normPlacement, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
   const { named, layout, tensors } = recognized(where, stored, prefix, SIGNS, blockTensors);

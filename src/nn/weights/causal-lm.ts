@@ -1,4 +1,5 @@
-import { describe, kindError, requireBoolean, requireInteger, requireOptions, shapeError } from '../../core/errors.js';
+import { describe, kindError, requireBoolean, requireInteger, shapeError } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
 import { isSameShape, type StoredTensor } from '../../core/stored-tensor.js';
 import type { Matrix } from '../../matrix/matrix.js';
 import { type AttentionOptions, LAYER_OPTIONS, type LayerOption } from '../../ops/attention/options.js';
@@ -88,7 +89,7 @@ export function modelFromTorch(
   stored: ReadonlyMap<string, StoredTensor>,
   options: CausalLMFromTorchOptions,
 ) {
-  requireOptions(where, options, OPTIONS, 'required');
+  requireOptions(where, options, OPTIONS, { isRequired: true });
   const { prefix, rope, numHeads, capacity, activation, tieEmbeddings, ...rest } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
   if (typeof rope === 'boolean' || rope === null) throw kindError(where, 'rope must be an object', `got ${rope}`);

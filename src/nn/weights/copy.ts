@@ -1,7 +1,7 @@
 import { describe, shapeError, shapeText } from '../../core/errors.js';
 import { nameList } from '../../core/name-list.js';
 import { storedFloats } from '../../core/stored-floats.js';
-import { isSameShape, type StoredTensor } from '../../core/stored-tensor.js';
+import { isSameShape, newState, type StoredTensor } from '../../core/stored-tensor.js';
 import { type Matrix, requireMatrix } from '../../matrix/matrix.js';
 import { inGroups } from './names.js';
 import type { TorchTensor } from './tensors.js';
@@ -56,7 +56,7 @@ export function writeTensors(
   for (const tensor of written) {
     for (const part of tensor.parts) bindOurs(where, layout, sizes, tensor, part, parameters.get(part) as Matrix);
   }
-  const out = new Map<string, StoredTensor>();
+  const out = newState();
   for (const tensor of written) {
     const { name, parts } = tensor;
     const [rows, cols] = [sizeOf(sizes, tensor.rows), sizeOf(sizes, tensor.cols)];

@@ -1,3 +1,4 @@
+import { requireArguments } from '../../core/arguments.js';
 import type { OwnBytes } from '../../core/array-types.js';
 import { describe, kindError, requireArrayLike, shapeError } from '../../core/errors.js';
 import type { Mask } from '../../ops/attention/options.js';
@@ -15,6 +16,7 @@ import type { Mask } from '../../ops/attention/options.js';
  */
 export function maskFromTorchMHA(mask: Mask): OwnBytes {
   const where = 'maskFromTorchMHA';
+  requireArguments(where, arguments.length, 1);
   if (!Array.isArray(mask) && Object.prototype.toString.call(mask) !== '[object Uint8Array]') {
     const hint = /^\[object Float/.test(Object.prototype.toString.call(mask))
       ? 'an additive mask is the option bias'

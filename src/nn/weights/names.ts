@@ -1,5 +1,6 @@
-import { describe, kindError, requireChoice, requireOptions, ShapeError, shapeError } from '../../core/errors.js';
+import { describe, kindError, requireChoice, ShapeError, shapeError } from '../../core/errors.js';
 import { nameList } from '../../core/name-list.js';
+import { requireOptions } from '../../core/options.js';
 import { isShape, type StoredTensor } from '../../core/stored-tensor.js';
 import type { TorchTensor } from './tensors.js';
 

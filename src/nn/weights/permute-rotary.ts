@@ -1,4 +1,6 @@
-import { requireChoice, requireInteger, requireOptions, shapeError } from '../../core/errors.js';
+import { requireArguments } from '../../core/arguments.js';
+import { requireChoice, requireInteger, shapeError } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
 import { Matrix, requireMatrix } from '../../matrix/matrix.js';
 
 /** Which columns of a head are rotated as a pair: (2p, 2p + 1) if interleaved, (p, p + dim/2) if half-split. */
@@ -33,7 +35,8 @@ const LAYOUTS: readonly RotaryLayout[] = ['interleaved', 'half-split'];
 export function permuteRotary(W: Matrix, options: PermuteRotaryOptions): Matrix {
   const where = 'permuteRotary';
   requireMatrix(where, 'W', W);
-  requireOptions(where, options, OPTIONS, 'required');
+  requireOptions(where, options, OPTIONS, { isRequired: true });
+  requireArguments(where, arguments.length, 2);
   const { numHeads, from, to } = options;
   requireInteger(where, 'numHeads', numHeads, 1);
   if (W.cols % numHeads !== 0) {

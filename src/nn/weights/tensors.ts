@@ -61,7 +61,7 @@ export interface TorchTensor {
   parts: readonly string[];
   /** The stored shape: 'linear' (outputs × inputs), 'matrix' (inputs × outputs) as ours, 'vector' (n), 'row' (1 × 1 × n). */
   form: 'linear' | 'matrix' | 'vector' | 'row';
-  /** The names of the sizes of each part, (rows × cols) as ours. The same name is the same size in the whole layout. */
+  /** The sizes of each part in this library, (rows × cols), by names; a name means the same size in the whole layout. */
   rows: string;
   cols: string;
   /** The tensors of a group are all present, in every layer of a model, or all absent. Those without a group are always present. */

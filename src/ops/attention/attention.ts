@@ -1,6 +1,7 @@
 // ops/attention: attention as functions of matrices. Checks options once, turns them into the problem that kernels take;
 // knows no layer and no weights.
 
+import { requireArguments } from '../../core/arguments.js';
 import {
   requireArrayLike,
   requireChoice,
@@ -73,6 +74,7 @@ const STAGES: readonly AttentionStage[] = ['scaledScores', 'softcapped', 'masked
  */
 export function scaledDotProductAttention(q: Matrix, k: Matrix, v: Matrix, options: AttentionOptions = {}): Matrix {
   requireAttentionOptions('scaledDotProductAttention', options);
+  requireArguments('scaledDotProductAttention', arguments.length, 4);
   return attend('scaledDotProductAttention', q, k, v, options, 0);
 }
 
@@ -163,6 +165,7 @@ export function attendChecked(
  */
 export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptions = {}): Matrix {
   requireAttentionOptions('attentionLogSumExp', options);
+  requireArguments('attentionLogSumExp', arguments.length, 3);
   const problem = attentionProblem('attentionLogSumExp', q, k, options);
   const { attentionStatistics, logSumExp } = attentionKernels();
   const statistics = attentionStatistics(problem);
@@ -195,6 +198,7 @@ export function attentionLogSumExp(q: Matrix, k: Matrix, options: AttentionOptio
  */
 export function attentionWeights(q: Matrix, k: Matrix, options: AttentionWeightsOptions = {}): Matrix[] {
   requireAttentionOptions('attentionWeights', options, STAGE_OPTIONS);
+  requireArguments('attentionWeights', arguments.length, 3);
   return attentionStages('attentionWeights', q, k, options);
 }
 

@@ -1,5 +1,5 @@
 import { describe, kindError, requireArrayLike, requireSize, shapeError, shapeText } from '../../core/errors.js';
-import { type Matrix, requireMatrix } from '../../matrix/matrix.js';
+import { isMatrix, type Matrix, requireMatrix } from '../../matrix/matrix.js';
 import { kept } from '../../matrix/tape.js';
 
 // The options with one entry for each pair of a query and a key, or for each key.
@@ -19,11 +19,13 @@ export function checkMask(where: string, mask: unknown, rows: number, columns: n
 }
 
 function maskKindError(where: string, mask: unknown): TypeError {
-  return kindError(where, 'mask must be a Uint8Array or boolean[][]', `got ${describe(mask)}`);
+  const hint = isMatrix(mask) || mask instanceof Float32Array ? 'numbers to add to the logits are a bias' : undefined;
+  return kindError(where, 'mask must be a Uint8Array or boolean[][]', `got ${describe(mask)}`, hint);
 }
 
 function keyMaskKindError(where: string, keyMask: unknown): TypeError {
-  return kindError(where, 'keyMask must be a Uint8Array', `got ${describe(keyMask)}`);
+  const hint = Array.isArray(keyMask) ? 'use Uint8Array.from(keyMask)' : undefined;
+  return kindError(where, 'keyMask must be a Uint8Array', `got ${describe(keyMask)}`, hint);
 }
 
 function maskRule(name: string, rows: number, columns: number, numHeads: number): string {
@@ -46,7 +48,8 @@ function maskBytes(where: string, mask: unknown[], rows: number, columns: number
     for (let c = 0; c < columns; c++) {
       const flag = row[c];
       if (typeof flag !== 'boolean' && flag !== 0 && flag !== 1) {
-        throw kindError(where, `mask[${r}][${c}] must be true or false`, `got ${describe(flag)}`);
+        const hint = typeof flag === 'number' ? 'numbers to add to the logits are a bias' : undefined;
+        throw kindError(where, `mask[${r}][${c}] must be true or false`, `got ${describe(flag)}`, hint);
       }
       bytes[r * columns + c] = flag ? 1 : 0;
     }

@@ -6,11 +6,12 @@ import {
   requireFinite,
   requireFloat32,
   requireInteger,
-  requireOptions,
   requireSize,
   shapeError,
   shapeText,
 } from '../../core/errors.js';
+import { ATTENTION_NAMES } from '../../core/names-elsewhere.js';
+import { type OptionsGuide, requireOptions } from '../../core/options.js';
 import { requireSeed, seedWords } from '../../core/random.js';
 import { checkCuSeqlens, longestSequence, singleSequence } from '../../core/sequences.js';
 import type { AttentionProblem } from '../../kernels/contract.js';
@@ -65,7 +66,10 @@ interface HeadWidths {
   readonly dK: number;
 }
 
-/** What an option has an entry for: 'distance' is told by how far a key is from a query, 'reach' is who sees whom by position. */
+/**
+ * What an option has an entry for. 'distance': the distance of a key from a query. 'reach': the positions that a query may
+ * see.
+ */
 export type OptionKind =
   | 'heads'
   | 'scalar'
@@ -215,8 +219,18 @@ export function requireKinds(where: string, options: AttentionOptions): void {
   }
 }
 
-export function requireAttentionOptions(where: string, options: unknown, more: readonly string[] = []): void {
-  requireOptions(where, options, more.length === 0 ? ATTENTION_OPTIONS : [...ATTENTION_OPTIONS, ...more]);
+const GUIDE: OptionsGuide = {
+  form: '{ mask } for flags, 1 = may attend, { bias } for numbers to add',
+  elsewhere: [ATTENTION_NAMES],
+};
+
+export function requireAttentionOptions(
+  where: string,
+  options: unknown,
+  more: readonly string[] = [],
+  guide = GUIDE,
+): void {
+  requireOptions(where, options, more.length === 0 ? ATTENTION_OPTIONS : [...ATTENTION_OPTIONS, ...more], guide);
 }
 
 export function checkHeads(where: string, { numHeads = 1, numKvHeads = numHeads }: AttentionOptions) {

@@ -3,7 +3,7 @@ import { attentionKernels, attentionSteps } from '../../kernels/families.js';
 import { type Matrix, result } from '../../matrix/matrix.js';
 
 // Attention of one head of one sequence in its steps, each differentiable, for hooks that replace what lies between:
-// Z = softcap(scale·QKᵀ) + bias, −∞ where not allowed;  P = e^{Z−m} / s;  O = (P ∘ keep / (1 − p))·V  (DESIGN §5).
+// Z = softcap(scale·QKᵀ) + bias, −∞ where not allowed;  P = e^{Z−m} / s;  O = (P ∘ keep / (1 − p))·V .
 
 /** What differentiable steps need beside the problem: the matrices that its arrays came from. */
 export interface AttentionInputs {

@@ -1,7 +1,10 @@
 // ops/cache: keys and values kept between calls. Knows the functions of ops/attention, and no layer.
 
+import { requireArguments } from '../../core/arguments.js';
 import { putBrand } from '../../core/brands.js';
-import { kindError, requireInteger, requireOptions, shapeError, shapeText } from '../../core/errors.js';
+import { kindError, requireInteger, shapeError, shapeText } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
+import { prepareClass } from '../../core/prepared-class.js';
 import type { Floats } from '../../kernels/contract.js';
 import { copied } from '../../matrix/algebra.js';
 import { Matrix, requireMatrix, wrap } from '../../matrix/matrix.js';
@@ -41,8 +44,8 @@ export interface CacheMark {
 }
 
 const ATTEND_OPTIONS = /* @__PURE__ */ (() => {
-  const ofTheCache: OfTheCache[] = ['numKvHeads', 'causalOffset', ...optionsOf('packing')];
-  return ATTENTION_OPTIONS.filter((name) => !(ofTheCache as string[]).includes(name));
+  const ofTheCache: string[] = ['numKvHeads', 'causalOffset', ...optionsOf('packing')] satisfies OfTheCache[];
+  return ATTENTION_OPTIONS.filter((name) => !ofTheCache.includes(name));
 })();
 
 /**
@@ -52,13 +55,12 @@ const ATTEND_OPTIONS = /* @__PURE__ */ (() => {
  * the sink tokens: a query then sees the sinks and the capacity − sinkTokens last positions up to its own, whether rows
  * are appended one by one or many at a time. To valueAndGrad the rows of a cache are constants.
  *
- * @throws ShapeError  if a size is no integer of at least 1, or sinkTokens no integer from 0 to capacity − 1 or given
- *   without a ring; TypeError for wrong kinds and unknown options; RangeError if kernel memory is full
+ * @throws ShapeError  if a size or sinkTokens is out of range, or sinkTokens is given without a ring; TypeError for wrong
+ *   kinds and unknown options; RangeError if kernel memory is full
  * @see Xiao et al. 2024 (sinkTokens), https://arxiv.org/abs/2309.17453
  * @example
  * const cache = new KVCache({ capacity: 1024, numKvHeads: 4, dK: 64 });
- * cache.append(k, v); // (rows × 4·64)
- * const out = cache.attend(q, { numHeads: 12 }); // q: the queries of the rows appended last
+ * cache.append(k, v); // (rows × 4·64); then cache.attend(q, { numHeads: 12 }) with the queries of these rows
  */
 export class KVCache {
   static get name(): string {
@@ -80,9 +82,10 @@ export class KVCache {
   #replaced?: Replaced;
 
   constructor(options: KVCacheOptions) {
-    const where = 'KVCache';
-    const { capacity, dK, dV, numKvHeads, mode, sinkTokens } = checkCacheOptions(where, options);
+    const { capacity, dK, dV, numKvHeads, mode, sinkTokens } = checkCacheOptions('KVCache', options);
+    requireArguments('KVCache', arguments.length, 1);
     putBrand(this, 'KVCache');
+    prepareClass(KVCache.prototype, { saving: 'a prompt fills a cache again' });
     this.capacity = capacity;
     this.numKvHeads = numKvHeads;
     this.dK = dK;
@@ -127,6 +130,7 @@ export class KVCache {
    */
   append(k: Matrix, v: Matrix): void {
     const where = 'KVCache.append';
+    requireArguments(where, arguments.length, 2);
     this.#requireLive(where);
     requireMatrix(where, 'k', k);
     requireMatrix(where, 'v', v);
@@ -155,6 +159,7 @@ export class KVCache {
     this.#requireLive(where);
     requireMatrix(where, 'q', q);
     requireOptions(where, options, ATTEND_OPTIONS);
+    requireArguments(where, arguments.length, 2);
     if (q.rows > Math.max(this.length, this.#appended)) {
       throw shapeError(where, 'q must have at most the rows held', `q has ${q.rows}, the cache holds ${this.length}`);
     }
@@ -173,6 +178,7 @@ export class KVCache {
    */
   truncate(n: number): void {
     const where = 'KVCache.truncate';
+    requireArguments(where, arguments.length, 1);
     this.#requireLive(where);
     requireInteger(where, 'n', n, 0, this.length);
     if (n === this.length) return;
@@ -188,6 +194,7 @@ export class KVCache {
 
   /** Forgets all rows. */
   reset(): void {
+    requireArguments('KVCache.reset', arguments.length, 0);
     this.#requireLive('KVCache.reset');
     this.truncate(0);
   }
@@ -199,6 +206,7 @@ export class KVCache {
    * @example const cache = attention.createCache({ capacity: 1024 }); try { attention.step(x, cache); } finally { cache.release(); }
    */
   release(): void {
+    requireArguments('KVCache.release', arguments.length, 0);
     if (this.#isReleased) return;
     this.#isReleased = true;
     this.#position = 0;
@@ -217,6 +225,7 @@ export class KVCache {
 
   /** A cache of its own with the same rows: one beginning, several continuations. @throws RangeError  if kernel memory is full */
   fork(): KVCache {
+    requireArguments('KVCache.fork', arguments.length, 0);
     this.#requireLive('KVCache.fork');
     const { capacity, numKvHeads, dK, dV, mode, sinkTokens } = this;
     const copy = new KVCache({ capacity, numKvHeads, dK, dV, mode, sinkTokens });
@@ -229,8 +238,8 @@ export class KVCache {
 
   /** From here on `endMark` can put everything back. Every mark is ended, the last one first. @internal */
   mark(): CacheMark {
+    const { spans = [] } = this.#replaced ?? {};
     const outer = this.#replaced;
-    const spans = outer?.spans ?? [];
     this.#replaced = { slots: Math.max(this.length, outer?.slots ?? 0), spans };
     const overwritten = [this.#keys.overwritten, this.#values.overwritten] as const;
     return { position: this.#position, appended: this.#appended, overwritten, spans: spans.length, outer };

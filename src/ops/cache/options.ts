@@ -1,4 +1,5 @@
-import { requireChoice, requireInteger, requireOptions, requireSize, shapeError } from '../../core/errors.js';
+import { requireChoice, requireInteger, requireSize, shapeError } from '../../core/errors.js';
+import { requireOptions } from '../../core/options.js';
 import { requireResident } from '../../matrix/parameter.js';
 
 export interface KVCacheOptions {
@@ -27,7 +28,7 @@ const CACHE_OPTIONS = [
 
 /** Everything checked and every default filled in. */
 export function checkCacheOptions(where: string, options: KVCacheOptions): Required<KVCacheOptions> {
-  requireOptions(where, options, CACHE_OPTIONS, 'required');
+  requireOptions(where, options, CACHE_OPTIONS, { isRequired: true });
   const { capacity, dK, dV = dK, numKvHeads = 1, mode = 'linear', sinkTokens = 0 } = options;
   for (const [name, size] of Object.entries({ capacity, dK, dV, numKvHeads })) requireInteger(where, name, size, 1);
   requireChoice(where, 'mode', mode, ['linear', 'ring']);

@@ -13,14 +13,22 @@ export const ELEMENTARY: Partial<Record<ElementaryOperation, MapEntry>> & Elemen
   exp: entries.exp,
   sqrt: entries.sqrt,
   tanh: entries.tanh,
+  abs: entries.abs,
 };
 
-const SAME_SHAPE = { add: entries.add, subtract: entries.subtract, multiply: entries.multiply, divide: entries.divide };
+const SAME_SHAPE = {
+  add: entries.add,
+  subtract: entries.subtract,
+  multiply: entries.multiply,
+  divide: entries.divide,
+  maximum: entries.maximum,
+};
 const WITH_ROW = {
   add: entries.addRow,
   subtract: entries.subtractRow,
   multiply: entries.multiplyRow,
   divide: entries.divideRow,
+  maximum: entries.maximumRow,
 };
 
 /** out_i = f(x_i). */

@@ -175,6 +175,7 @@ const elementary: Record<Extract<UnaryEntry, ElementaryOperation>, Change> = {
   exp,
   sqrt: (_, x) => x.sqrt(), // exact; 1024 and 393 216 entries, copies included: 10 times as fast as the specification
   tanh: tanhVector,
+  abs: (_, x) => x.abs(),
 };
 
 const activations: Record<ActivationOperation, Change> = {
@@ -194,6 +195,14 @@ const backwards: Record<UnaryOperation, (f: FunctionBuilder, operand: Vector, dY
   },
   relu: (f, x, dY) => reluSlope(f, x).times(dY),
   tanh: (f, y, dY) => tanhSlope(f, y).times(dY),
+  abs: (f, x, dY) => {
+    const v = f.vectorVariable('v', x);
+    const sign = f
+      .constant(1)
+      .xor(v.and(f.constant(-0)))
+      .and(v.ne(f.constant(0)));
+    return sign.or(v.ne(v)).times(dY); // a NaN of x is one of dX
+  },
   silu: (f, x, dY) => siluSlope(f, x).times(dY),
   geluTanh: (f, x, dY) => geluTanhSlope(f, x).times(dY),
   gelu: (f, x, dY) => geluSlope(f, x).times(dY),

@@ -11,6 +11,7 @@ const operations: Record<string, (a: Vector, b: Vector) => Vector> = {
   subtract: (a, b) => a.minus(b),
   multiply: (a, b) => a.times(b),
   divide: (a, b) => a.dividedBy(b),
+  maximum: (a, b) => a.max(b), // NaN where one of them is
 };
 
 /** Floats [from, to): out = a ∘ b. */

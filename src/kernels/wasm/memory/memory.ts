@@ -103,9 +103,10 @@ export class KernelMemory {
   }
 
   /**
-   * Frees an array before it is collected, at once where nobody else can have it. Somebody may still hold that of a
-   * parameter, against the word of its owner: it reads NaN, and others get its memory as late as can be. Where views of it
-   * were taken, the collector decides. Not within a call.
+   * Frees an array before it is collected. That of a cache is free at once, because nobody else can hold it. That of a
+   * parameter may still be held by its user, although it must not be: it reads NaN from now on, and its memory is given to
+   * others as late as possible. If views of it were taken, it stays until they are collected. Not to be called within a
+   * kernel call.
    */
   release(array: ResidentArray): void {
     const address = array.byteOffset;

@@ -24,6 +24,7 @@ const kinds: Record<
   { exact: Scalar; error: (got: number, exact: number) => number; bound: (x: number, exact: number) => number }
 > = {
   relu: { exact: reference.relu, error: ulps, bound: () => 0 },
+  abs: { exact: Math.abs, error: (got, exact) => Number(!Object.is(got, Math.fround(exact))), bound: () => 0 },
   sqrt: { exact: Math.sqrt, error: (got, exact) => Number(!Object.is(got, Math.fround(exact))), bound: () => 0 },
   tanh: { exact: Math.tanh, error: ulps, bound: () => 3.5 },
   // From where e^−x overflows: −0.
@@ -99,6 +100,7 @@ const bounds: Record<UnaryOperation, (x: number, slope: number) => number> = {
   log: () => 0,
   sqrt: () => 0,
   relu: () => 0,
+  abs: () => 0,
   tanh: (_, slope) => 2 * UNIT * Math.abs(slope),
   silu: (x) => 5 * UNIT * sigma(x) * (1 + Math.abs(x) * sigma(-x)) + 100 * UNDERFLOW,
   // The reference cancels: 2^−53 of what it subtracts.

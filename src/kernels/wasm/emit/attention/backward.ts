@@ -20,14 +20,14 @@ import { blockOf } from './units.js';
 //   P, A                  weights before and after dropout, keep is 0 or 1, p the rate
 //   D                     one number per row: what the softmax takes off dP
 //
-// Five products a pair of tiles, all by the packed GEMM; nothing of size Lq × Lk exists. dK and dV of a head grow in the
+// Five products per pair of tiles, all by the packed GEMM; nothing of size Lq × Lk exists. dK and dV of a head grow in the
 // scratch, a tile of its query rows after the other, head after head of its group: a tile is a block of these sums.
 // The last three multiply without looking whether a factor is 0. If that put 0·NaN or 0·∞ anywhere into dQ, dK or dV of
 // a unit, it does them again, `careful`: only with the pairs that may be attended. Finite data never pays for it, and no
 // sum that was finite changes by it. dBias and dSinks look at every pair or row and are right the first time.
 //
-// Either attention_backward runs, whose units hold whole sequences, or where those are too few for all threads, two entries
-// with smaller units, which compute Z and dP each for itself: 7 products a pair of tiles in all, not 5.
+// attention_backward has units of whole sequences, and every call uses it today. For threads, where such units are too few,
+// two other entries have smaller ones; each of the two computes Z and dP itself: 7 products per pair of tiles, not 5.
 
 type Module = binaryen.Module;
 
@@ -101,7 +101,7 @@ function packKeys(t: Context): void {
   });
 }
 
-/** dBias = 0 in the rows of every head that has its own; the first head of those that share theirs clears them. */
+/** dBias = 0. Where every head has rows of its own, each clears its rows; where heads share rows, the first head clears them. */
 function clearBias(t: Context): void {
   const { f, p, field, queryRow, head } = t;
   const rowBytes = field('columns').shl(2);

@@ -21,7 +21,7 @@ import { forKeyTiles, type KeyTile, keysInReach, rowsOfHead, SCORE_STRIDE } from
 //                dK += dSᵀ·(scale·Q), dV += Aᵀ·dO of these keys: one block of the sums over queries
 //
 // In the scratch, scores hold S, then Z, P and A; gradients hold dP, then dZ and dS; caps hold the capped S for the slope
-// of the softcap; kept holds keep / (1 − p) for dropout; allowed, as kept, is 0 where the careful products look away.
+// of the softcap; kept holds keep / (1 − p) for dropout. Where kept or allowed is 0, the careful products skip the pair.
 
 /** What a tile adds to: any of these together. */
 export const QUERY_GRADIENTS = 1; // dQ, dBias

@@ -31,7 +31,7 @@ export interface KeyTile {
   stored: IntVariable;
 }
 
-/** Query rows at [position, position + rows) among numKeys keys. */
+/** Query rows at positions [position, position + rows), and the keys of their sequence. */
 type Band = Record<'position' | 'rows' | 'numKeys', Int>;
 
 /** The keys in reach of a band: from the first of a tile to behind the last. */

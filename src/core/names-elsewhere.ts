@@ -1,0 +1,107 @@
+// What PyTorch, Hugging Face, TensorFlow and JAX call the options of this library: names in lower case without underscores.
+// A value is the name here, or where one name does not do, what to write. Tables apart, so that a bundle holds only its own.
+
+export type Names = Readonly<Record<string, string>>;
+
+const PACKED = 'rows are tokens: a batch is packed in one Matrix, see pack and cuSeqlens';
+const NO_DEVICES = 'there are no devices and no types to choose: leave it out';
+
+export const ATTENTION_NAMES: Names = {
+  attentionmask: 'mask has true or 1 where attention is allowed; numbers to add are a bias',
+  attnmask: 'mask has true or 1 where attention is allowed; numbers to add are a bias',
+  attentiondropout: 'dropout',
+  attndropout: 'dropout',
+  attnlogitsoftcapping: 'softcap',
+  batchfirst: PACKED,
+  device: NO_DEVICES,
+  dropoutp: 'dropout',
+  dropoutrate: 'dropout',
+  dtype: NO_DEVICES,
+  embeddim: 'dModel',
+  embeddingdim: 'dModel',
+  enablegqa: 'numKvHeads, fewer than numHeads, says so',
+  headdim: 'dK',
+  heads: 'numHeads',
+  hiddensize: 'dModel',
+  iscausal: 'causal',
+  keydim: 'dK',
+  keypaddingmask: 'keyMask, which has 1 for a real token: the inverse',
+  kvheads: 'numKvHeads',
+  logitsoftcap: 'softcap',
+  needweights: 'attentionWeights gives them',
+  nembd: 'dModel',
+  nhead: 'numHeads',
+  nheads: 'numHeads',
+  numattentionheads: 'numHeads',
+  numkeyvalueheads: 'numKvHeads',
+  outputattentions: 'attentionWeights gives them',
+  pdrop: 'dropout',
+  returnattentionscores: 'attentionWeights gives them',
+  slidingwindow: 'window',
+  srckeypaddingmask: 'keyMask, which has 1 for a real token: the inverse',
+  srcmask: 'mask, which has 1 where attention is allowed: maskFromTorchMHA inverts that of PyTorch',
+  ropetheta: 'rope: { base } holds it',
+  theta: 'base',
+  usebias: 'bias',
+  valuedim: 'dV',
+  windowsize: 'window',
+};
+
+/** Of layers and models, beside those of attention. */
+export const MODEL_NAMES: Names = {
+  activationfunction: 'activation',
+  blocksize: 'capacity',
+  contextlength: 'capacity',
+  depth: 'numLayers',
+  dff: 'dHidden',
+  dimfeedforward: 'dHidden',
+  eps: 'epsilon',
+  ffdim: 'dHidden',
+  hiddenact: 'activation',
+  hiddendim: 'dHidden',
+  intermediatesize: 'dHidden',
+  layernormepsilon: 'epsilon',
+  layernormeps: 'epsilon',
+  layers: 'numLayers',
+  maxlength: 'capacity',
+  maxpositionembeddings: 'capacity',
+  maxseqlen: 'capacity',
+  nlayer: 'numLayers',
+  nlayers: 'numLayers',
+  normfirst: "normPlacement: 'pre' or 'post' says so",
+  numhiddenlayers: 'numLayers',
+  paddingidx: 'paddingIndex',
+  rmsnormeps: 'epsilon',
+  tieweights: 'tieEmbeddings',
+  tiewordembeddings: 'tieEmbeddings',
+  vocab: 'vocabularySize',
+  vocabsize: 'vocabularySize',
+};
+
+export const TRAINING_NAMES: Names = {
+  beta1: 'betas: [beta1, beta2] holds both',
+  beta2: 'betas: [beta1, beta2] holds both',
+  decay: 'weightDecay',
+  eps: 'epsilon',
+  lr: 'learningRate',
+  params: 'parameters come first, options second',
+  rate: 'learningRate',
+  stepsize: 'learningRate',
+  wd: 'weightDecay',
+};
+
+export const GENERATION_NAMES: Names = {
+  beams: 'beams are not searched: tokens are sampled',
+  dosample: 'temperature: 0 takes the most likely token, any other samples',
+  eostokenid: 'stop',
+  length: 'maxTokens',
+  maxlength: 'maxTokens counts the tokens that are made, without the prompt',
+  maxnewtokens: 'maxTokens',
+  numbeams: 'beams are not searched: tokens are sampled',
+  numtokens: 'maxTokens',
+  presencepenalty: 'repetitionPenalty',
+  stoptoken: 'stop',
+  stoptokens: 'stop',
+  temp: 'temperature',
+  usecache: 'cached',
+};
