@@ -1,4 +1,5 @@
 import { allOrNone } from '../core/all-or-none.js';
+import { requireArguments } from '../core/arguments.js';
 import { describe, shapeError, shapeText } from '../core/errors.js';
 import { requireFunction, requireSync } from '../core/functions.js';
 import { copied } from '../matrix/algebra.js';
@@ -20,6 +21,7 @@ export function customGradient<Inputs extends readonly Matrix[]>(
   backward: (dOut: Matrix, inputs: Inputs, out: Matrix) => readonly (Matrix | undefined)[],
 ): (...inputs: Inputs) => Matrix {
   const where = 'customGradient';
+  requireArguments(where, arguments.length, 2);
   requireFunction(where, 'forward', forward);
   requireFunction(where, 'backward', backward);
   const operation = (inputs: Inputs) => {

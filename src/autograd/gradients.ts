@@ -1,3 +1,4 @@
+import { requireArguments } from '../core/arguments.js';
 import type { AnyBuffer } from '../core/array-types.js';
 import { brandOf, putBrand } from '../core/brands.js';
 import { describe, kindError, requireNumber, shapeError, shapeText } from '../core/errors.js';
@@ -41,6 +42,7 @@ export class Gradients {
    * @example const dW = gradients.get(attention.W_Q);
    */
   get(x: Matrix): Matrix | SparseGradient | undefined {
+    requireArguments('Gradients.get', arguments.length, 1);
     requireMatrix('Gradients.get', 'x', x);
     return this.#gradients.get(x);
   }
@@ -54,6 +56,7 @@ export class Gradients {
    */
   dense(x: Matrix): Matrix {
     const where = 'Gradients.dense';
+    requireArguments(where, arguments.length, 1);
     requireMatrix(where, 'x', x);
     const gradient = this.#gradients.get(x);
     if (gradient === undefined) return wrap(x.rows, x.cols, table(x.rows * x.cols));
@@ -63,6 +66,7 @@ export class Gradients {
 
   /** Every matrix that has a gradient, with that gradient. */
   entries(): IterableIterator<[Matrix, Matrix | SparseGradient]> {
+    requireArguments('Gradients.entries', arguments.length, 0);
     return this.#gradients.entries();
   }
 
@@ -74,6 +78,7 @@ export class Gradients {
    */
   add(other: Gradients): Gradients {
     const where = 'Gradients.add';
+    requireArguments(where, arguments.length, 1);
     requireGradients(where, 'other', other);
     const all = [...this.#gradients, ...other.entries()];
     const sums = new Map<Matrix, Gradient>();
@@ -88,6 +93,7 @@ export class Gradients {
 
   /** Every gradient times s. @throws TypeError  if s is not a number */
   scale(s: number): Gradients {
+    requireArguments('Gradients.scale', arguments.length, 1);
     requireNumber('Gradients.scale', 's', s);
     const { scale } = elementwise();
     const scaled = new Map<Matrix, Gradient>();

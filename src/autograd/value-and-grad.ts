@@ -1,6 +1,7 @@
 // autograd: plays the tape back and keeps the gradients. Knows Matrix, but no operation in particular.
 
 import { allOrNone } from '../core/all-or-none.js';
+import { requireArguments } from '../core/arguments.js';
 import { kindError, shapeError, shapeText } from '../core/errors.js';
 import { requireFunction, requireSync } from '../core/functions.js';
 import { type OptionsGuide, requireOptions } from '../core/options.js';
@@ -54,6 +55,7 @@ export function valueAndGrad(
     throw kindError(where, 'f must take no arguments', `it expects ${f.length}`, hint);
   }
   requireOptions(where, options, OPTIONS, GUIDE);
+  requireArguments(where, arguments.length, 2);
   const { of = [], wrt } = options;
   requireLists(where, of, wrt);
   if (isRecording()) throw kindError(where, 'f must not call valueAndGrad itself', 'another one is running');
@@ -90,6 +92,7 @@ function requireLists(where: string, of: readonly Matrix[], wrt?: readonly Matri
  * @example const target = noGrad(() => teacher.forward(x));
  */
 export function noGrad<Result>(f: () => Result): Result {
+  requireArguments('noGrad', arguments.length, 1);
   requireFunction('noGrad', 'f', f);
   return allOrNone(() => requireSync('noGrad', 'f', whileRecording(undefined, f)));
 }

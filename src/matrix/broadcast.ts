@@ -38,9 +38,9 @@ export function broadcast(operation: BinaryOperation, a: Shaped, b: Shaped, rows
   const computed = elementwise(operation, left ?? a, right ?? b);
   return {
     ...computed,
-    backward: (dC) => {
-      const [dA, dB] = computed.backward(dC) as readonly Floats[];
-      return [left ? left.backward(dA)[0] : dA, right ? right.backward(dB)[0] : dB];
+    backward: (dC, wanted) => {
+      const [dA, dB] = computed.backward(dC, wanted) as readonly (Floats | undefined)[];
+      return [left && dA ? left.backward(dA)[0] : dA, right && dB ? right.backward(dB)[0] : dB];
     },
   };
 }
@@ -52,5 +52,5 @@ export function withNumber(where: string, operation: BinaryOperation, a: Shaped,
   if (Number.isFinite(s)) requireFloat32(where, 'other', s); // it becomes an entry like any other
   const row = { rows: 1, cols: a.cols, data: table(a.cols).fill(s) };
   const computed = elementwise(operation, a, row);
-  return { ...computed, backward: (dC) => [computed.backward(dC)[0]] };
+  return { ...computed, backward: (dC) => [computed.backward(dC, [true, false])[0]] };
 }

@@ -1,3 +1,4 @@
+import { requireArguments } from '../core/arguments.js';
 import { describe, requireArrayLike, requireFinite, requireNumber, shapeError } from '../core/errors.js';
 import type { Matrix } from '../matrix/matrix.js';
 import { updateAdam } from '../ops/optimizer-updates.js';
@@ -37,6 +38,7 @@ export class Adam extends Optimizer {
   /** @param parameters  a list, or groups with options of their own: `[{ parameters, weightDecay: 0 }, …]` */
   constructor(parameters: readonly Matrix[] | readonly ParameterGroup<AdamOptions>[], options: AdamOptions = {}) {
     super('Adam', parameters, options, adam(0, false));
+    requireArguments('Adam', arguments.length, 2);
   }
 }
 
@@ -57,6 +59,7 @@ export class AdamW extends Optimizer {
   /** @param parameters  a list, or groups with options of their own: `[{ parameters, weightDecay: 0 }, …]` */
   constructor(parameters: readonly Matrix[] | readonly ParameterGroup<AdamOptions>[], options: AdamOptions = {}) {
     super('AdamW', parameters, options, adam(0.01, true));
+    requireArguments('AdamW', arguments.length, 2);
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Gradients, requireGradient, requireGradients } from '../autograd/gradients.js';
+import { requireArguments } from '../core/arguments.js';
 import { requireNumber, shapeError } from '../core/errors.js';
 import { requireOptions } from '../core/options.js';
 import { type Matrix, requireMatrices } from '../matrix/matrix.js';
@@ -36,6 +37,7 @@ export function clipGradNorm(
   options: ClipGradNormOptions = {},
 ): { gradients: Gradients; norm: number } {
   const where = 'clipGradNorm';
+  requireArguments(where, arguments.length, 3);
   requireGradients(where, 'gradients', gradients, 'valueAndGrad gives them');
   requireNumber(where, 'max', max);
   if (!(max >= 0)) throw shapeError(where, 'max must be a number of at least 0', `got ${max}`);

@@ -2,6 +2,7 @@ import { inFloat64 } from '../autograd/float64.js';
 import type { SparseGradient } from '../autograd/gradients.js';
 import { noGrad, valueAndGrad } from '../autograd/value-and-grad.js';
 import { allOrNone } from '../core/all-or-none.js';
+import { requireArguments } from '../core/arguments.js';
 import { requireInteger, requireNumber, shapeError, shapeText } from '../core/errors.js';
 import { requireFunction } from '../core/functions.js';
 import { requireOptions } from '../core/options.js';
@@ -83,6 +84,7 @@ export function gradCheck(
   options: GradCheckOptions = {},
 ): GradCheckReport {
   const where = 'gradCheck';
+  requireArguments(where, arguments.length, 3);
   requireFunction(where, 'f', f);
   requireMatrices(where, 'inputs', inputs);
   if (inputs.length === 0) throw shapeError(where, 'inputs must hold at least one matrix', 'got an empty list');

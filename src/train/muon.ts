@@ -1,3 +1,4 @@
+import { requireArguments } from '../core/arguments.js';
 import {
   describe,
   requireArrayLike,
@@ -63,6 +64,7 @@ export class Muon extends Optimizer {
   /** @param parameters  a list, or groups with options of their own: `[{ parameters, weightDecay: 0 }, …]` */
   constructor(parameters: readonly Matrix[] | readonly ParameterGroup<MuonOptions>[], options: MuonOptions = {}) {
     super('Muon', parameters, options, METHOD);
+    requireArguments('Muon', arguments.length, 2);
   }
 }
 

@@ -1,6 +1,7 @@
 // train: optimizers, schedules, clipping, the gradient check. Knows matrices and gradients; neither io nor inspect.
 
 import { type Gradients, requireGradient, requireGradients } from '../autograd/gradients.js';
+import { requireArguments } from '../core/arguments.js';
 import { kindError, requireFinite, requireInteger } from '../core/errors.js';
 import { TRAINING_NAMES } from '../core/names-elsewhere.js';
 import { requireOptions } from '../core/options.js';
@@ -96,7 +97,10 @@ export abstract class Optimizer {
       throw kindError('Optimizer', 'a rule must be chosen', 'got the base of all', 'new AdamW(…), say');
     }
     const { movesBy, requireParameter, options: allowed } = method as Method<OptimizerOptions>;
-    requireOptions(where, options, allowed, { form: `new ${where}(model.parameters(), { learningRate: 1e-3 })`, elsewhere: [TRAINING_NAMES] });
+    requireOptions(where, options, allowed, {
+      form: `new ${where}(model.parameters(), { learningRate: 1e-3 })`,
+      elsewhere: [TRAINING_NAMES],
+    });
     this.#where = where;
     this.#rate = checkedRate(where, options);
     movesBy(where, options); // also where every group has its own
@@ -151,6 +155,7 @@ export abstract class Optimizer {
    * @example optimizer.step(valueAndGrad(() => crossEntropy(model.forward(ids), targets)).gradients);
    */
   step(gradients: Gradients): { withoutGradient: Matrix[] } {
+    requireArguments('Optimizer.step', arguments.length, 1);
     const where = `${this.#where}.step`;
     requireGradients(where, 'gradients', gradients, 'valueAndGrad gives them');
     const found = this.#kept.map(({ name, parameter, moves }) => {
@@ -185,6 +190,7 @@ export abstract class Optimizer {
    * @example const { data } = optimizer.stateDict().get('0.step'); // Int32Array of one number
    */
   stateDict(): Map<string, StoredTensor> {
+    requireArguments('Optimizer.stateDict', arguments.length, 0);
     return newState([...this.#state()].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]));
   }
 
@@ -197,6 +203,7 @@ export abstract class Optimizer {
    * @example resumed.loadStateDict(optimizer.stateDict());
    */
   loadStateDict(state: ReadonlyMap<string, StoredTensor>): void {
+    requireArguments('Optimizer.loadStateDict', arguments.length, 1);
     const where = `${this.#where}.loadStateDict`;
     const own = this.#state();
     requireState(where, state, own);

@@ -60,7 +60,7 @@ function groupOf<Options extends { learningRate?: number }>(
   }
   const name = `groups[${place}]`;
   const where = `${optimizer}.groups.${place}`;
-  requireOptions(where, group, [...allowed, 'parameters'], { elsewhere: [TRAINING_NAMES] });
+  requireOptions(where, group, [...allowed, 'parameters'], { elsewhere: [{ params: 'parameters' }, TRAINING_NAMES] });
   const { parameters, ...own } = group;
   const given = Object.entries(own).filter(([, value]) => value !== undefined);
   return {

@@ -1,3 +1,4 @@
+import { requireArguments } from '../core/arguments.js';
 import { requireFinite, requireInteger } from '../core/errors.js';
 import { TRAINING_NAMES } from '../core/names-elsewhere.js';
 import { type OptionsGuide, requireOptions } from '../core/options.js';
@@ -43,6 +44,7 @@ const GUIDE: OptionsGuide = {
 export function cosineSchedule(options: CosineScheduleOptions): (step: number) => number {
   const where = 'cosineSchedule';
   requireOptions(where, options, COSINE_OPTIONS, GUIDE);
+  requireArguments(where, arguments.length, 1);
   const { learningRate, warmupSteps, totalSteps, minimum = 0 } = options;
   requireFinite(where, 'learningRate', learningRate, 0);
   requireInteger(where, 'totalSteps', totalSteps, 1);

@@ -1,3 +1,4 @@
+import { requireArguments } from '../core/arguments.js';
 import { requireBoolean, requireFinite, shapeError } from '../core/errors.js';
 import type { Matrix } from '../matrix/matrix.js';
 import { updateSGD } from '../ops/optimizer-updates.js';
@@ -35,6 +36,7 @@ export class SGD extends Optimizer {
   /** @param parameters  a list, or groups with options of their own: `[{ parameters, weightDecay: 0 }, …]` */
   constructor(parameters: readonly Matrix[] | readonly ParameterGroup<SGDOptions>[], options: SGDOptions = {}) {
     super('SGD', parameters, options, METHOD);
+    requireArguments('SGD', arguments.length, 2);
   }
 }
 
