@@ -18,6 +18,7 @@ const SELVES: Record<string, () => object> = {
   Parameter: () => new qkv.Parameter(2, 2),
   Module: () => new qkv.Linear(2, 2),
   KVCache: () => new qkv.KVCache({ capacity: 2, dK: 2 }),
+  Optimizer: () => new qkv.SGD([new qkv.Parameter(1, 1)]),
   Gradients: () => qkv.valueAndGrad(() => new qkv.Matrix(1, 1).sum()).gradients,
 };
 

@@ -36,6 +36,8 @@ const LEFT = [
     'logSumExp',
     'power',
     'select',
+    'muonDirection',
+    'quinticFactor',
   ],
   ...['scoresBackward', 'weights', 'weightsBackward', 'timesValues', 'timesValuesBackward'],
   ...['gatherRowsBackward', 'scatterRows', 'sliceColumnsBackward', 'broadcast'],

@@ -120,7 +120,15 @@ forEachTwin(() => {
   it('outside valueAndGrad nothing of the backward is run; in it, all of it can be', () => {
     const row = Matrix.randomNormal(1, 8, { seed: 3 });
     const loss = () => {
-      const every = [layerNorm(x, row, row), rmsNorm(x, row), gelu(x), x.softmax(), logSoftmax(x), x.add(row)];
+      const every = [
+        layerNorm(x, row, row),
+        rmsNorm(x, row),
+        gelu(x),
+        x.softmax(),
+        logSoftmax(x),
+        x.add(row),
+        x.maximum(row),
+      ];
       const attended = every.map((m) => scaledDotProductAttention(m, x, x).sum());
       return attended.reduce((sum, one) => sum.add(one), crossEntropy(model().forward([1, 2]), [3, 4]));
     };
