@@ -31,7 +31,7 @@ export class Gradients {
   constructor(gradients: ReadonlyMap<Matrix, Matrix | SparseGradient>) {
     this.#gradients = gradients;
     putBrand(this, 'Gradients');
-    prepareClass(Gradients.prototype, { saving: 'get(x) and entries() give them as matrices' });
+    prepareClass<Gradients>(this, Gradients.prototype, { saving: 'get(x) and entries() give them as matrices' });
   }
 
   /**

@@ -23,9 +23,11 @@ interface ClassNotes<T> {
  * Classes that users derive keep the right to fields of their own. Called by constructors, where the first call counts:
  * nothing happens at import.
  *
+ * @param object  that is made now
  * @param prototype  of the class; those that extend it inherit this
  */
-export function prepareClass<T extends object>(prototype: T, about: ClassNotes<T> = {}): void {
+export function prepareClass<T extends object>(object: T, prototype: T, about: ClassNotes<T> = {}): void {
+  refuseSettings(object);
   if (Object.getPrototypeOf(prototype) !== Object.prototype) return; // done
   const { open, elsewhere, picture, saving } = about;
   const set = (target: object, key: string | symbol, value: unknown, receiver: object): boolean => {
@@ -52,12 +54,37 @@ export function prepareClass<T extends object>(prototype: T, about: ClassNotes<T
   });
 }
 
+/** Prototypes whose getters refuse to be set, and the setters that do. */
+const done = /* @__PURE__ */ new WeakSet<object>();
+
+/**
+ * What has only a getter cannot be set; but outside of modules JavaScript says nothing then, and elsewhere only that. From
+ * now on the classes of an object say it.
+ */
+function refuseSettings(object: object): void {
+  let isOurs = false; // classes of users come before those that they extend
+  for (let holder = Object.getPrototypeOf(object); !done.has(holder); holder = Object.getPrototypeOf(holder)) {
+    if (holder === null || holder.constructor === Object) return;
+    done.add(holder);
+    isOurs ||= isOfLibrary(holder);
+    if (!isOurs) continue;
+    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
+      if (property.get === undefined || property.set !== undefined) continue;
+      const set = function (this: object): never {
+        throw kindError(classNameOf(this), `${name} must stay as it is`, 'it was set', 'make another one');
+      };
+      done.add(set);
+      Object.defineProperty(holder, name, { ...property, set });
+    }
+  }
+}
+
 /** The names of the properties that can be set. */
 function settable(object: object): string[] {
   const names: string[] = [];
   for (let holder = object; holder.constructor !== Object; holder = Object.getPrototypeOf(holder)) {
     for (const [name, { writable, set }] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
-      if ((writable && holder === object) || set !== undefined) names.push(name);
+      if ((writable && holder === object) || (set !== undefined && !done.has(set))) names.push(name);
     }
   }
   return names;

@@ -26,7 +26,10 @@ export function putOrigin<M>(prototype: object, isResult: (matrix: M) => boolean
 /** A value that is no Matrix of ours must be one of another copy, and none that a gradient would be lost with. */
 export function requireForeign(where: string, name: string, value: unknown): void {
   const origin = brandOf(value, 'Matrix') as Origin | undefined;
-  if (origin === undefined) throw kindError(where, `${name} must be a Matrix`, `got ${describe(value)}`);
+  if (origin === undefined) {
+    const hint = Array.isArray(value) ? 'Matrix.from(rows) makes one; a batch of them is packed, see pack' : undefined;
+    throw kindError(where, `${name} must be a Matrix`, `got ${describe(value)}`, hint);
+  }
   if (origin.isRecording) {
     const rule = `${name} must not come from another copy of qkv while that runs valueAndGrad`;
     throw kindError(where, rule, 'it would miss this operation', TWO_COPIES);

@@ -64,7 +64,7 @@ export class Table {
     this.#isResult = made?.isResult ?? false;
     if (!isPrepared) {
       isPrepared = putOrigin(Table.prototype, (m: Table) => m.#isResult);
-      prepareClass(Table.prototype, { picture: String });
+      prepareClass<Table>(this, Table.prototype, { picture: String });
     }
   }
 

@@ -46,7 +46,7 @@ export class Module {
   constructor() {
     requireArguments('Module', arguments.length, 0);
     putBrand(this, 'Module');
-    prepareClass(Module.prototype, {
+    prepareClass<Module>(this, Module.prototype, {
       open: Module,
       elsewhere: [PROPERTY_NAMES, MODEL_NAMES, ATTENTION_NAMES],
       picture: (module: Module) => treeOf(module, isModule),

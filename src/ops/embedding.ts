@@ -20,7 +20,10 @@ export function gatherRows(
   const rows: number[] = []; // what is checked is what is used: a list may give another number when it is asked again
   for (let i = 0; i < ids.length; i++) {
     const id: unknown = ids[i];
-    if (typeof id !== 'number') throw kindError(where, `${name}[${i}] must be a number`, `got ${describe(id)}`);
+    if (typeof id !== 'number') {
+      const hint = Array.isArray(id) ? 'a batch is packed: all ids in one list, see cuSeqlensFromLengths' : undefined;
+      throw kindError(where, `${name}[${i}] must be a number`, `got ${describe(id)}`, hint);
+    }
     if (!Number.isInteger(id) || id < 0 || id >= table.rows) {
       throw shapeError(where, `${name} must be integers from 0 to ${table.rows - 1}`, `${name}[${i}] is ${id}`);
     }

@@ -11,7 +11,7 @@ import {
 import { requireOptions } from '../core/options.js';
 import { losses } from '../kernels/families.js';
 import { backwards } from '../kernels/state.js';
-import { type Matrix, requireMatrix, result } from '../matrix/matrix.js';
+import { isMatrix, type Matrix, requireMatrix, result } from '../matrix/matrix.js';
 
 export interface CrossEntropyOptions {
   /** Rows with this target do not count. Default −100. */
@@ -56,6 +56,10 @@ export function crossEntropy(logits: Matrix, targets: ArrayLike<number>, options
 }
 
 function checkTargets(where: string, targets: unknown, logits: Matrix, ignoreIndex: number): Int32Array {
+  if (isMatrix(targets)) {
+    const hint = 'of one-hot rows argmax() gives the classes';
+    throw kindError(where, 'targets must be one class per row, in a list', `got ${describe(targets)}`, hint);
+  }
   requireArrayLike(where, 'targets', targets);
   if (targets.length !== logits.rows) {
     const given = `logits is ${shapeText(logits)}, got ${targets.length}`;

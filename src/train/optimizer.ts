@@ -88,7 +88,7 @@ export abstract class Optimizer {
     options: OptimizerOptions,
     method: Method<never>,
   ) {
-    prepareClass(Optimizer.prototype, {
+    prepareClass<Optimizer>(this, Optimizer.prototype, {
       elsewhere: [TRAINING_NAMES],
       picture: (o: Optimizer) => `${o.constructor.name}: learningRate ${o.learningRate}`,
       saving: 'writeSafetensors(optimizer.stateDict()) keeps them',

@@ -73,6 +73,35 @@ describe('what is told of a property that does not exist', () => {
   });
 });
 
+describe('what has only a getter', () => {
+  it.each<[string, object, string]>([
+    ['Matrix.shape', x, 'shape'],
+    ['Matrix.T', x, 'T'],
+    ['MultiHeadAttention.numHeads', objects.MultiHeadAttention, 'numHeads'],
+    ['MultiHeadAttention.causal', objects.MultiHeadAttention, 'causal'],
+    ['CausalLM.parameterCount', objects.CausalLM, 'parameterCount'],
+    ['KVCache.length', objects.KVCache, 'length'],
+    ['AdamW.groups', objects.AdamW, 'groups'],
+  ])('says that it cannot be set: %s', (called, object, name) => {
+    const before = Reflect.get(object, name);
+    const [type] = called.split('.');
+    expect(() => Object.assign(object, { [name]: 1 })).toThrow(
+      `${type}: ${name} must stay as it is: it was set (make another one)`,
+    );
+    expect(Reflect.get(object, name)).toEqual(before);
+  });
+
+  it("of a user stays the user's, and is none of the names that can be set", () => {
+    class Mine extends Linear {
+      get twice(): number {
+        return 2;
+      }
+    }
+    expect(Object.getOwnPropertyDescriptor(Object.getPrototypeOf(new Mine(1, 1)), 'twice')?.set).toBeUndefined();
+    expect(() => Object.assign(objects.KVCache, { nothing: 1 })).not.toThrow('length');
+  });
+});
+
 describe('JSON', () => {
   it.each(Object.entries(objects).filter(([name]) => name !== 'Matrix' && name !== 'Parameter'))(
     'of a %s is refused: its numbers would be lost',

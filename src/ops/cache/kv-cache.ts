@@ -85,7 +85,7 @@ export class KVCache {
     const { capacity, dK, dV, numKvHeads, mode, sinkTokens } = checkCacheOptions('KVCache', options);
     requireArguments('KVCache', arguments.length, 1);
     putBrand(this, 'KVCache');
-    prepareClass(KVCache.prototype, { saving: 'a prompt fills a cache again' });
+    prepareClass<KVCache>(this, KVCache.prototype, { saving: 'a prompt fills a cache again' });
     this.capacity = capacity;
     this.numKvHeads = numKvHeads;
     this.dK = dK;
