@@ -11,7 +11,7 @@ export type OwnIntegers = ReturnType<Int32Array['slice']>;
  * A buffer whose type does not say whether it is shared. The `data` of a Matrix lies in an ordinary buffer, unless its user
  * put it elsewhere, and must be accepted by `new Blob`, `fetch` and the like, which refuse a shared one. A Parameter is a
  * Matrix, and its `data` may be shared. No other type accepts both kinds and can be used as either: those functions refuse a
- * union, and with ArrayBuffer alone the type of a Parameter would be wrong.
+ * union; with ArrayBuffer alone the type of a Parameter would be wrong, and with `never` no array could be stored.
  */
 export interface AnyBuffer {
   // biome-ignore lint/suspicious/noExplicitAny: see above; the tests of consumers compile both uses

@@ -1,32 +1,30 @@
 import type { Floats } from '../kernels/contract.js';
-import { elementwise, layouts, products } from '../kernels/families.js';
-import { backwards, table } from '../kernels/state.js';
+import { elementwise, layouts } from '../kernels/families.js';
+import { backwards } from '../kernels/state.js';
 import { type Computed, type Shaped, total, transposed } from './algebra.js';
+import { columnSums, repeatedColumn, repeatedRow, rowSums } from './repeats.js';
 
 // Results per column (axis 0, along the rows) or per row (axis 1, along the columns) instead of one for all.
 
 /** factor · Σ x: (1 × cols) along axis 0, (rows × 1) along axis 1, 1×1 without one. */
 export function sums(x: Shaped, axis: 0 | 1 | undefined, factor: number): Computed {
   if (axis === undefined) return total(x, factor);
-  const { gemm } = products();
   const { scale } = elementwise();
   const { rows, cols } = x;
-  const ones = (count: number): Floats => table(count).fill(1);
   const scaled = (data: Floats) => (factor === 1 ? data : scale(data, factor));
-  if (axis === 0) {
-    return {
-      rows: 1,
-      cols,
-      data: scaled(gemm({ m: 1, n: cols, k: rows, a: ones(rows), b: x.data })), // Y = factor·1ᵀ·X
-      backward: (dY) => [gemm({ m: rows, n: cols, k: 1, a: ones(rows), b: scaled(dY) })],
-    };
-  }
-  return {
-    rows,
-    cols: 1,
-    data: scaled(gemm({ m: rows, n: 1, k: cols, a: x.data, b: ones(cols) })), // Y = factor·X·1
-    backward: (dY) => [gemm({ m: rows, n: cols, k: 1, a: scaled(dY), b: ones(cols) })],
-  };
+  return axis === 0
+    ? {
+        rows: 1,
+        cols,
+        data: scaled(columnSums(x.data, rows, cols)), // Y = factor·Σ_r X_r
+        backward: (dY) => [repeatedRow(scaled(dY), rows, cols)],
+      }
+    : {
+        rows,
+        cols: 1,
+        data: scaled(rowSums(x.data, rows, cols)), // Y = factor·Σ_c X_c
+        backward: (dY) => [repeatedColumn(scaled(dY), rows, cols)],
+      };
 }
 
 /** The largest entry of every row, the first of equals, (rows × 1); a NaN counts as largest. cols ≥ 1. */

@@ -1,32 +1,24 @@
 import { requireFloat32, requireNumber } from '../core/errors.js';
 import type { BinaryOperation, Floats } from '../kernels/contract.js';
-import { products } from '../kernels/families.js';
 import { table } from '../kernels/state.js';
 import { type Computed, elementwise, type Shaped, scaled } from './algebra.js';
+import { columnSums, repeatedColumn, repeatedRow, rowSums } from './repeats.js';
 
 // Elementwise operations of operands that differ in shape: a row, a column or a single number stands for as many as the
-// other has. A factor of ones repeats and its transpose sums, exactly as the products that they are.
+// other has.
 
-/** (rows × cols), every entry 1. */
-function ones(rows: number, cols: number): Floats {
-  return table(rows * cols).fill(1);
-}
-
-/** x (rows or 1 × cols or 1), repeated to (rows × cols). */
+/** x, of which one row, one column or both stand for many, as (rows × cols). */
 function expanded(x: Shaped, rows: number, cols: number): Computed {
-  const { gemm } = products();
-  const repeatsRow = x.rows !== rows;
-  const repeatsColumn = x.cols !== cols;
-  // Y = 1·X·1: ∂X = 1ᵀ·dY·1ᵀ, the sums over what was repeated.
-  const times = (data: Floats, n: number, m: number, left: boolean, right: boolean, height: number, width: number) => {
-    const tall = left ? gemm({ m: height, n: m, k: n, a: ones(height, n), b: data }) : data;
-    return right ? gemm({ m: left ? height : n, n: width, k: m, a: tall, b: ones(m, width) }) : tall;
-  };
+  const [isRow, isColumn] = [x.rows !== rows, x.cols !== cols];
+  const tall = isRow ? repeatedRow(x.data, rows, x.cols) : x.data;
   return {
     rows,
     cols,
-    data: times(x.data, x.rows, x.cols, repeatsRow, repeatsColumn, rows, cols),
-    backward: (dY) => [times(dY, rows, cols, repeatsRow, repeatsColumn, 1, 1)],
+    data: isColumn ? repeatedColumn(tall, rows, cols) : tall, // Y = x, repeated: ∂x sums over what was
+    backward: (dY) => {
+      const dTall = isRow ? columnSums(dY, rows, cols) : dY;
+      return [isColumn ? rowSums(dTall, isRow ? 1 : rows, cols) : dTall];
+    },
   };
 }
 

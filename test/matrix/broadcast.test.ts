@@ -60,6 +60,24 @@ forEachTwin(({ tolerance }) => {
       expect(call).toThrow(message);
     });
 
+    it('a zero keeps its sign where it is repeated', () => {
+      const ones = Matrix.ones(2, 2);
+      const [down, up] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+      expect(ones.divide(Matrix.from([[-0], [0]])).toArray()).toEqual([
+        [down, down],
+        [up, up],
+      ]);
+      expect(ones.divide(Matrix.from([[-0]])).get(1, 1)).toBe(down);
+      expect(
+        Matrix.from([[1, -1]])
+          .multiply(Matrix.from([[-0], [0]]))
+          .toArray(),
+      ).toEqual([
+        [-0, 0],
+        [0, -0],
+      ]);
+    });
+
     it('infinities and NaN are numbers', () => {
       expect(a.divide(Number.POSITIVE_INFINITY).toArray()).toEqual([[0, 0, 0]]);
       expect(a.add(Number.NaN).toArray()).toEqual([[Number.NaN, Number.NaN, Number.NaN]]);

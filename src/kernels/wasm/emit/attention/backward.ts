@@ -5,7 +5,7 @@ import type { Int } from '../language/values.js';
 import type { IntVariable } from '../language/variables.js';
 import { packColumns, packRows, panelsOf } from '../packing.js';
 import { emitBackwardRows, noteBad, scaleRows } from './backward-rows.js';
-import { backwardFieldsOf, groupOf, keyStrideOf, sequenceOf, valueStrideOf } from './fields.js';
+import { backwardFieldsOf, groupOf, keyStrideOf, localsOf, sequenceOf, valueStrideOf } from './fields.js';
 import { emitGradientTile, gradientTile, KEY_GRADIENTS, QUERY_GRADIENTS, SINK_GRADIENTS } from './gradient-tile.js';
 import { keysInReach } from './tiles.js';
 import { blockOf } from './units.js';
@@ -52,20 +52,20 @@ type Arguments = Record<keyof typeof headGradients.parameters, IntVariable>;
 
 function contextOf(f: FunctionBuilder, p: Arguments) {
   const field = backwardFieldsOf(p.record);
-  const local = (name: string, value: Int) => f.intVariable(name, value);
+  const { value } = localsOf(f, field, p.scratch);
   const sequence = sequenceOf(f, field, p.sequence);
   return {
     f,
     p,
     field,
     ...sequence,
-    keyWidth: local('keyWidth', field('keyWidth')),
-    valueWidth: local('valueWidth', field('valueWidth')),
-    ldk: local('ldk', field('ldk')),
-    ldv: local('ldv', field('ldv')),
-    keyStride: local('keyStride', keyStrideOf(field)),
-    valueStride: local('valueStride', valueStrideOf(field)),
-    group: local('group', groupOf(field)),
+    keyWidth: value('keyWidth'),
+    valueWidth: value('valueWidth'),
+    ldk: value('ldk'),
+    ldv: value('ldv'),
+    keyStride: f.intVariable('keyStride', keyStrideOf(field)),
+    valueStride: f.intVariable('valueStride', valueStrideOf(field)),
+    group: f.intVariable('group', groupOf(field)),
     head: f.intVariable('head'),
     /** Row `row` of the packed matrix, in the columns of the head. */
     atHead: (base: BackwardField, stride: Int, width: Int, row: Int) =>

@@ -1,9 +1,8 @@
 import type binaryen from 'binaryen';
-import type { AttentionField } from '../../module/attention-record.js';
 import { define, type FunctionBuilder, signature } from '../language/builder.js';
 import type { IntVariable } from '../language/variables.js';
 import { dropWeights } from './dropout.js';
-import { dropsAny, fieldsOf, groupOf, sequenceOf, valueStrideOf } from './fields.js';
+import { dropsAny, fieldsOf, groupOf, localsOf, sequenceOf, valueStrideOf } from './fields.js';
 import { changesScores, logits } from './logits.js';
 import { packedHead } from './packed-head.js';
 import { finishRows, ifNotFinite, startRows } from './row-ends.js';
@@ -45,7 +44,7 @@ type Arguments = Record<keyof typeof fewRows.parameters, IntVariable>;
 
 function contextOf(f: FunctionBuilder, p: Arguments) {
   const field = fieldsOf(p.record);
-  const place = (name: AttentionField) => f.intVariable(name, p.scratch.plus(field(name)));
+  const { place, value } = localsOf(f, field, p.scratch);
   const sequence = sequenceOf(f, field, p.sequence);
   const group = f.intVariable('group', groupOf(field));
   const rowsPerKvHead = f.intVariable('rowsPerKvHead', sequence.numQueries.times(group));
@@ -59,10 +58,10 @@ function contextOf(f: FunctionBuilder, p: Arguments) {
     out: place('atOut'),
     part: place('atPart'),
     statistics: { max: place('atMax'), sum: place('atSum'), factors: place('atFactors'), shifts: place('atShifts') },
-    keyWidth: f.intVariable('keyWidth', field('keyWidth')),
-    valueWidth: f.intVariable('valueWidth', field('valueWidth')),
-    ldk: f.intVariable('ldk', field('ldk')),
-    ldv: f.intVariable('ldv', field('ldv')),
+    keyWidth: value('keyWidth'),
+    valueWidth: value('valueWidth'),
+    ldk: value('ldk'),
+    ldv: value('ldv'),
     outStride: f.intVariable('outStride', valueStrideOf(field)),
     group,
     rowsPerKvHead,

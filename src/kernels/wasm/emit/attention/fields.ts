@@ -25,6 +25,24 @@ export const backwardFieldsOf =
   (name) =>
     record.int(BACKWARD_FIELDS.indexOf(name) * 4);
 
+/** The arguments of what works on query rows [query, query + rows) of one head, in the scratch of one thread. */
+export const TILE_ARGUMENTS = {
+  record: 'int',
+  scratch: 'int',
+  sequence: 'int',
+  head: 'int',
+  query: 'int',
+  rows: 'int',
+} as const;
+
+/** Locals under the names of fields: with the place of an array in the scratch, and with the field itself. */
+export function localsOf<Name extends string>(f: FunctionBuilder, field: (name: Name) => Int, scratch: Int) {
+  return {
+    place: (name: Name) => f.intVariable(name, scratch.plus(field(name))),
+    value: (name: Name) => f.intVariable(name, field(name)),
+  };
+}
+
 export const roundUp = (x: Int): Int => x.plus(NR - 1).and(-NR);
 
 /** Bytes from a row of O or dV in the scratch to the next. */

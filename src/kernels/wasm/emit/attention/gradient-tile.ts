@@ -7,7 +7,7 @@ import type { Int } from '../language/values.js';
 import { packRows, panelsOf } from '../packing.js';
 import { addRowTo, gradientRows, keepRows, noteBad, scaleRows, statisticsOfRows } from './backward-rows.js';
 import { carefulProduct } from './careful-product.js';
-import { backwardFieldsOf, keyStrideOf, roundUp, valueStrideOf } from './fields.js';
+import { backwardFieldsOf, keyStrideOf, localsOf, roundUp, TILE_ARGUMENTS, valueStrideOf } from './fields.js';
 import { softcap } from './logits.js';
 import { forKeyTiles, type KeyTile, keysInReach, rowsOfHead, SCORE_STRIDE } from './tiles.js';
 
@@ -29,12 +29,7 @@ export const KEY_GRADIENTS = 2; // dK, dV
 export const SINK_GRADIENTS = 4;
 
 export const gradientTile = signature('attention_gradient_tile', {
-  record: 'int',
-  scratch: 'int',
-  sequence: 'int',
-  head: 'int',
-  query: 'int',
-  rows: 'int',
+  ...TILE_ARGUMENTS,
   /** The keys that the scratch holds: the first of a tile, and behind the last. */
   keyFrom: 'int',
   keyTo: 'int',
@@ -48,10 +43,10 @@ type Arguments = Record<keyof typeof gradientTile.parameters, Int>;
 function contextOf(f: FunctionBuilder, p: Arguments) {
   const field = backwardFieldsOf(p.record);
   const local = (name: string, value: Int) => f.intVariable(name, value);
-  const place = (name: BackwardField) => local(name, p.scratch.plus(field(name)));
+  const { place, value } = localsOf(f, field, p.scratch);
   const rows = rowsOfHead(f, field, p);
-  const [keyWidth, valueWidth] = [local('keyWidth', field('keyWidth')), local('valueWidth', field('valueWidth'))];
-  const [ldq, ldo] = [local('ldq', field('ldq')), local('ldo', field('ldo'))];
+  const [keyWidth, valueWidth] = [value('keyWidth'), value('valueWidth')];
+  const [ldq, ldo] = [value('ldq'), value('ldo')];
   /** The first row of the tile in an array of query rows. */
   const atHead = (base: BackwardField, stride: Int, width: Int) =>
     field(base).plus(rows.queryRow.times(stride)).plus(p.head.times(width).shl(2));

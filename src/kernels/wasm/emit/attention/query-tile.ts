@@ -1,11 +1,10 @@
 import type binaryen from 'binaryen';
-import type { AttentionField } from '../../module/attention-record.js';
 import { KC } from '../../summation.js';
 import { gemmRowsPacked } from '../gemm.js';
 import { define, type FunctionBuilder, signature } from '../language/builder.js';
 import type { Int } from '../language/values.js';
 import { carefulProduct } from './careful-product.js';
-import { fieldsOf, roundUp, valueStrideOf } from './fields.js';
+import { fieldsOf, localsOf, roundUp, TILE_ARGUMENTS, valueStrideOf } from './fields.js';
 import { finishRows, ifNotFinite, startRows } from './row-ends.js';
 import { softmaxRows } from './softmax.js';
 import { forKeyTiles, type KeyTile, keysInReach, rowsOfHead, SCORE_STRIDE } from './tiles.js';
@@ -19,12 +18,7 @@ import { forKeyTiles, type KeyTile, keysInReach, rowsOfHead, SCORE_STRIDE } from
 
 /** Every key tile of query rows [query, query + rows) of one head. */
 export const queryTile = signature('attention_query_tile', {
-  record: 'int',
-  scratch: 'int',
-  sequence: 'int',
-  head: 'int',
-  query: 'int',
-  rows: 'int',
+  ...TILE_ARGUMENTS,
   /** Not 0: only the keys that may be attended are multiplied (see attention.ts). */
   careful: 'int',
 });
@@ -33,7 +27,7 @@ type Arguments = Record<keyof typeof queryTile.parameters, Int>;
 
 function contextOf(f: FunctionBuilder, p: Arguments) {
   const field = fieldsOf(p.record);
-  const place = (name: AttentionField) => f.intVariable(name, p.scratch.plus(field(name)));
+  const { place, value } = localsOf(f, field, p.scratch);
   return {
     f,
     p,
@@ -46,10 +40,10 @@ function contextOf(f: FunctionBuilder, p: Arguments) {
     values: place('atValues'),
     edge: place('atEdge'),
     statistics: { max: place('atMax'), sum: place('atSum'), factors: place('atFactors'), shifts: place('atShifts') },
-    keyWidth: f.intVariable('keyWidth', field('keyWidth')),
-    valueWidth: f.intVariable('valueWidth', field('valueWidth')),
+    keyWidth: value('keyWidth'),
+    valueWidth: value('valueWidth'),
     outStride: f.intVariable('outStride', valueStrideOf(field)),
-    v: f.intVariable('v', field('v')),
+    v: value('v'),
     rows: rowsOfHead(f, field, p),
   };
 }
