@@ -15,21 +15,7 @@ import type {
 import type { Floats } from './floats.js';
 import type { ActivationOperation, ElementaryOperation, UnaryOperation } from './unary.js';
 
-export type {
-  ActivationOperation,
-  AttentionBackwardProblem,
-  AttentionForwardProblem,
-  AttentionGradients,
-  AttentionProblem,
-  AttentionResult,
-  AttentionStage,
-  AttentionStatistics,
-  AttentionUnit,
-  AttentionWeights,
-  ElementaryOperation,
-  Floats,
-  UnaryOperation,
-};
+export type { ActivationOperation, ElementaryOperation, Floats, UnaryOperation };
 
 /** C (m × n) = op(A) · op(B). */
 export interface Gemm {

@@ -22,7 +22,7 @@ import {
   TransformerBlock,
   valueAndGrad,
 } from '../../src/index.js';
-import type { AttentionProblem } from '../../src/kernels/contract.js';
+import type { AttentionProblem } from '../../src/kernels/attention-problem.js';
 import { BACKWARD, countsOf, runsOf } from '../support/recording.js';
 import { forEachTwin } from '../support/twins.js';
 

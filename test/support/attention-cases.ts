@@ -3,10 +3,8 @@ import type {
   AttentionBackwardProblem,
   AttentionForwardProblem,
   AttentionGradients,
-  AttentionKernels,
-  BackwardKernels,
-  Floats,
-} from '../../src/kernels/contract.js';
+} from '../../src/kernels/attention-problem.js';
+import type { AttentionKernels, BackwardKernels, Floats } from '../../src/kernels/contract.js';
 import { Matrix } from '../../src/matrix/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../src/ops/attention/options.js';
 import { fc } from './property.js';

@@ -1,11 +1,13 @@
-import { backwardKernels } from '../../src/kernels/backward.js';
 import type {
-  ActivationOperation,
-  Allocate,
   AttentionBackwardProblem,
   AttentionForwardProblem,
   AttentionProblem,
   AttentionStage,
+} from '../../src/kernels/attention-problem.js';
+import { backwardKernels } from '../../src/kernels/backward.js';
+import type {
+  ActivationOperation,
+  Allocate,
   ElementaryOperation,
   Floats,
   UnaryOperation,

@@ -1,5 +1,6 @@
 import { kvHead } from '../../core/heads.js';
-import type { Allocate, AttentionBackwardProblem, AttentionGradients, Floats } from '../contract.js';
+import type { AttentionBackwardProblem, AttentionGradients } from '../attention-problem.js';
+import type { Allocate, Floats } from '../contract.js';
 import { dotKey, forEachRow, keeps, type Row } from './attention.js';
 import { rounded } from './sums.js';
 

@@ -1,14 +1,13 @@
 import { kvHead } from '../../core/heads.js';
 import { keepsWeight } from '../../core/random.js';
 import type {
-  Allocate,
   AttentionForwardProblem,
   AttentionGradients,
   AttentionProblem,
   AttentionUnit,
   AttentionWeights,
-  Floats,
-} from '../contract.js';
+} from '../attention-problem.js';
+import type { Allocate, Floats } from '../contract.js';
 import { quietRows } from './quiet-rows.js';
 
 // Attention of one head of one sequence in its steps:

@@ -1,14 +1,13 @@
 import { kvHead } from '../../core/heads.js';
 import { keepsWeight } from '../../core/random.js';
 import type {
-  Allocate,
   AttentionForwardProblem,
   AttentionProblem,
   AttentionResult,
   AttentionStage,
   AttentionStatistics,
-  Floats,
-} from '../contract.js';
+} from '../attention-problem.js';
+import type { Allocate, Floats } from '../contract.js';
 
 // The formulas, for one query row of one head:
 //   Z = softcap(scale·q·kᵀ) + bias, −∞ where not allowed;  m = max(Z, sink);  s = Σ e^{Z−m} + e^{sink−m}

@@ -1,7 +1,7 @@
 import { describe, kindError, requireChoice, shapeError, shapeText } from '../../core/errors.js';
 import { dropPromise, requireFunction } from '../../core/functions.js';
 import { requireOptions } from '../../core/options.js';
-import type { AttentionProblem, AttentionUnit } from '../../kernels/contract.js';
+import type { AttentionProblem, AttentionUnit } from '../../kernels/attention-problem.js';
 import { isMatrix, Matrix, requireMatrix } from '../../matrix/matrix.js';
 import {
   type AttentionWeightsOptions,

@@ -1,6 +1,6 @@
 import { requireSize } from '../../core/errors.js';
 import { longestSequence } from '../../core/sequences.js';
-import type { AttentionProblem } from '../../kernels/contract.js';
+import type { AttentionProblem } from '../../kernels/attention-problem.js';
 import { Matrix } from '../../matrix/matrix.js';
 import type { CheckedAttention } from '../../ops/attention/attention.js';
 import { type OptionsOf, optionsOf } from '../../ops/attention/options.js';

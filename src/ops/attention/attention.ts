@@ -11,7 +11,7 @@ import {
   shapeError,
   shapeText,
 } from '../../core/errors.js';
-import type { AttentionProblem, AttentionStage } from '../../kernels/contract.js';
+import type { AttentionProblem, AttentionStage } from '../../kernels/attention-problem.js';
 import { attentionKernels, layouts } from '../../kernels/families.js';
 import { table } from '../../kernels/state.js';
 import { type Matrix, requireMatrix, result, wrap } from '../../matrix/matrix.js';

@@ -1,4 +1,4 @@
-import type { AttentionBackwardProblem, AttentionGradients } from '../../kernels/contract.js';
+import type { AttentionBackwardProblem, AttentionGradients } from '../../kernels/attention-problem.js';
 import { backwards } from '../../kernels/state.js';
 
 /**

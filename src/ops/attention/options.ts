@@ -14,7 +14,7 @@ import { ATTENTION_NAMES } from '../../core/names-elsewhere.js';
 import { type OptionsGuide, requireOptions } from '../../core/options.js';
 import { requireSeed, seedWords } from '../../core/random.js';
 import { checkCuSeqlens, longestSequence, singleSequence } from '../../core/sequences.js';
-import type { AttentionProblem } from '../../kernels/contract.js';
+import type { AttentionProblem } from '../../kernels/attention-problem.js';
 import { drawSeed } from '../../kernels/state.js';
 import { type Matrix, requireMatrix } from '../../matrix/matrix.js';
 import { kept } from '../../matrix/tape.js';

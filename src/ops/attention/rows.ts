@@ -1,5 +1,5 @@
 import { requireArrayLike, requireInteger } from '../../core/errors.js';
-import type { AttentionProblem } from '../../kernels/contract.js';
+import type { AttentionProblem } from '../../kernels/attention-problem.js';
 import { optionsOf } from './options.js';
 
 /** Numbers of query rows; undefined stands for all. */

@@ -1,4 +1,4 @@
-import type { AttentionForwardProblem, AttentionProblem, AttentionUnit } from '../../kernels/contract.js';
+import type { AttentionForwardProblem, AttentionProblem, AttentionUnit } from '../../kernels/attention-problem.js';
 import { attentionKernels, attentionSteps } from '../../kernels/families.js';
 import { type Matrix, result } from '../../matrix/matrix.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AttentionForwardProblem } from '../../../src/kernels/contract.js';
+import type { AttentionForwardProblem } from '../../../src/kernels/attention-problem.js';
 import { Matrix } from '../../../src/matrix/matrix.js';
 import type { AttentionOptions } from '../../../src/ops/attention/options.js';
 import {

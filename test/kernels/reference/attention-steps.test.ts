@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AttentionForwardProblem } from '../../../src/kernels/contract.js';
+import type { AttentionForwardProblem } from '../../../src/kernels/attention-problem.js';
 import { attention, attentionStage } from '../../../src/kernels/reference/attention.js';
 import { attentionBackward } from '../../../src/kernels/reference/attention-backward.js';
 import {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { philox } from '../../../src/core/random.js';
 import { cuSeqlensFromLengths } from '../../../src/core/sequences.js';
-import type { AttentionStage } from '../../../src/kernels/contract.js';
+import type { AttentionStage } from '../../../src/kernels/attention-problem.js';
 import { isFloat64 } from '../../../src/kernels/state.js';
 import { Matrix } from '../../../src/matrix/matrix.js';
 import { type AttentionOptions, attentionProblem, dropoutOf } from '../../../src/ops/attention/options.js';

@@ -1,5 +1,5 @@
 import { longestSequence } from '../../../core/sequences.js';
-import type { AttentionBackwardProblem, AttentionGradients } from '../../contract.js';
+import type { AttentionBackwardProblem, AttentionGradients } from '../../attention-problem.js';
 import * as entries from '../module/attention-backward.generated.js';
 import { BACKWARD_FIELDS, type BackwardField, KEY_TILE } from '../module/attention-record.js';
 import type { Runtime } from '../module/launch.js';

@@ -6,8 +6,8 @@ import type {
   AttentionResult,
   AttentionStage,
   AttentionStatistics,
-  Floats,
-} from '../../contract.js';
+} from '../../attention-problem.js';
+import type { Floats } from '../../contract.js';
 import * as entries from '../module/attention.generated.js';
 import {
   ATTENTION_FIELDS,

@@ -1,5 +1,6 @@
 import { dropThreshold } from '../../../core/random.js';
-import type { AttentionForwardProblem, Dropout } from '../../contract.js';
+import type { AttentionForwardProblem } from '../../attention-problem.js';
+import type { Dropout } from '../../contract.js';
 import { ATTENTION_FIELDS, type AttentionField, ENTRIES_AT_ONCE } from '../module/attention-record.js';
 import { dropEntries } from '../module/dropout.generated.js';
 import { scale } from '../module/elementwise.generated.js';

@@ -4,8 +4,8 @@ import type {
   AttentionForwardProblem,
   AttentionGradients,
   AttentionStage,
-  Floats,
-} from '../../../../src/kernels/contract.js';
+} from '../../../../src/kernels/attention-problem.js';
+import type { Floats } from '../../../../src/kernels/contract.js';
 import { KernelMemory } from '../../../../src/kernels/wasm/memory/memory.js';
 import {
   attentionBackwardExports,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AttentionStage } from '../../../../src/kernels/contract.js';
+import type { AttentionStage } from '../../../../src/kernels/attention-problem.js';
 import { attention, attentionStage, attentionStatistics } from '../../../../src/kernels/wasm/calls/attention.js';
 import { attentionExports, attentionModule } from '../../../../src/kernels/wasm/module/attention.generated.js';
 import { Matrix } from '../../../../src/matrix/matrix.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AttentionResult } from '../../../../../src/kernels/contract.js';
+import type { AttentionResult } from '../../../../../src/kernels/attention-problem.js';
 import { attention, attentionStatistics } from '../../../../../src/kernels/wasm/calls/attention.js';
 import { attentionExports, attentionModule } from '../../../../../src/kernels/wasm/module/attention.generated.js';
 import { FEW_ROWS, ROWS_AT_ONCE } from '../../../../../src/kernels/wasm/module/attention-record.js';

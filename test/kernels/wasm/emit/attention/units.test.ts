@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { AttentionForwardProblem, AttentionGradients, Floats } from '../../../../../src/kernels/contract.js';
+import type { AttentionForwardProblem, AttentionGradients } from '../../../../../src/kernels/attention-problem.js';
+import type { Floats } from '../../../../../src/kernels/contract.js';
 import { attention, attentionStatistics } from '../../../../../src/kernels/wasm/calls/attention.js';
 import { attentionBackward } from '../../../../../src/kernels/wasm/calls/attention-backward.js';
 import { KernelMemory } from '../../../../../src/kernels/wasm/memory/memory.js';
