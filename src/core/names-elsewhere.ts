@@ -99,7 +99,6 @@ export const GENERATION_NAMES: Names = {
   maxnewtokens: 'maxTokens',
   numbeams: 'beams are not searched: tokens are sampled',
   numtokens: 'maxTokens',
-  presencepenalty: 'repetitionPenalty',
   stoptoken: 'stop',
   stoptokens: 'stop',
   temp: 'temperature',
